@@ -1,0 +1,62 @@
+import os
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding='utf-8') as file:
+        return file.read()
+
+
+class BuildWithConfigsAndTools(build_py):
+    """Puts configs/ and tools/ into the wheel as afno_mm/.mim, where OpenMMLab's mim looks."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            for folder in ('configs', 'tools'):
+                target = os.path.join(self.build_lib, 'afno_mm', '.mim', folder)
+                shutil.copytree(
+                    os.path.join(ROOT, folder), target, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns(
+                        '__pycache__', 'environment.sh', 'quickstart.sh', 'run_tests.sh'))
+
+
+version = {}
+exec(read('afno_mm', 'version.py'), version)
+
+setup(
+    name='afno-mm',
+    version=version['__version__'],
+    description='Adaptive Fourier neural operators and other token mixers for '
+    'MMSegmentation and MMPretrain',
+    long_description=read('README.md'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['afno_mm', 'afno_mm.*']),
+    python_requires='>=3.10',
+    # The single list of what works: afno_mm.environment checks against it on import.
+    install_requires=[
+        'torch>=2.6',
+        'torchvision>=0.21',
+        # The maintained continuation of mmengine, mmcv, mmsegmentation and mmpretrain.
+        'onedl-mmengine>=0.10.12,<0.11',
+        'onedl-mmcv>=2.3.6,<2.4',
+        'onedl-mmsegmentation>=1.4.2,<1.5',
+        'onedl-mmpretrain>=1.3.6,<1.4',
+        'cityscapesscripts>=2.2',
+        'numpy<2.4',  # cityscapesscripts calls np.in1d
+        'pillow<13',  # cityscapesscripts writes PNGs of mode I
+        'packaging',
+    ],
+    extras_require={
+        'tests': ['pytest', 'hypothesis'],
+        'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
+        'export': ['onnx', 'onnxscript', 'onnxruntime'],
+    },
+    cmdclass={'build_py': BuildWithConfigsAndTools},
+)
