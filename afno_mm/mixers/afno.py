@@ -1,0 +1,92 @@
+"""Adaptive Fourier neural operator."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..ops import NORMS, block_mlp, full_precision, irfft2, rfft2
+from ..registry import MODELS
+from .checks import check_choice, check_divisor, check_grid
+
+BIASES = ('identity', 'conv', 'none')
+
+
+@MODELS.register_module()
+class AFNO(nn.Module):
+    """Adaptive Fourier neural operator (Sec. 4 and Fig. 3 of the AFNO paper).
+
+    ``y = IRFFT2(S_lambda(MLP(RFFT2(x)))) + bias(x)`` with one block-diagonal complex
+    MLP for all frequencies. Any grid size, and grids may differ from call to call.
+    The transforms and the MLP run in float32 (float64 for float64 tokens), whatever
+    the dtype of the module and under any autocast; the output has the dtype of ``x``.
+
+    Parameters and initial values are those of the published layer: ``w1 (2, k, b, h)``,
+    ``b1 (2, k, h)``, ``w2 (2, k, h, b)``, ``b2 (2, k, b)`` with real and imaginary part
+    first, ``b = C / k`` and ``h = b * hidden_ratio``, drawn from ``0.02 * N(0, 1)``.
+
+    Args:
+        embed_dims (int): Channels C (the paper's d).
+        num_blocks (int): Diagonal blocks k. Must divide ``embed_dims``.
+        sparsity_threshold (float): lambda of the soft shrinkage (Eq. 8). 0 turns it off.
+        mode_fraction (float): Share of the low frequencies kept on each axis. The paper's
+            AFNO-25 % keeps half on both axes: 0.5.
+        hidden_ratio (int): Width of the MLP's hidden layer in block sizes.
+        bias (str): What is added for local features (Sec. 3.2): the tokens themselves
+            ('identity', Fig. 3), a pointwise convolution of them ('conv', A.2 and A.5),
+            or nothing ('none').
+        norm (str): Scaling of the transforms, 'ortho' or 'forward'. With 'forward' the
+            spectrum of an image does not depend on the grid it is sampled on.
+
+    Raises:
+        ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
+    """
+
+    def __init__(self,
+                 embed_dims,
+                 num_blocks=8,
+                 sparsity_threshold=0.01,
+                 mode_fraction=1.0,
+                 hidden_ratio=1,
+                 bias='identity',
+                 norm='ortho'):
+        super().__init__()
+        check_divisor('num_blocks', num_blocks, embed_dims)
+        check_choice('bias', bias, BIASES)
+        check_choice('norm', norm, NORMS)
+        if sparsity_threshold < 0:
+            raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold}')
+        if not 0 < mode_fraction <= 1:
+            raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
+        if hidden_ratio < 1 or int(hidden_ratio) != hidden_ratio:
+            raise ValueError(f'hidden_ratio must be a whole number >= 1, got {hidden_ratio}')
+        self.embed_dims = embed_dims
+        self.num_blocks = num_blocks
+        self.sparsity_threshold = sparsity_threshold
+        self.mode_fraction = mode_fraction
+        self.norm = norm
+        k, b = num_blocks, embed_dims // num_blocks
+        h = b * int(hidden_ratio)
+        self.w1 = nn.Parameter(0.02 * torch.randn(2, k, b, h))
+        self.b1 = nn.Parameter(0.02 * torch.randn(2, k, h))
+        self.w2 = nn.Parameter(0.02 * torch.randn(2, k, h, b))
+        self.b2 = nn.Parameter(0.02 * torch.randn(2, k, b))
+        self.add_identity = bias == 'identity'
+        # A Conv1d as published, so that its weights load.
+        self.bias = nn.Conv1d(embed_dims, embed_dims, 1) if bias == 'conv' else None
+
+    def forward(self, x):
+        check_grid(x, self.embed_dims)
+        with full_precision(x) as tokens:
+            weights = [w.to(tokens.dtype) for w in (self.w1, self.b1, self.w2, self.b2)]
+            z = rfft2(tokens, self.mode_fraction, self.norm)  # (B, K1, K2, C)
+            z = block_mlp(z, *weights, self.sparsity_threshold)
+            y = irfft2(z, x.shape[1:3], self.norm)  # (B, H, W, C)
+        if self.add_identity:
+            y = y + x
+        elif self.bias is not None:
+            y = y + F.linear(x, self.bias.weight.squeeze(-1), self.bias.bias)
+        return y.to(x.dtype)
+
+    def extra_repr(self):
+        return (f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
+                f'sparsity_threshold={self.sparsity_threshold}, '
+                f'mode_fraction={self.mode_fraction}, norm={self.norm!r}')

@@ -1,0 +1,81 @@
+"""From config values to mixers."""
+import difflib
+import inspect
+
+from ..registry import MODELS
+
+
+def mixer_per_stage(mixer, num_stages):
+    """One mixer config for each stage of a backbone.
+
+    Args:
+        mixer (dict | list[dict | None] | None): One config for all stages, in which a
+            list stands for one value per stage, as in ``num_blocks=[1, 2, 5, 8]``
+            (a tuple is a single value); or one config per stage. ``None`` keeps the
+            backbone's own attention.
+        num_stages (int): Stages of the backbone.
+
+    Returns:
+        list[dict | None]: ``num_stages`` configs.
+
+    Raises:
+        ValueError: If a list does not have one entry per stage.
+    """
+    if mixer is None or isinstance(mixer, dict):
+        mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
+    if len(mixer) != num_stages:
+        raise ValueError(f'mixer is a list of {len(mixer)} configs, '
+                         f'but the backbone has {num_stages} stages')
+    return list(mixer)
+
+
+def _of_stage(mixer, stage, num_stages):
+    if mixer is None:
+        return None
+    chosen = {}
+    for key, value in mixer.items():
+        if isinstance(value, list):
+            if len(value) != num_stages:
+                raise ValueError(
+                    f'mixer.{key} must have one value per stage, {num_stages} in all, '
+                    f'got {value}. (A value that is itself a sequence is written as a tuple.)')
+            value = value[stage]
+        chosen[key] = value
+    return chosen
+
+
+def build_mixer(cfg, embed_dims):
+    """Build the token mixer that a config names.
+
+    Args:
+        cfg (dict): ``type`` and the mixer's own arguments. A bare type is looked up in
+            this package and in MMEngine's root registry, ``pkg.Type`` in that package.
+        embed_dims (int): Channels of the tokens.
+
+    Raises:
+        KeyError: If no mixer of that type is registered.
+        TypeError: If the mixer does not take an argument; names those it takes.
+    """
+    arguments = dict(cfg)
+    kind = arguments.pop('type', None)
+    if kind is None:
+        raise KeyError(f"a mixer config needs a `type`, got {cfg}. Known here: {_known()}")
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    if cls is None:
+        raise KeyError(f'no mixer {kind!r} is registered. Known here: {_known()}. One of another '
+                       "package is named 'package.Type', and package.registry must import")
+    arguments.setdefault('embed_dims', embed_dims)
+    accepted = list(inspect.signature(cls).parameters)
+    for key in arguments:
+        if key not in accepted:
+            near = difflib.get_close_matches(key, accepted, n=1)
+            hint = f' Did you mean {near[0]!r}?' if near else ''
+            raise TypeError(
+                f'{cls.__name__} takes no argument {key!r}.{hint} It takes {accepted}. To replace '
+                'a mixer together with its arguments, set mixer._delete_=True beside mixer.type')
+    return cls(**arguments)
+
+
+def _known():
+    from .. import mixers
+    return sorted(n for n, v in MODELS.module_dict.items() if v.__module__.startswith(mixers.__name__))

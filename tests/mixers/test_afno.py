@@ -1,0 +1,182 @@
+"""AFNO against reference vectors, its float64 definition, and its invariants."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afno_mm.mixers import AFNO
+from afno_mm.ops import irfft2, reference, rfft2
+
+VECTORS = sorted((Path(__file__).parents[1] / 'data').glob('afno_*.npz'))
+GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
+
+
+def relative_error(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+def make(embed_dims=8, num_blocks=2, **settings):
+    """A float64 mixer whose MLP is far from its dead zone."""
+    mixer = AFNO(embed_dims, num_blocks, **settings).double()
+    with torch.no_grad():
+        for name in ('w1', 'b1', 'w2', 'b2'):
+            getattr(mixer, name).mul_(20)
+    return mixer
+
+
+def test_there_are_vectors():
+    assert len(VECTORS) == 4
+
+
+@pytest.mark.parametrize('path', VECTORS, ids=lambda p: p.stem)
+def test_reference_vectors(path):
+    data = np.load(path)
+    tensor = {k: torch.from_numpy(data[k]) for k in data if not k.startswith('meta.')}
+    mixer = AFNO(
+        data['input'].shape[-1],
+        num_blocks=int(data['meta.num_blocks']),
+        sparsity_threshold=float(data['meta.sparsity_threshold']),
+        hidden_ratio=int(data['meta.hidden_size_factor']))
+    mixer.load_state_dict({k[6:]: v for k, v in tensor.items() if k.startswith('param.')})
+    x = tensor['input'].requires_grad_()
+    y = mixer(x)
+    y.backward(tensor['grad_output'])
+    assert relative_error(y, tensor['output']) <= 1e-5
+    assert relative_error(x.grad, tensor['grad_input']) <= 1e-4
+    for name, parameter in mixer.named_parameters():
+        assert relative_error(parameter.grad, tensor[f'grad.{name}']) <= 1e-4, name
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5, 0.3])
+@pytest.mark.parametrize('norm', ['ortho', 'forward'])
+def test_float64_definition(grid, mode_fraction, norm):
+    mixer = make(mode_fraction=mode_fraction, norm=norm, bias='none', hidden_ratio=2,
+                 sparsity_threshold=0.05)
+    weights = (mixer.w1, mixer.b1, mixer.w2, mixer.b2)
+    x = torch.randn(2, *grid, 8, dtype=torch.float64, requires_grad=True)
+    expected = reference.afno(x, *weights, 0.05, mode_fraction, norm)
+    actual = mixer(x)
+    torch.testing.assert_close(actual, expected)
+    weight = torch.randn_like(x)
+    for a, b in zip(*(torch.autograd.grad((y * weight).sum(), [x, *weights])
+                      for y in (actual, expected))):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('grid, mode_fraction, bias', [
+    ((4, 4), 1.0, 'identity'), ((3, 5), 1.0, 'conv'), ((6, 5), 0.5, 'none'), ((1, 1), 1.0, 'conv')])
+def test_gradcheck(grid, mode_fraction, bias):
+    mixer = make(4, 2, mode_fraction=mode_fraction, bias=bias)
+    x = torch.randn(1, *grid, 4, dtype=torch.float64, requires_grad=True)
+    names, values = zip(*mixer.named_parameters())
+
+    def apply(x, *values):
+        return torch.func.functional_call(mixer, dict(zip(names, values)), (x,))
+
+    assert torch.autograd.gradcheck(apply, (x, *values))
+    assert torch.autograd.gradgradcheck(apply, (x, *values))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 20), st.integers(1, 20), st.floats(0.05, 1), st.integers(0, 10**6))
+def test_truncation_equals_masking_the_spectrum(height, width, mode_fraction, seed):
+    """A truncated mixer is the full one between two low-pass filters."""
+    torch.manual_seed(seed)
+    full = make(bias='none', sparsity_threshold=0.01)
+    truncated = make(bias='none', sparsity_threshold=0.01, mode_fraction=mode_fraction)
+    truncated.load_state_dict(full.state_dict())
+
+    def low_pass(x):
+        keep = torch.zeros(height, width, 1, dtype=x.dtype)
+        for u in reference.kept_frequencies(height, mode_fraction):
+            keep[u, [v % width for v in reference.kept_frequencies(width, mode_fraction)]] = 1
+        return torch.fft.ifft2(torch.fft.fft2(x, dim=(1, 2)) * keep, dim=(1, 2)).real
+
+    x = torch.randn(1, height, width, 8, dtype=torch.float64)
+    torch.testing.assert_close(truncated(x), low_pass(full(low_pass(x))))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(['float32', 'float16', 'bfloat16']),
+       st.sampled_from(['identity', 'conv', 'none']), st.booleans(), st.floats(0.1, 1))
+def test_low_precision_stays_close_to_float64(height, width, dtype, bias, half_module, fraction):
+    dtype = getattr(torch, dtype)
+    exact = make(bias=bias, mode_fraction=fraction)
+    mixer = AFNO(8, 2, bias=bias, mode_fraction=fraction)
+    mixer.load_state_dict(exact.state_dict())
+    if half_module or dtype == torch.float32:
+        mixer = mixer.to(dtype)
+        exact.load_state_dict(mixer.state_dict())  # the same rounded weights
+    x = torch.randn(1, height, width, 8).to(dtype)
+    with torch.autocast('cpu', torch.bfloat16, enabled=not half_module and dtype != torch.float32):
+        y = mixer(x)
+    assert y.dtype == dtype
+    bound = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 1e-2}[dtype]
+    assert relative_error(y.double(), exact(x.double())) < bound
+
+
+def test_autocast_leaves_the_transform_in_float32():
+    mixer = make(bias='none').float()
+    x = torch.randn(1, 9, 8, 8)
+    with torch.autocast('cpu', torch.bfloat16):
+        y = mixer(x)
+    assert torch.equal(y, mixer(x))
+
+
+def test_parameters_and_conv_bias_of_published_layers_load_strictly():
+    mixer = AFNO(24, num_blocks=4, hidden_ratio=3, bias='conv')
+    published = dict(w1=torch.randn(2, 4, 6, 18), b1=torch.randn(2, 4, 18),
+                     w2=torch.randn(2, 4, 18, 6), b2=torch.randn(2, 4, 6))
+    published |= {'bias.weight': torch.randn(24, 24, 1), 'bias.bias': torch.randn(24)}
+    mixer.load_state_dict(published, strict=True)
+    x = torch.randn(1, 5, 6, 24)
+    published_bias = torch.nn.functional.conv1d(
+        x.flatten(1, 2).transpose(1, 2), published['bias.weight'], published['bias.bias'])
+    without = AFNO(24, num_blocks=4, hidden_ratio=3, bias='none')
+    without.load_state_dict({k: v for k, v in published.items() if 'bias' not in k})
+    expected = without(x) + published_bias.transpose(1, 2).unflatten(1, (5, 6))
+    torch.testing.assert_close(mixer(x), expected)
+
+
+@pytest.mark.parametrize('bias, more', [('identity', 0), ('conv', 750**2 + 750), ('none', 0)])
+def test_parameter_count_of_table_1(bias, more):
+    """4 d^2 / k + 4 d, and d^2 + d for the pointwise convolution."""
+    mixer = AFNO(750, num_blocks=1, bias=bias)
+    assert sum(p.numel() for p in mixer.parameters()) == 4 * 750**2 + 4 * 750 + more
+
+
+def test_resolution_invariance():
+    """norm='forward' without frequency biases: a band-limited field at 16 and at 32 agrees."""
+    coarse = make(norm='forward', sparsity_threshold=0.001, mode_fraction=0.4)  # |f| <= 3
+    fine = make(norm='forward', sparsity_threshold=0.001, mode_fraction=0.2)  # |f| <= 3
+    with torch.no_grad():
+        coarse.b1.zero_(), coarse.b2.zero_()
+    fine.load_state_dict(coarse.state_dict())
+    spectrum = rfft2(torch.randn(1, 16, 16, 8, dtype=torch.float64), 0.4, 'forward')
+    at_16, at_32 = (irfft2(spectrum, (n, n), 'forward') for n in (16, 32))
+    torch.testing.assert_close(fine(at_32)[:, ::2, ::2], coarse(at_16))
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(num_blocks=5), r'num_blocks must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24\]'),
+    (dict(num_blocks=0), 'num_blocks must divide'),
+    (dict(mode_fraction=0.), r'mode_fraction must be in \(0, 1\]'),
+    (dict(mode_fraction=1.1), 'mode_fraction'),
+    (dict(sparsity_threshold=-1), 'sparsity_threshold'),
+    (dict(bias='konv'), "bias must be one of .*'konv'"),
+    (dict(norm='backward'), 'norm must be one of'),
+    (dict(hidden_ratio=0.5), 'hidden_ratio'),
+])
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        AFNO(24, **settings)
+
+
+@pytest.mark.parametrize('shape', [(1, 64, 8), (1, 8, 8, 4)])
+def test_bad_tokens_are_named(shape):
+    with pytest.raises(ValueError, match=r'\(B, H, W, 8\), got'):
+        AFNO(8)(torch.zeros(shape))

@@ -1,0 +1,65 @@
+"""Mixers from config values: bare and scoped names, per-stage values, errors."""
+import sys
+
+import pytest
+from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
+
+from afno_mm.mixers import AFNO, build_mixer, mixer_per_stage
+
+
+@pytest.mark.parametrize('scope', ['mmseg', 'mmpretrain', 'mmengine'])
+@pytest.mark.parametrize('name', ['AFNO', 'afno_mm.AFNO'])
+def test_name_works_in_every_scope(scope, name):
+    with DefaultScope.overwrite_default_scope(scope):
+        mixer = build_mixer(ConfigDict(type=name, num_blocks=4), 16)
+    assert isinstance(mixer, AFNO) and mixer.num_blocks == 4 and mixer.embed_dims == 16
+
+
+def test_a_list_is_one_value_per_stage_and_a_tuple_one_value():
+    stages = mixer_per_stage(dict(type='X', a=[1, 2, 5, 8], b=(7, 7), c=3), 4)
+    assert stages == [dict(type='X', a=a, b=(7, 7), c=3) for a in (1, 2, 5, 8)]
+
+
+def test_one_config_per_stage():
+    mixture = [dict(type='AFNO'), None]
+    assert mixer_per_stage(mixture, 2) == mixture
+    assert mixer_per_stage(None, 3) == [None, None, None]
+
+
+@pytest.mark.parametrize('mixer', [dict(type='AFNO', num_blocks=[1, 2]), [dict(type='AFNO')] * 3])
+def test_wrong_number_of_stages_is_named(mixer):
+    with pytest.raises(ValueError, match='stage'):
+        mixer_per_stage(mixer, 4)
+
+
+def test_unknown_argument_names_the_nearest_and_all():
+    with pytest.raises(TypeError, match="'num_block'.*Did you mean 'num_blocks'.*mode_fraction"):
+        build_mixer(dict(type='AFNO', num_block=4), 16)
+
+
+@pytest.mark.parametrize('cfg', [dict(type='AFN0'), dict(num_blocks=4), dict(type='nowhere.Mix')])
+def test_unknown_mixer_lists_the_known(cfg):
+    with pytest.raises(KeyError, match='AFNO'):
+        build_mixer(cfg, 16)
+
+
+def test_mixer_of_another_package(tmp_path, monkeypatch):
+    package = tmp_path / 'their_pkg'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    (package / 'registry.py').write_text(
+        'from mmengine.registry import MODELS as ROOT, Registry\n'
+        "MODELS = Registry('model', parent=ROOT, scope='their_pkg', locations=['their_pkg.mix'])\n")
+    (package / 'mix.py').write_text(
+        'from torch import nn\n'
+        'from .registry import MODELS\n\n'
+        '@MODELS.register_module()\n'
+        'class TheirMixer(nn.Identity):\n'
+        '    def __init__(self, embed_dims, strength=1):\n'
+        '        super().__init__()\n'
+        '        self.strength = strength\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    mixer = build_mixer(dict(type='their_pkg.TheirMixer', strength=3), 16)
+    assert type(mixer).__name__ == 'TheirMixer' and mixer.strength == 3
+    monkeypatch.delitem(sys.modules, 'their_pkg.mix')

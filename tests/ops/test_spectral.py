@@ -1,0 +1,68 @@
+"""Transforms against direct sums and masks of torch's full spectrum."""
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afno_mm.ops import highest_frequency, irfft2, rfft2
+from afno_mm.ops.reference import kept_frequencies
+
+GRIDS = [(1, 1), (1, 5), (2, 2), (5, 1), (8, 8), (9, 8), (7, 16), (6, 7), (16, 64)]
+
+
+def low_pass(x, mode_fraction):
+    """Zeros every frequency above the cut in torch's full complex spectrum."""
+    height, width = x.shape[1:3]
+    mask = torch.zeros(height, width, 1, dtype=x.dtype)
+    for u in kept_frequencies(height, mode_fraction):
+        for v in kept_frequencies(width, mode_fraction):
+            mask[u, v] = 1
+    return torch.fft.ifft2(torch.fft.fft2(x, dim=(1, 2)) * mask, dim=(1, 2)).real
+
+
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5, 32 / 56, 0.2])
+@pytest.mark.parametrize('grid', GRIDS)
+@pytest.mark.parametrize('norm', ['ortho', 'forward'])
+def test_round_trip_keeps_the_low_frequencies(grid, mode_fraction, norm):
+    x = torch.randn(2, *grid, 3, dtype=torch.float64)
+    y = irfft2(rfft2(x, mode_fraction, norm), grid, norm)
+    torch.testing.assert_close(y, low_pass(x, mode_fraction))
+
+
+@pytest.mark.parametrize('size, mode_fraction, rows, columns', [
+    (256, 0.5, 129, 65),  # the paper's 25 % of the modes
+    (56, 32 / 56, 33, 17),  # A.6: 32 of 56 frequencies per axis
+    (56, 1.0, 56, 29),
+    (7, 1.0, 7, 4),
+])
+def test_number_of_modes_kept(size, mode_fraction, rows, columns):
+    assert rfft2(torch.zeros(1, size, size, 1), mode_fraction).shape == (1, rows, columns, 1)
+
+
+@given(st.integers(1, 300), st.floats(0.001, 1))
+def test_highest_frequency_counts_the_share(size, mode_fraction):
+    kept = kept_frequencies(size, mode_fraction)
+    assert highest_frequency(size, mode_fraction) == max(abs(f) for f in kept)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 12), st.integers(1, 12), st.floats(0.05, 1), st.integers(0, 10**6))
+def test_irfft2_of_any_spectrum_is_its_hermitian_part(height, width, mode_fraction, seed):
+    """Spectra after an MLP are not Hermitian; the result must not depend on an FFT library."""
+    generator = torch.Generator().manual_seed(seed)
+    template = rfft2(torch.zeros(1, height, width, 2, dtype=torch.float64), mode_fraction)
+    z = torch.randn(template.shape, dtype=template.dtype, generator=generator)
+    y = irfft2(z, (height, width))
+    # The columns that are their own mirror image reach the output by their Hermitian part alone.
+    m, n = z.shape[1] // 2, z.shape[2] - 1
+    full = torch.zeros(1, height, width, 2, dtype=z.dtype)
+    for i in range(z.shape[1]):
+        u = i if i <= m or z.shape[1] == height else i - z.shape[1]
+        for v in range(n + 1):
+            own_mirror = v == 0 or 2 * v == width
+            half = 0.5 if own_mirror else 1.
+            full[:, u, v] += half * z[:, i, v]
+            full[:, -u, -v] += half * z[:, i, v].conj()
+    expected = torch.fft.ifft2(full, dim=(1, 2), norm='ortho')
+    torch.testing.assert_close(y, expected.real)
+    assert expected.imag.abs().max() < 1e-12
