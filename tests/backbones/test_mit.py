@@ -1,0 +1,207 @@
+"""MiT against upstream's class, in both frameworks' models, and its pre-trained weights."""
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
+from mmseg.models.backbones import MixVisionTransformer
+from mmseg.registry import MODELS as MMSEG_MODELS
+from mmseg.structures import SegDataSample
+
+from afno_mm.backbones import MiT
+from afno_mm.backbones.pretrained import load_pretrained
+
+AFNO = dict(type='AFNO', num_blocks=[1, 2, 5, 8])
+WIDTHS = [8, 16, 20, 32]
+
+
+def make(**settings):
+    return MiT(**dict(dict(embed_dims=WIDTHS, num_layers=[1, 1, 2, 1], num_heads=[1, 2, 5, 8],
+                           mixer=AFNO), **settings))
+
+
+def built(cls, seed=0, **settings):
+    torch.manual_seed(seed)
+    model = cls(num_layers=[3, 4, 18, 3], num_heads=[1, 2, 5, 8], **settings)
+    model.init_weights()
+    return model.eval()
+
+
+def test_stock_b3_is_upstream_bit_for_bit():
+    ours = built(MiT, embed_dims=64, drop_path_rate=0.1)
+    upstream = built(MixVisionTransformer, embed_dims=64, drop_path_rate=0.1)
+    ours_state, state = ours.state_dict(), upstream.state_dict()
+    assert list(ours_state) == list(state) and len(state) == 516
+    assert all(torch.equal(ours_state[k], state[k]) for k in state)
+    x = torch.randn(1, 3, 64, 96)
+    for a, b in zip(ours(x), upstream(x)):
+        assert torch.equal(a, b)
+    ours.train(), upstream.train()
+    outputs = []
+    for model in (ours, upstream):
+        torch.manual_seed(1)  # drop path
+        outputs.append(model(x)[-1])
+    assert torch.equal(*outputs)
+
+
+def test_features_are_a_tuple_of_the_stages_asked_for():
+    features = make(out_indices=(1, 3))(torch.randn(2, 3, 64, 96))
+    assert isinstance(features, tuple)
+    assert [tuple(f.shape) for f in features] == [(2, 16, 8, 12), (2, 32, 2, 3)]
+
+
+@pytest.mark.parametrize('size', [(32, 32), (1, 1), (33, 47), (7, 130)])
+def test_any_image_size(size):
+    assert make()(torch.randn(1, 3, *size))[0].shape[2:] == tuple(-(-s // 4) for s in size)
+
+
+def test_a_block_adds_the_mixer_to_its_tokens():
+    model = make(num_layers=[1, 1, 1, 1]).eval()
+    block = model.layers[0][1][0]
+    x = torch.randn(2, 6 * 5, WIDTHS[0])
+    mixed = block.attn.mixer(block.norm1(x).reshape(2, 6, 5, -1)).reshape(x.shape)
+    expected = block.ffn(block.norm2(x + mixed), (6, 5), identity=x + mixed)
+    torch.testing.assert_close(block(x, (6, 5)), expected)
+
+
+def test_drop_path_of_the_blocks_rises_as_upstream():
+    model = make(drop_path_rate=0.4)
+    rates = [block.attn.drop_path.drop_prob for layer in model.layers for block in layer[1]]
+    assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+
+
+def test_mixture_of_stages():
+    model = make(mixer=[dict(type='AFNO', num_blocks=1)] * 2 + [None, None])
+    kinds = [type(layer[1][0].attn).__name__ for layer in model.layers]
+    assert kinds == ['TokenMixing'] * 2 + ['EfficientMultiheadAttention'] * 2
+    assert model.layers[2][1][0].attn.attn.num_heads == 5
+
+
+def test_checkpointing_gives_the_same_gradients():
+    x = torch.randn(1, 3, 64, 64)
+    gradients = []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        model = make(with_cp=with_cp)
+        model(x.clone().requires_grad_())[-1].square().sum().backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 0
+    for a, b in zip(*gradients):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(num_layers=[1, 1]), 'num_layers must have one value per stage'),
+    (dict(embed_dims=[8, 16]), 'embed_dims must have one value per stage'),
+    (dict(out_indices=(4,)), 'out_indices'),
+    (dict(attn_drop_rate=0.1), 'attn_drop_rate=0.1 has no effect'),
+    (dict(mixer=dict(type='AFNO', num_blocks=[3, 2, 5, 8])), 'num_blocks=3 for embed_dims=8'),
+])
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make(**settings)
+
+
+def segmentor(**backbone):
+    cfg = ConfigDict(
+        type='EncoderDecoder',
+        data_preprocessor=dict(type='SegDataPreProcessor', size=(64, 64), mean=[0.] * 3,
+                               std=[1.] * 3, seg_pad_val=255),
+        backbone=dict(type='afno_mm.MiT', embed_dims=WIDTHS, num_layers=[1, 1, 1, 1],
+                      num_heads=[1, 2, 5, 8], mixer=AFNO, **backbone),
+        decode_head=dict(type='SegformerHead', in_channels=WIDTHS, in_index=[0, 1, 2, 3],
+                         channels=16, num_classes=19, norm_cfg=dict(type='BN')),
+        train_cfg=dict(), test_cfg=dict(mode='whole'))
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MMSEG_MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+@pytest.mark.parametrize('amp', [False, True])
+def test_segmentor_trains(amp, with_cp):
+    model = segmentor(with_cp=with_cp)
+    model.init_weights()
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 19, (1, 64, 64)) // 10))
+    sample.set_metainfo(dict(img_shape=(64, 64), ori_shape=(64, 64)))
+    batch = dict(inputs=[torch.rand(3, 64, 64)] * 2, data_samples=[sample, sample.clone()])
+    losses = []
+    for _ in range(5):
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            data = model.data_preprocessor(batch, True)
+            loss = model.loss(**data)['decode.loss_ce']
+        optimizer.zero_grad()
+        loss.backward()
+        for name, p in model.named_parameters():
+            assert p.grad is not None and p.grad.isfinite().all(), name
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_classifier_takes_the_tuple():
+    cfg = ConfigDict(
+        type='ImageClassifier',
+        backbone=dict(type='afno_mm.MiT', embed_dims=WIDTHS, num_layers=[1, 1, 1, 1],
+                      num_heads=[1, 2, 5, 8], mixer=AFNO, out_indices=(3,)),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=10, in_channels=WIDTHS[-1],
+                  loss=dict(type='CrossEntropyLoss')))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MMPRETRAIN_MODELS.build(cfg)
+    assert model(torch.randn(2, 3, 64, 64), mode='tensor').shape == (2, 10)
+
+
+def saved(tmp_path, state):
+    path = str(tmp_path / 'weights.pth')
+    torch.save(state, path)
+    return path
+
+
+def same_as(state):
+    return lambda model: all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize('prefix, wrapped', [('backbone.', True), ('', True), ('', False)])
+def test_pretrained_weights_of_a_classifier_or_a_backbone(tmp_path, prefix, wrapped):
+    source = make().state_dict()
+    state = {prefix + k: v for k, v in source.items()} | {'head.fc.weight': torch.zeros(3)}
+    path = saved(tmp_path, dict(state_dict=state, meta={}) if wrapped else state)
+    torch.manual_seed(1)
+    model = make(init_cfg=dict(type='Pretrained', checkpoint=path))
+    assert not same_as(source)(model)
+    model.init_weights()
+    assert same_as(source)(model)
+
+
+def test_public_weights_load_where_the_shapes_agree(tmp_path):
+    stock = make(mixer=None)
+    path = saved(tmp_path, stock.state_dict())
+    model = make(init_cfg=dict(type='Pretrained', checkpoint=path))
+    model.init_weights()
+    assert torch.equal(model.layers[3][0].projection.weight, stock.layers[3][0].projection.weight)
+    report = load_pretrained(make(), path)
+    assert {k.split('.')[4] for k in report['missing']} == {'attn'}
+    assert len(report['loaded']) + len(report['missing']) == len(model.state_dict())
+    assert all('.attn.' in k for k in report['unused'])
+
+
+def test_missing_tensors_keep_their_own_initial_values(tmp_path):
+    path = saved(tmp_path, make(mixer=None).state_dict())
+    model = make(init_cfg=dict(type='Pretrained', checkpoint=path, min_match=0.5))
+    model.init_weights()
+    w1 = model.layers[0][1][0].attn.mixer.w1
+    assert 0.01 < w1.std() < 0.03
+
+
+def test_weights_that_hardly_fit_are_refused(tmp_path):
+    path = saved(tmp_path, make(embed_dims=[8, 12, 40, 24], mixer=None).state_dict())
+    with pytest.raises(ValueError, match=r'of MiT loaded\n.*missing.*\n.*mismatched(.|\n)*min_match'):
+        make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
+
+
+def test_weights_of_the_segformer_authors_name_the_converter(tmp_path):
+    path = saved(tmp_path, {'patch_embed1.proj.weight': torch.zeros(1)})
+    with pytest.raises(ValueError, match='mit2mmseg'):
+        make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
