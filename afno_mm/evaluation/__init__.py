@@ -1,0 +1,4 @@
+"""Metrics."""
+from .cityscapes import CityscapesMetric
+
+__all__ = ['CityscapesMetric']

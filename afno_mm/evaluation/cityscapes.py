@@ -1,0 +1,81 @@
+"""The official Cityscapes evaluation with the scores that papers report."""
+import copy
+import os.path as osp
+import tempfile
+
+from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as cityscapes
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+from mmseg.evaluation import CityscapesMetric as MMSegCityscapesMetric
+
+from ..registry import METRICS
+
+
+@METRICS.register_module()
+class CityscapesMetric(MMSegCityscapesMetric):
+    """MMSegmentation's Cityscapes metric that also returns the class scores.
+
+    The predictions are written as label ids and scored by cityscapesscripts against
+    ``*_gtFine_labelIds.png`` and ``*_gtFine_instanceIds.png``. Returns, in percent, ``mIoU``
+    (the 19 classes of the benchmark), ``iIoU``, their means over categories, and
+    ``IoU.<class>``.
+
+    Args:
+        output_dir (str, optional): Where predictions go. By default a temporary folder of this
+            machine; a test on several machines needs a folder that all of them see.
+        format_only (bool): Only write the predictions, as for the test server.
+        keep_results (bool): Keep a given ``output_dir`` at the end.
+        collect_device (str): 'cpu' or 'gpu', as in MMEngine.
+        prefix (str): Prefix of the names of the scores.
+    """
+
+    def __init__(self,
+                 output_dir=None,
+                 format_only=False,
+                 keep_results=False,
+                 collect_device='cpu',
+                 prefix='cityscapes'):
+        if output_dir is None:
+            if keep_results:
+                raise ValueError('keep_results=True needs an output_dir to keep them in')
+            shared = [tempfile.mkdtemp(prefix='cityscapes_') if is_main_process() else None]
+            broadcast_object_list(shared)
+            output_dir = shared[0]
+        super().__init__(
+            output_dir,
+            format_only=format_only,
+            keep_results=keep_results,
+            collect_device=collect_device,
+            prefix=prefix)
+
+    def process(self, data_batch, data_samples):
+        super().process(data_batch, data_samples)
+        for _, label in self.results[-len(data_samples):]:
+            for path in (label, label.replace('labelIds', 'instanceIds')):
+                if not (self.format_only or osp.isfile(path)):
+                    raise FileNotFoundError(
+                        f'The official evaluation needs {path}. It comes with '
+                        'gtFine_trainvaltest.zip. To evaluate without it, keep only IoUMetric '
+                        'in test_evaluator')
+
+    def compute_metrics(self, results):
+        if self.format_only:
+            print_log(f'predictions are in {self.output_dir}', logger='current')
+            return {}
+        args = copy.copy(cityscapes.args)
+        args.evalInstLevelScore = True
+        args.JSONOutput = False
+        args.quiet = True
+        scores = cityscapes.evaluateImgLists(*zip(*results), args)
+        metrics = dict(
+            mIoU=scores['averageScoreClasses'],
+            iIoU=scores['averageScoreInstClasses'],
+            category_mIoU=scores['averageScoreCategories'],
+            category_iIoU=scores['averageScoreInstCategories'])
+        metrics.update({
+            f'IoU.{label.name}': scores['classScores'][label.name]
+            for label in cityscapes.labels if not label.ignoreInEval})
+        metrics = {name: round(100 * value, 2) for name, value in metrics.items()}
+        print_log('cityscapesscripts: ' + ', '.join(f'{k} {v}' for k, v in metrics.items()),
+                  logger='current')
+        return metrics

@@ -1,0 +1,57 @@
+"""The score of a predictor that never looks at the image."""
+import numpy as np
+import torch
+from mmengine.utils import track_iter_progress
+from mmseg.evaluation import IoUMetric
+
+
+def progress(dataset):
+    """The items of a dataset, with a progress bar."""
+    items = (dataset[index] for index in range(len(dataset)))
+    return track_iter_progress((items, len(dataset)))
+
+
+def most_frequent_class(labels, num_classes, ignore_index=255):
+    """The class that each pixel has most often.
+
+    Args:
+        labels (Iterable[ndarray]): Label maps ``(H, W)`` of one size.
+        num_classes (int): Classes are 0..num_classes-1; of a tie the lowest is taken.
+        ignore_index (int): Value that does not count.
+
+    Returns:
+        ndarray: ``(H, W)``, int64. Pixels that no label counts for are of class 0.
+
+    Raises:
+        ValueError: If the labels differ in size.
+    """
+    counts = None
+    for label in labels:
+        if counts is None:
+            counts = np.zeros((num_classes, *label.shape), np.uint16)
+        if label.shape != counts.shape[1:]:
+            raise ValueError(f'labels must be of one size, got {label.shape} after '
+                             f'{counts.shape[1:]}')
+        rows, columns = np.nonzero(label != ignore_index)
+        counts[label[rows, columns], rows, columns] += 1
+    return counts.argmax(0)
+
+
+def score_constant_prediction(prediction, dataset, ignore_index=255):
+    """MMSegmentation's mIoU of one prediction for every image of a dataset.
+
+    Args:
+        prediction (ndarray): ``(H, W)``.
+        dataset (BaseSegDataset): Yields ``gt_seg_map``.
+        ignore_index (int): Label value that does not count.
+
+    Returns:
+        dict[str, float]: aAcc, mIoU, mAcc in percent.
+    """
+    metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
+    metric.dataset_meta = dataset.metainfo
+    predicted = dict(data=torch.from_numpy(prediction)[None])
+    for item in progress(dataset):
+        truth = dict(data=torch.from_numpy(item['gt_seg_map'])[None])
+        metric.process({}, [dict(pred_sem_seg=predicted, gt_sem_seg=truth)])
+    return metric.evaluate(len(dataset))
