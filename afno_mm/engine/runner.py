@@ -1,0 +1,108 @@
+"""Command line -> config -> Runner, for MMSegmentation's and MMPretrain's configs alike."""
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.dist import is_distributed
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch import distributed
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def command_line(description):
+    """A parser with the arguments that all tools share, named as OpenMMLab's."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints '
+                        '(default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='settings that replace those of the config, as in model.backbone.drop_rate=0.1 or '
+        'key="[a,b]" (quoted, without white space)')
+    parser.add_argument('--no-pin-memory', action='store_true',
+                        help='do not pin memory in data loaders')
+    parser.add_argument('--no-persistent-workers', action='store_true',
+                        help='restart the workers of data loaders every epoch')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    # torch.distributed.launch passes it; torchrun sets the environment variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args):
+    """The config that a command line of :func:`command_line` asks for.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        Config: With ``cfg_options``, ``launcher``, ``work_dir`` and loader defaults set.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    name = osp.splitext(osp.basename(args.config))[0]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(field):
+            _complete_loader(cfg[field], cfg, args)
+    return cfg
+
+
+def _complete_loader(loader, cfg, args):
+    if cfg.get('default_scope') == 'mmpretrain':
+        # MMPretrain's models need stacked inputs, and its configs leave this to its tools.
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+    workers = loader.get('num_workers', 0) > 0
+    loader.persistent_workers = (
+        workers and loader.get('persistent_workers', True) and not args.no_persistent_workers)
+    loader.pin_memory = (
+        get_device() != 'cpu' and loader.get('pin_memory', True) and not args.no_pin_memory)
+
+
+def use_amp(cfg):
+    """Turn on mixed precision: float16 with loss scaling, or bfloat16 on a CPU.
+
+    Args:
+        cfg (Config): Changed in place.
+
+    Raises:
+        ValueError: If the config's optimiser wrapper is one of its own.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}. '
+                         'Leave out --amp, or set optim_wrapper.type=OptimWrapper')
+    if get_device() == 'cpu':
+        cfg.optim_wrapper.type = 'afno_mm.CPUAmpOptimWrapper'
+        cfg.optim_wrapper.pop('loss_scale', None)
+    else:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def build_runner(cfg):
+    """The Runner of a config; without an accelerator, a distributed one runs over gloo."""
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _distribute_over_cpus(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def _distribute_over_cpus(cfg):
+    if cfg.launcher != 'pytorch':
+        raise ValueError(f'no accelerator was found, and without one only --launcher pytorch '
+                         f'works, not {cfg.launcher}. tools/dist_train.sh starts it')
+    # MMEngine's own initialisation selects a CUDA device.
+    if not is_distributed():
+        distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='afno_mm.CPUDistributedDataParallel',
+        device_ids=None,
+        find_unused_parameters=cfg.get('find_unused_parameters', False))

@@ -1,0 +1,150 @@
+"""The tools as a user runs them, on generated scenes of 64x128 pixels."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from afno_mm.datasets.scenes import make_scenes
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
+
+
+@pytest.fixture(scope='module')
+def scenes(tmp_path_factory):
+    root = tmp_path_factory.mktemp('scenes')
+    make_scenes(str(root), num_train=4, num_val=2, size=(64, 128))
+    return root
+
+
+@pytest.fixture(scope='module')
+def config(scenes, tmp_path_factory):
+    """The demo's config, cut to seconds; everything random in its data and model is off."""
+    path = tmp_path_factory.mktemp('config') / 'tiny.py'
+    path.write_text(f'''
+_base_ = {str(CONFIG)!r}
+train_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+                  dict(type='Resize', scale=(128, 64)), dict(type='PackSegInputs')]
+test_pipeline = train_pipeline
+train_dataloader = dict(batch_size=4, num_workers=0,
+                        dataset=dict(data_root={str(scenes)!r}, pipeline=train_pipeline))
+val_dataloader = dict(num_workers=0,
+                      dataset=dict(data_root={str(scenes)!r}, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+model = dict(data_preprocessor=dict(size=(64, 128)), backbone=dict(drop_path_rate=0.),
+             decode_head=dict(dropout_ratio=0.))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.1, weight_decay=0.), clip_grad=None)
+param_scheduler = None
+train_cfg = dict(max_epochs=1, val_interval=1)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
+randomness = dict(seed=0)
+''')
+    return path
+
+
+def call(*command, succeeds=True, **environment):
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+    result = subprocess.run(
+        [str(c) for c in command], cwd=REPOSITORY, capture_output=True, text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment))
+    output = result.stdout + result.stderr
+    assert (result.returncode == 0) == succeeds, output[-5000:]
+    return output
+
+
+def tool(name, *arguments, **options):
+    return call(sys.executable, REPOSITORY / 'tools' / name, *arguments, **options)
+
+
+def scalars(work_dir):
+    path, = work_dir.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def trained(config, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('work')
+    tool('train.py', config, '--work-dir', work_dir)
+    return work_dir
+
+
+def test_train_checkpoints_and_evaluates(trained):
+    step, evaluation = scalars(trained)
+    assert np.isfinite(step['loss']) and step['loss'] == pytest.approx(step['decode.loss_ce'])
+    assert 0 <= evaluation['mIoU'] <= 100
+    assert (trained / 'epoch_1.pth').is_file()
+
+
+def test_test_gives_the_validation_s_miou_by_both_evaluations(trained, config, tmp_path):
+    output = tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path,
+                  '--out', tmp_path / 'metrics.json', '--out-item', 'metrics',
+                  '--show-dir', tmp_path / 'pictures')
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics['mIoU'] == scalars(trained)[-1]['mIoU']
+    assert metrics['cityscapes/mIoU'] == pytest.approx(metrics['mIoU'], abs=0.011)
+    assert 'cityscapesscripts: mIoU' in output
+    pictures = sorted((tmp_path / 'pictures').rglob('*.png'))
+    assert len(pictures) == 2
+    # Truth and prediction side by side.
+    assert Image.open(pictures[0]).size == (256, 64)
+
+
+def test_predictions_are_kept_as_label_ids_and_tta_runs(trained, config, tmp_path):
+    tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path / 'w',
+         '--out', tmp_path / 'out', '--tta')
+    kept = sorted((tmp_path / 'out').glob('*.png'))
+    assert len(kept) == 2
+    label_ids = {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
+    assert set(np.unique(np.array(Image.open(kept[0])))) <= label_ids
+
+
+def test_resume_goes_on(trained, config):
+    tool('train.py', config, '--work-dir', trained, '--resume', '--no-validate', '--amp',
+         '--cfg-options', 'train_cfg.max_epochs=2')
+    assert (trained / 'epoch_2.pth').is_file()
+    path = max(trained.glob('*/vis_data/scalars.json'))
+    step, = [json.loads(line) for line in path.read_text().splitlines()]
+    assert step['epoch'] == 2
+
+
+def test_checkpoint_that_does_not_fit_is_refused(trained, config, tmp_path):
+    output = tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path,
+                  '--cfg-options', 'model.decode_head.channels=128', succeeds=False)
+    assert 'size mismatch' in output and 'decode_head' in output
+
+
+def test_two_processes_step_as_one_with_twice_the_batch(trained, config, tmp_path):
+    call('bash', REPOSITORY / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path,
+         '--cfg-options', 'train_dataloader.batch_size=2', PORT='29611', CUDA_VISIBLE_DEVICES='')
+    one, two = scalars(trained), scalars(tmp_path)
+    assert two[0]['loss'] == pytest.approx(one[0]['loss'], rel=1e-5)
+    assert two[1]['mIoU'] == pytest.approx(one[1]['mIoU'], abs=0.2)
+    weights = [torch.load(w / 'epoch_1.pth', weights_only=False)['state_dict']
+               for w in (trained, tmp_path)]
+    assert list(weights[0]) == list(weights[1])
+    for name in weights[0]:
+        torch.testing.assert_close(weights[1][name], weights[0][name], rtol=1e-3, atol=1e-5)
+    output = call('bash', REPOSITORY / 'tools/dist_test.sh', config, tmp_path / 'epoch_1.pth', 2,
+                  '--work-dir', tmp_path / 'test', '--out', tmp_path / 'metrics.json',
+                  '--out-item', 'metrics', PORT='29611', CUDA_VISIBLE_DEVICES='')
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics['mIoU'] == two[1]['mIoU'], output[-3000:]
+
+
+def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
+    output = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
+                  'train_dataloader.dataset.data_root=/nowhere', succeeds=False)
+    assert 'tools/make_scenes.py /nowhere' in output and 'Epoch(train)' not in output
+
+
+def test_baseline_is_printed_beside_the_model(config, tmp_path):
+    (tmp_path / 'metrics.json').write_text('{"mIoU": 43.21}')
+    output = tool('baseline.py', config, '--beside', tmp_path / 'metrics.json')
+    assert 'most frequent class of each pixel in 4 training images: ' in output
+    assert 'the model: 43.21' in output

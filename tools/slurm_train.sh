@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of train.py]
+# GPUS (default 8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are taken from the
+# environment.
+set -euo pipefail
+if [ $# -lt 3 ]; then sed -n '2,4s/^# //p' "$0" >&2; exit 2; fi
+tools=$(cd "$(dirname "$0")" && pwd)
+# shellcheck disable=SC2086  # SRUN_ARGS is a list of words
+exec srun -p "$1" \
+    --job-name="$2" \
+    --gres=gpu:"${GPUS_PER_NODE:-8}" \
+    --ntasks="${GPUS:-8}" \
+    --ntasks-per-node="${GPUS_PER_NODE:-8}" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${SRUN_ARGS:-} \
+    python -u "$tools/train.py" "$3" --launcher slurm "${@:4}"

@@ -1,0 +1,41 @@
+"""Evaluate a checkpoint of a MMSegmentation or MMPretrain config."""
+import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import mmengine
+from afno_mm.engine import build_runner, command_line, load_config
+from afno_mm.engine.testing import draw_predictions, keep_predictions, use_tta
+
+
+def parse_args():
+    parser = command_line(__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='where to keep the predictions: a folder of PNGs for '
+                        'segmentation, a .pkl file for classification')
+    parser.add_argument('--out-item', choices=['pred', 'metrics'], default='pred',
+                        help='what --out keeps; metrics go to a .json file')
+    parser.add_argument('--show', action='store_true', help='show predictions in a window')
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each picture')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    if args.show or args.show_dir:
+        draw_predictions(cfg, args.show_dir, args.show, args.wait_time, args.interval)
+    if args.tta:
+        use_tta(cfg)
+    if args.out and args.out_item == 'pred':
+        keep_predictions(cfg, args.out)
+    runner = build_runner(cfg)
+    # Strictly: a checkpoint that does not fit must not yield a score.
+    runner.load_checkpoint(args.checkpoint, strict=True)
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and runner.rank == 0:
+        mmengine.dump(metrics, args.out)
+
+
+if __name__ == '__main__':
+    main()

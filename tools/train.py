@@ -1,0 +1,39 @@
+"""Train a model of a MMSegmentation or MMPretrain config."""
+import afno_mm  # noqa: F401  names a broken environment before anything else fails
+from afno_mm.engine import build_runner, command_line, load_config, use_amp
+
+
+def parse_args():
+    parser = command_line(__doc__)
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a path, from the newest in the work dir if any')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--no-validate', action='store_true',
+                        help='do not evaluate during training')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate with the batch size')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        use_amp(cfg)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.get('default_hooks', {}).get('checkpoint', {}).pop('save_best', None)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs the batch size that the learning rate is meant '
+                             'for: set auto_scale_lr.base_batch_size in the config')
+        cfg.auto_scale_lr.enable = True
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
