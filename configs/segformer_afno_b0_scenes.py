@@ -1,0 +1,51 @@
+# SegFormer-B0 with AFNO on generated street scenes: the demo of the README, on a CPU.
+#
+#   python tools/make_scenes.py data/scenes
+#   python tools/train.py configs/segformer_afno_b0_scenes.py
+#
+# The model and data format of segformer_afno_b0_cityscapes.py at 256x512, with a schedule of
+# minutes from random weights. Expect: see the README (measured by us). 2 CPU cores.
+_base_ = ['_base_/segformer.py', '_base_/cityscapes.py', '_base_/runtime.py']
+data_root = 'data/scenes/'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(512, 256), ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(256, 256), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(512, 256), keep_ratio=True),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    batch_size=8, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(
+    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+model = dict(
+    data_preprocessor=dict(size=(256, 256)),
+    backbone=dict(
+        embed_dims=[88, 136, 200, 256],
+        num_layers=[2, 2, 2, 2],
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
+    decode_head=dict(in_channels=[88, 136, 200, 256], channels=256),
+    test_cfg=dict(_delete_=True, mode='whole'))
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
+    paramwise_cfg=dict(custom_keys={'norm': dict(decay_mult=0.)}),
+    clip_grad=dict(max_norm=1.0))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=40),
+    dict(type='PolyLR', power=1.0, eta_min=0., begin=0, end=20, by_epoch=True,
+         convert_to_iter_based=True),
+]
+train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=5)
+val_cfg = dict()
+test_cfg = dict()
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=5))

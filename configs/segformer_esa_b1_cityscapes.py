@@ -1,0 +1,19 @@
+# Stock SegFormer-B1 (efficient self-attention) on Cityscapes: a point of Fig. 1.
+#
+#   tools/dist_train.sh configs/segformer_esa_b1_cityscapes.py 8    # 8 GPUs x 1 image
+#
+# Expect: the paper plots this model and gives no number; not measured by us.
+# Parameters: 13.68M.
+# Starts from SegFormer's public ImageNet-1k weights; model.backbone.init_cfg=None starts without.
+_base_ = [
+    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+]
+model = dict(
+    backbone=dict(
+        embed_dims=64,
+        num_layers=[2, 2, 2, 2],
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/'
+            'segformer/mit_b1_20220624-02e5a6a1.pth')),
+    decode_head=dict(in_channels=[64, 128, 320, 512], channels=256))

@@ -1,0 +1,83 @@
+"""Every config builds, and has the size that its header states."""
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+
+CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
+# Millions of parameters that the paper's comparison has, or that its widths give.
+PARAMETERS = dict(
+    segformer_esa_b0_cityscapes=3.72, segformer_esa_b1_cityscapes=13.68,
+    segformer_esa_b2_cityscapes=27.36, segformer_esa_b3_cityscapes=47.24)
+MATCHES = dict(  # AFNO of our widths against the stock model
+    segformer_afno_b0_cityscapes=3.72, segformer_afno_b1_cityscapes=13.68,
+    segformer_afno_b2_cityscapes=27.36)
+
+
+def load(path, monkeypatch):
+    monkeypatch.delenv('CITYSCAPES_DATASET', raising=False)
+    return Config.fromfile(path)
+
+
+def millions(model):
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+def test_config_builds_with_the_size_it_states(path, monkeypatch):
+    cfg = load(path, monkeypatch)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    stated = re.search(r'Parameters: ([\d.]+)M', path.read_text())
+    if stated:
+        assert millions(model) == pytest.approx(float(stated[1]), abs=0.006)
+    expected = (PARAMETERS | MATCHES).get(path.stem)
+    if expected:
+        assert millions(model) == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+def test_header_names_the_command_and_the_number_to_expect(path):
+    header = path.read_text().split('_base_')[0]
+    assert f'configs/{path.name}' in header and 'Expect: ' in header
+
+
+def test_b3_is_the_paper_s(monkeypatch):
+    """A.3: widths, blocks, depths, epochs, learning rate, crops, evaluation, loss, decoder."""
+    cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(cfg.model)
+    blocks = [[block.attn.mixer for block in layer[1]] for layer in model.backbone.layers]
+    assert [len(b) for b in blocks] == [3, 4, 18, 3]
+    assert [b[0].embed_dims for b in blocks] == [208, 288, 440, 512]
+    assert [b[0].num_blocks for b in blocks] == [1, 2, 5, 8]
+    assert model.decode_head.channels == 768
+    assert millions(model.backbone) == pytest.approx(46.57, abs=0.005)
+    assert cfg.train_cfg.max_epochs == 450 and cfg.optim_wrapper.optimizer.lr == 1.2e-4
+    crop, = (t for t in cfg.train_pipeline if t.type == 'RandomCrop')
+    assert crop.crop_size == (1024, 1024) == cfg.model.test_cfg.crop_size
+    assert type(model.decode_head.loss_decode).__name__ == 'CrossEntropyLoss'
+
+
+def test_data_root_follows_the_environment(monkeypatch):
+    path = CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py')
+    assert load(path, monkeypatch).train_dataloader.dataset.data_root == 'data/cityscapes/'
+    monkeypatch.setenv('CITYSCAPES_DATASET', '/data/cs')
+    cfg = Config.fromfile(path)
+    assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == \
+        {'/data/cs'}
+
+
+def test_mixer_can_be_replaced_from_the_command_line(monkeypatch):
+    cfg = load(CONFIGS[0].with_name('segformer_afno_b0_cityscapes.py'), monkeypatch)
+    cfg.merge_from_dict({'model.backbone.mixer.num_blocks': 4,
+                         'model.backbone.mixer.mode_fraction': 0.5})
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        mixer = MODELS.build(cfg.model).backbone.layers[0][1][0].attn.mixer
+    assert mixer.num_blocks == 4 and mixer.mode_fraction == 0.5
+    cfg.merge_from_dict({'model.backbone.mixer._delete_': True,
+                         'model.backbone.mixer.type': 'AFNO'})
+    assert cfg.model.backbone.mixer == dict(type='AFNO')
