@@ -21,8 +21,11 @@ REASONS = {
 }
 
 
-class BrokenEnvironmentError(ImportError):
-    """The installed packages cannot work together."""
+class BrokenEnvironmentError(RuntimeError):
+    """The installed packages cannot work together.
+
+    Not an ImportError: MMEngine passes over those when it looks for a scope.
+    """
 
 
 def check_environment():
