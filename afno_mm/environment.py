@@ -1,19 +1,21 @@
 """Names a broken installation, with the command that mends it, before anything else fails.
 
-Looks at what pip knows and imports nothing heavy. What is wanted is the list in setup.py.
+Looks at what pip knows; imports something only to confirm a suspicion. What is wanted is the
+list in setup.py.
 """
-from importlib import metadata
+from importlib import import_module, metadata
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 DISTRIBUTION = 'afno-mm'
-# The maintained packages and the older upstream ones, which install the same modules.
-UPSTREAM = {
-    'onedl-mmengine': {'mmengine': '>=0.10.5', 'mmengine-lite': '>=0.10.5'},
-    'onedl-mmcv': {'mmcv': '>=2.1,<2.2', 'mmcv-lite': '<0', 'mmcv-full': '<0'},
-    'onedl-mmsegmentation': {'mmsegmentation': '>=1.2.2'},
-    'onedl-mmpretrain': {'mmpretrain': '>=1.2', 'mmcls': '<0'},
+# The maintained packages and the older ones that install the same modules. The last releases of
+# the older ones cannot resume a training with torch >= 2.6.
+OLDER = {
+    'onedl-mmengine': ('mmengine', 'mmengine-lite'),
+    'onedl-mmcv': ('mmcv', 'mmcv-lite', 'mmcv-full'),
+    'onedl-mmsegmentation': ('mmsegmentation', ),
+    'onedl-mmpretrain': ('mmpretrain', 'mmcls'),
 }
 REASONS = {
     'numpy': 'cityscapesscripts calls np.in1d, which numpy 2.4 removed',
@@ -32,8 +34,8 @@ def check_environment():
     """Raise :class:`BrokenEnvironmentError` that lists all problems and what mends each.
 
     Installed packages are compared with the requirements of this one: two sets of OpenMMLab
-    packages side by side, missing packages, versions out of range, and torch and torchvision
-    of different builds.
+    packages side by side, missing packages, versions out of range, torch and torchvision of
+    different builds, an OpenCV without its system libraries.
     """
     try:
         wanted = metadata.requires(DISTRIBUTION)
@@ -41,7 +43,7 @@ def check_environment():
         raise BrokenEnvironmentError(
             f'{DISTRIBUTION} is not installed. In its folder, run: pip install -e .') from None
     problems = find_problems([Requirement(r) for r in wanted], installed_version)
-    problems = problems or torch_pair_problem(installed_version)
+    problems = problems or torch_pair_problem() + opencv_problem()
     if problems:
         raise BrokenEnvironmentError('this environment cannot work:\n' + '\n'.join(
             f'- {found}\n  run: {command}' for found, command in problems))
@@ -65,62 +67,64 @@ def find_problems(requirements, version_of):
     Returns:
         list[tuple[str, str]]: Each problem with the command that mends it.
     """
-    problems, replace = [], []
+    problems = []
     for requirement in requirements:
         if requirement.marker and not requirement.marker.evaluate({'extra': ''}):
             continue
-        name = requirement.name
-        version = version_of(name)
-        older = {n: version_of(n) for n in UPSTREAM.get(name, ()) if version_of(n)}
-        if older and version:
-            packages = ', '.join(f'{n} {v}' for n, v in [(name, version), *older.items()])
-            problems.append((f'{packages} are installed side by side and overwrite each other',
-                             f'pip uninstall -y {name} {" ".join(older)} && '
-                             f'pip install "{_pip_name(requirement)}"'))
-        elif older:
-            for other, found in older.items():
-                specifier = UPSTREAM[name][other]
-                if not SpecifierSet(specifier).contains(found, prereleases=True):
-                    problems.append((f'{other} {found} is installed; this package works with '
-                                     f'{_pip_name(requirement)}',
-                                     f'pip uninstall -y {other} && '
-                                     f'pip install "{_pip_name(requirement)}"'))
-        elif version is None or not requirement.specifier.contains(version, prereleases=True):
-            found = f'{name} is not installed' if version is None else f'{name} {version} is installed'
-            reason = f' ({REASONS[name]})' if version and name in REASONS else ''
-            problems.append((f'{found}, wanted is {_pip_name(requirement)}{reason}',
-                             f'pip install "{_pip_name(requirement)}"'))
+        name, version = requirement.name, version_of(requirement.name)
+        wanted = f'{name}{requirement.specifier}'
+        install = f'pip install "{wanted}"'
+        older = [n for n in OLDER.get(name, ()) if version_of(n)]
+        if older:
+            found = ', '.join(f'{n} {version_of(n)}' for n in older)
+            text = (f'{name} {version} and {found} are installed side by side and overwrite each '
+                    'other' if version else f'{found} is installed, wanted is its maintained '
+                    f'continuation {wanted}')
+            stale = ' '.join([name] * bool(version) + older)
+            problems.append((text, f'pip uninstall -y {stale} && {install}'))
+        elif version is None:
+            problems.append((f'{name} is not installed, wanted is {wanted}', install))
+        elif not requirement.specifier.contains(Version(version).base_version):
+            reason = f' ({REASONS[name]})' if name in REASONS else ''
+            problems.append((f'{name} {version} is installed, wanted is {wanted}{reason}', install))
     return problems
 
 
-def torch_pair_problem(version_of):
-    """A torchvision built for another torch, which fails with 'nms does not exist'.
-
-    Args:
-        version_of (callable): Distribution name -> version, or None if not installed.
+def torch_pair_problem():
+    """A torchvision built for another torch, whose operators fail to load ('nms does not exist').
 
     Returns:
         list[tuple[str, str]]: Empty, or the problem with the command that mends it.
     """
-    torch, torchvision = version_of('torch'), version_of('torchvision')
-    exact = [Requirement(r) for r in metadata.requires('torchvision') or ()]
-    exact = [r for r in exact if r.name == 'torch' and not r.marker]
-    fits = all(r.specifier.contains(torch, prereleases=True) for r in exact)
-    cpu_only = '+cpu' in torch and '+cpu' not in torchvision
-    if fits and not (cpu_only and not _torchvision_imports()):
+    torch, torchvision = installed_version('torch'), installed_version('torchvision')
+    needs = [Requirement(r) for r in metadata.requires('torchvision') or ()]
+    fits = all(r.specifier.contains(Version(torch).base_version) for r in needs
+               if r.name == 'torch' and not r.marker)
+    build, other_build = torch.partition('+')[2], torchvision.partition('+')[2]
+    if fits and (build == other_build or _imports('torchvision')):
         return []
-    kinds = ' (CPU-only torch, CUDA torchvision)' if cpu_only else ''
+    kinds = ' (CPU-only torch, CUDA torchvision)' if build == 'cpu' else ''
     return [(f'torch {torch} and torchvision {torchvision} are of different builds{kinds}',
-             'pip uninstall -y torch torchvision && pip install torch torchvision')]
+             'pip uninstall -y torch torchvision && pip install torch torchvision, or install '
+             'torchvision from where this torch came')]
 
 
-def _torchvision_imports():
+def opencv_problem():
+    """An OpenCV whose system libraries are missing, as in slim containers.
+
+    Returns:
+        list[tuple[str, str]]: Empty, or the problem with the command that mends it.
+    """
+    if _imports('cv2'):
+        return []
+    return [('OpenCV (cv2) does not import: its system libraries are missing',
+             'apt-get install -y libgl1 libglib2.0-0, or: pip uninstall -y opencv-python && '
+             'pip install opencv-python-headless')]
+
+
+def _imports(module):
     try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
+        import_module(module)
+    except (ImportError, OSError, RuntimeError):
         return False
     return True
-
-
-def _pip_name(requirement):
-    return f'{requirement.name}{requirement.specifier}'

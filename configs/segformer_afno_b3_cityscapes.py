@@ -1,7 +1,7 @@
 # SegFormer-B3 with AFNO on Cityscapes: Table 4, row AFNO-100 %.
 #
 #   tools/dist_train.sh configs/segformer_afno_b3_cityscapes.py 8    # 8 GPUs x 1 image
-#   tools/train.py configs/segformer_afno_b3_cityscapes.py --auto-scale-lr    # one GPU
+#   python tools/train.py configs/segformer_afno_b3_cityscapes.py --auto-scale-lr    # one GPU
 #
 # Expect: 80.9 mIoU with ImageNet pre-training (the paper's number; not measured by us, and
 # its hardware and hours are not given). Parameters: 50.06M (encoder 46.57M).

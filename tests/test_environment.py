@@ -27,14 +27,14 @@ def test_this_environment_is_fine():
 
 
 @pytest.mark.parametrize('planted, found, command', [
-    (dict(mmengine='0.10.7'), 'onedl-mmengine .*, mmengine 0.10.7 are installed side by side',
+    (dict(mmengine='0.10.7'), 'onedl-mmengine .* and mmengine 0.10.7 are installed side by side',
      'pip uninstall -y onedl-mmengine mmengine && pip install "onedl-mmengine'),
     (dict(mmcv_lite='2.1.0'), 'mmcv-lite 2.1.0 are installed side by side', 'onedl-mmcv mmcv-lite'),
     (dict(torch='2.5.1'), 'torch 2.5.1 is installed, wanted is torch>=2.6', 'pip install "torch>=2.6"'),
     (dict(numpy='2.4.0'), 'numpy 2.4.0 .*np.in1d', 'pip install "numpy<2.4"'),
     (dict(onedl_mmsegmentation='9.0'), 'onedl-mmsegmentation 9.0 is installed', 'pip install'),
     (dict(pillow='13.0.0'), 'mode I', 'pip install "pillow<13"'),
-    (dict(onedl_mmcv=None, mmcv='2.2.0'), 'mmcv 2.2.0 is installed; this package works with',
+    (dict(onedl_mmcv=None, mmcv='2.2.0'), 'mmcv 2.2.0 is installed, wanted is its maintained',
      'pip uninstall -y mmcv && pip install "onedl-mmcv'),
     (dict(cityscapesscripts=None), 'cityscapesscripts is not installed', 'pip install "cityscapes'),
 ])
@@ -43,11 +43,9 @@ def test_planted_fault(planted, found, command):
     assert re.search(found, text) and command in mend
 
 
-def test_upstream_set_alone_is_accepted():
-    older = dict(onedl_mmengine=None, mmengine='0.10.7', onedl_mmcv=None, mmcv='2.1.0',
-                 onedl_mmsegmentation=None, mmsegmentation='1.2.2',
-                 onedl_mmpretrain=None, mmpretrain='1.2.0')
-    assert problems(**older) == []
+@pytest.mark.parametrize('version', ['2.15.0+cu132', '2.6.0a0+ecf3bae40a.nv25.01', '2.6.0'])
+def test_builds_of_a_version_in_range_are_accepted(version):
+    assert problems(torch=version) == []
 
 
 def plant(folder, name, version, *requires):
@@ -70,21 +68,32 @@ def test_both_sets_stop_the_import(tmp_path):
     assert code == 1 and 'side by side' in text and 'run: pip uninstall -y' in text
 
 
-def test_cpu_only_torch_beside_cuda_torchvision(tmp_path):
-    plant(tmp_path, 'torch', '2.15.0+cpu')
-    plant(tmp_path, 'torchvision', '0.30.0', 'torch>=2.6')
-    (tmp_path / 'torchvision.py').write_text(
-        "raise RuntimeError('operator torchvision::nms does not exist')")
+@pytest.mark.parametrize('torch, torchvision, error', [
+    ('2.15.0+cpu', '0.30.0', "RuntimeError('operator torchvision::nms does not exist')"),
+    ('2.15.0+cu118', '0.30.0', "RuntimeError('different CUDA major versions')"),
+    ('2.15.0', '0.30.0+cu118', "OSError('libcudart.so.11: cannot open shared object file')"),
+])
+def test_torch_and_torchvision_of_different_builds(tmp_path, torch, torchvision, error):
+    plant(tmp_path, 'torch', torch)
+    plant(tmp_path, 'torchvision', torchvision, 'torch>=2.6')
+    (tmp_path / 'torchvision.py').write_text(f'raise {error}')
     code, text = import_with(tmp_path)
-    assert code == 1 and 'CPU-only torch, CUDA torchvision' in text
+    assert code == 1 and f'torch {torch} and torchvision {torchvision} are of different' in text
+    assert ('CPU-only torch, CUDA torchvision' in text) == torch.endswith('cpu')
     assert 'pip install torch torchvision' in text
 
 
-def test_cpu_only_torch_with_a_torchvision_that_works_is_accepted(tmp_path):
+def test_different_builds_that_work_are_accepted(tmp_path):
     plant(tmp_path, 'torch', '2.15.0+cpu')
     plant(tmp_path, 'torchvision', '0.30.0', 'torch>=2.6')
     (tmp_path / 'torchvision.py').write_text('')
     assert import_with(tmp_path)[0] == 0
+
+
+def test_opencv_without_its_system_libraries(tmp_path):
+    (tmp_path / 'cv2.py').write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    code, text = import_with(tmp_path)
+    assert code == 1 and 'apt-get install -y libgl1' in text
 
 
 def test_torchvision_for_another_torch(tmp_path):

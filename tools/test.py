@@ -1,4 +1,6 @@
 """Evaluate a checkpoint of a MMSegmentation or MMPretrain config."""
+import functools
+
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 import mmengine
 from afno_mm.engine import build_runner, command_line, load_config
@@ -10,14 +12,20 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='where to keep the predictions: a folder of PNGs for '
                         'segmentation, a .pkl file for classification')
-    parser.add_argument('--out-item', choices=['pred', 'metrics'], default='pred',
-                        help='what --out keeps; metrics go to a .json file')
+    parser.add_argument('--out-item', choices=['pred', 'metrics'],
+                        help='what --out keeps: predictions (default), or metrics in a .json file')
     parser.add_argument('--show', action='store_true', help='show predictions in a window')
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each picture')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.out_item and not args.out:
+        parser.error('--out-item says what --out keeps: --out is missing')
+    args.out_item = args.out_item or 'pred'
+    if args.out and args.out_item == 'metrics' and not args.out.endswith('.json'):
+        parser.error(f'--out {args.out}: metrics are kept in a .json file')
+    return args
 
 
 def main():
@@ -29,9 +37,10 @@ def main():
         use_tta(cfg)
     if args.out and args.out_item == 'pred':
         keep_predictions(cfg, args.out)
+    cfg.load_from, cfg.resume = args.checkpoint, False
     runner = build_runner(cfg)
-    # Strictly: a checkpoint that does not fit must not yield a score.
-    runner.load_checkpoint(args.checkpoint, strict=True)
+    # A checkpoint that does not fit must not yield a score.
+    runner.load_checkpoint = functools.partial(runner.load_checkpoint, strict=True)
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and runner.rank == 0:
         mmengine.dump(metrics, args.out)

@@ -1,6 +1,7 @@
 """Train a model of a MMSegmentation or MMPretrain config."""
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 from afno_mm.engine import build_runner, command_line, load_config, use_amp
+from mmengine.runner import find_latest_checkpoint
 
 
 def parse_args():
@@ -19,9 +20,9 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+    if checkpoint:  # else a first launch, which starts from the config's own load_from
+        cfg.resume, cfg.load_from = True, checkpoint
     if args.amp:
         use_amp(cfg)
     if args.no_validate:

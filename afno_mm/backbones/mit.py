@@ -25,13 +25,13 @@ class MiT(MixVisionTransformer):
             meaning: stage i is ``embed_dims * num_heads[i]`` wide.
         num_stages (int): Number of stages.
         num_layers (Sequence[int]): Blocks of each stage.
-        num_heads (Sequence[int]): Attention heads of each stage.
+        num_heads (Sequence[int]): Attention heads of each stage; a mixer does not use them.
         patch_sizes (Sequence[int]): Kernel of each stage's patch embedding.
         strides (Sequence[int]): Its stride.
-        sr_ratios (Sequence[int]): Spatial reduction of each stage's attention.
+        sr_ratios (Sequence[int]): Spatial reduction of each stage's attention; likewise.
         out_indices (Sequence[int]): Stages whose features are returned.
         mlp_ratio (int): Hidden width of the MixFFN in stage widths.
-        qkv_bias (bool): Whether the attention's projections have a bias.
+        qkv_bias (bool): Whether the attention's projections have a bias; likewise.
         drop_rate (float): Dropout after mixer and MixFFN.
         attn_drop_rate (float): Dropout of attention weights.
         drop_path_rate (float): Stochastic depth of the last block; rises linearly from 0.
@@ -45,7 +45,7 @@ class MiT(MixVisionTransformer):
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
 
     Raises:
-        ValueError: If per-stage settings differ in length, or one has no effect.
+        ValueError: If per-stage settings differ in length, or attn_drop_rate has no effect.
     """
 
     def __init__(self,

@@ -28,6 +28,9 @@ class CityscapesDataset(MMSegCityscapesDataset):
     Images must be there, each must have its label, no label may be without its image, and
     the labels must hold train ids: some of them, spread over the list, are read.
 
+    Images without labels, for prediction only, are those of a config whose ``data_prefix`` has
+    no ``seg_map_path``.
+
     Raises:
         FileNotFoundError: If folders, images or labels are missing; says how many and which,
             the layout wanted, and the commands that mend it.
@@ -68,7 +71,7 @@ class CityscapesDataset(MMSegCityscapesDataset):
                 text += f'\n{len(spare)} labels have no image (misnamed?): {_first(spare)}'
             raise FileNotFoundError(f'{text}\n{LAYOUT.format(root=root)}\n'
                                     f'{CONVERT.format(root=root)}')
-        if spare:
+        if spare and not self.ann_file:
             print_log(f'Cityscapes: {len(spare)} labels in {folder} have no image and are not '
                       f'used: {_first(spare)}', logger='current', level='WARNING')
 

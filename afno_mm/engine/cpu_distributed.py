@@ -35,6 +35,10 @@ class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        with torch.autocast('cpu', enabled=False):
+            return self._normalize(x.float()).to(x.dtype)
+
+    def _normalize(self, x):
         channels_last = x.transpose(1, -1)
         flat = channels_last.flatten(0, -2)  # (B * pixels, C)
         count = _SumOverProcesses.apply(x.new_tensor(float(len(flat))))

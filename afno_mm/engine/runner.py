@@ -67,6 +67,11 @@ def _complete_loader(loader, cfg, args):
         get_device() != 'cpu' and loader.get('pin_memory', True) and not args.no_pin_memory)
 
 
+def type_name(kind):
+    """Bare name of a config's ``type``: a name, a name with a scope, or a class."""
+    return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
+
+
 def use_amp(cfg):
     """Turn on mixed precision: float16 with loss scaling, or bfloat16 on a CPU.
 
@@ -76,13 +81,14 @@ def use_amp(cfg):
     Raises:
         ValueError: If the config's optimiser wrapper is one of its own.
     """
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'--amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}. '
                          'Leave out --amp, or set optim_wrapper.type=OptimWrapper')
     if get_device() == 'cpu':
         cfg.optim_wrapper.type = 'afno_mm.CPUAmpOptimWrapper'
-        cfg.optim_wrapper.pop('loss_scale', None)
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            cfg.optim_wrapper.pop(key, None)
     else:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')

@@ -1,6 +1,8 @@
 """What the options of tools/test.py mean in a config of either framework."""
 from copy import deepcopy
 
+from .runner import type_name
+
 
 def draw_predictions(cfg, folder, show, wait_time, interval):
     """Draw predictions, beside the ground truth where the framework can.
@@ -60,7 +62,7 @@ def keep_predictions(cfg, path):
     if not _is_segmentation(cfg):
         cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=path)]
         return
-    official = [m for m in metrics if m['type'].endswith('CityscapesMetric')]
+    official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
     writer = (official or metrics)[0]
     writer['output_dir'] = path
     writer['keep_results'] = True

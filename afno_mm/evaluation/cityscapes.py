@@ -23,8 +23,9 @@ class CityscapesMetric(MMSegCityscapesMetric):
     Args:
         output_dir (str, optional): Where predictions go. By default a temporary folder of this
             machine; a test on several machines needs a folder that all of them see.
-        format_only (bool): Only write the predictions, as for the test server.
-        keep_results (bool): Keep a given ``output_dir`` at the end.
+        format_only (bool): Only write the predictions, as for the test server. Needs
+            ``output_dir``.
+        keep_results (bool): False deletes ``output_dir``, with all it holds, at the end.
         collect_device (str): 'cpu' or 'gpu', as in MMEngine.
         prefix (str): Prefix of the names of the scores.
     """
@@ -32,15 +33,15 @@ class CityscapesMetric(MMSegCityscapesMetric):
     def __init__(self,
                  output_dir=None,
                  format_only=False,
-                 keep_results=False,
+                 keep_results=True,
                  collect_device='cpu',
                  prefix='cityscapes'):
         if output_dir is None:
-            if keep_results:
-                raise ValueError('keep_results=True needs an output_dir to keep them in')
+            if format_only:
+                raise ValueError('format_only=True needs an output_dir to write to')
             shared = [tempfile.mkdtemp(prefix='cityscapes_') if is_main_process() else None]
             broadcast_object_list(shared)
-            output_dir = shared[0]
+            output_dir, keep_results = shared[0], False
         super().__init__(
             output_dir,
             format_only=format_only,

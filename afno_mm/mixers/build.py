@@ -65,9 +65,11 @@ def build_mixer(cfg, embed_dims):
         raise KeyError(f'no mixer {kind!r} is registered. Known here: {_known()}. One of another '
                        "package is named 'package.Type', and package.registry must import")
     arguments.setdefault('embed_dims', embed_dims)
-    accepted = list(inspect.signature(cls).parameters)
+    parameters = inspect.signature(cls).parameters.values()
+    accepted = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
     for key in arguments:
-        if key not in accepted:
+        if key not in accepted and not takes_any:
             near = difflib.get_close_matches(key, accepted, n=1)
             hint = f' Did you mean {near[0]!r}?' if near else ''
             raise TypeError(
@@ -77,5 +79,4 @@ def build_mixer(cfg, embed_dims):
 
 
 def _known():
-    from .. import mixers
-    return sorted(n for n, v in MODELS.module_dict.items() if v.__module__.startswith(mixers.__name__))
+    return sorted(n for n, cls in MODELS.module_dict.items() if cls.__module__.startswith(__package__))

@@ -18,7 +18,10 @@ def full_precision(x):
     The one place that decides the precision of a spectral operator: CPU FFTs
     know no half precision, and CUDA's only take powers of two.
     """
-    with torch.autocast(x.device.type, enabled=False):
+    device = x.device.type
+    with contextlib.ExitStack() as stack:
+        if torch.amp.is_autocast_available(device):
+            stack.enter_context(torch.autocast(device, enabled=False))
         yield x if x.dtype == torch.float64 else x.float()
 
 

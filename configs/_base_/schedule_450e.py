@@ -1,6 +1,6 @@
 # 450 epochs at 1.2e-4 (A.3). The paper gives no batch size, optimiser or schedule for this
 # stage: batch 8, AdamW, weight decay, warm-up, linear decay and the head's tenfold learning
-# rate are SegFormer's. 450 epochs of 2975 images in batches of 8 are its 160k iterations.
+# rate are SegFormer's. 450 epochs of 2975 images in batches of 8 are 167k iterations; it has 160k.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1.2e-4, betas=(0.9, 0.999), weight_decay=0.01),
@@ -8,8 +8,8 @@ optim_wrapper = dict(
         custom_keys={'norm': dict(decay_mult=0.), 'head': dict(lr_mult=10.)}))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
-    dict(type='PolyLR', power=1.0, eta_min=0., begin=0, end=450, by_epoch=True,
-         convert_to_iter_based=True),
+    # Down to 0 at the end of train_cfg.max_epochs.
+    dict(type='PolyLR', power=1.0, eta_min=0., by_epoch=True, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 train_cfg = dict(by_epoch=True, max_epochs=450, val_interval=10)

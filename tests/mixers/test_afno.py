@@ -127,6 +127,13 @@ def test_autocast_leaves_the_transform_in_float32():
     assert torch.equal(y, mixer(x))
 
 
+def test_shapes_on_the_meta_device():
+    """Where nothing is computed, as in counting and deferred initialisation."""
+    x = torch.zeros(2, 9, 8, 8, dtype=torch.float16, device='meta')
+    y = AFNO(8, 2, mode_fraction=0.5).to('meta')(x)
+    assert y.shape == x.shape and y.dtype == x.dtype and y.is_meta
+
+
 def test_parameters_and_conv_bias_of_published_layers_load_strictly():
     mixer = AFNO(24, num_blocks=4, hidden_ratio=3, bias='conv')
     published = dict(w1=torch.randn(2, 4, 6, 18), b1=torch.randn(2, 4, 18),

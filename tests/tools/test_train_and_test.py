@@ -1,18 +1,16 @@
 """The tools as a user runs them, on generated scenes of 64x128 pixels."""
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
+from running import REPOSITORY, call, scalars, tool
 
 from afno_mm.datasets.scenes import make_scenes
+from afno_mm.registry import MODELS
 
-REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
 
 
@@ -46,25 +44,6 @@ default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
 randomness = dict(seed=0)
 ''')
     return path
-
-
-def call(*command, succeeds=True, **environment):
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
-    result = subprocess.run(
-        [str(c) for c in command], cwd=REPOSITORY, capture_output=True, text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment))
-    output = result.stdout + result.stderr
-    assert (result.returncode == 0) == succeeds, output[-5000:]
-    return output
-
-
-def tool(name, *arguments, **options):
-    return call(sys.executable, REPOSITORY / 'tools' / name, *arguments, **options)
-
-
-def scalars(work_dir):
-    path, = work_dir.glob('*/vis_data/scalars.json')
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope='module')
@@ -104,13 +83,26 @@ def test_predictions_are_kept_as_label_ids_and_tta_runs(trained, config, tmp_pat
     assert set(np.unique(np.array(Image.open(kept[0])))) <= label_ids
 
 
-def test_resume_goes_on(trained, config):
-    tool('train.py', config, '--work-dir', trained, '--resume', '--no-validate', '--amp',
+@pytest.mark.parametrize('how', ['path', 'newest in the work dir'])
+def test_resume_goes_on(how, trained, config, tmp_path):
+    resume = ['--resume', trained / 'epoch_1.pth']
+    if how != 'path':
+        (tmp_path / 'last_checkpoint').write_text(str(resume.pop()))
+    tool('train.py', config, '--work-dir', tmp_path, *resume, '--no-validate', '--amp',
          '--cfg-options', 'train_cfg.max_epochs=2')
-    assert (trained / 'epoch_2.pth').is_file()
-    path = max(trained.glob('*/vis_data/scalars.json'))
-    step, = [json.loads(line) for line in path.read_text().splitlines()]
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    step, = scalars(tmp_path)
     assert step['epoch'] == 2
+
+
+def test_checkpoint_of_a_training_is_taken_whole_as_pretrained_weights(trained):
+    cfg = Config.fromfile(CONFIG).model.backbone
+    cfg.init_cfg = dict(type='Pretrained', checkpoint=str(trained / 'epoch_1.pth'))
+    backbone = MODELS.build(cfg)
+    backbone.init_weights()
+    state = torch.load(trained / 'epoch_1.pth', weights_only=False)['state_dict']
+    for name, value in backbone.state_dict().items():
+        assert torch.equal(value, state[f'backbone.{name}'])
 
 
 def test_checkpoint_that_does_not_fit_is_refused(trained, config, tmp_path):
@@ -137,6 +129,20 @@ def test_two_processes_step_as_one_with_twice_the_batch(trained, config, tmp_pat
     assert metrics['mIoU'] == two[1]['mIoU'], output[-3000:]
 
 
+def test_two_processes_train_in_mixed_precision(config, tmp_path):
+    call('bash', REPOSITORY / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--amp',
+         '--no-validate', '--cfg-options', 'train_dataloader.batch_size=2', PORT='29612',
+         CUDA_VISIBLE_DEVICES='')
+    assert np.isfinite(scalars(tmp_path)[0]['loss'])
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--out-item', 'metrics'], '--out is missing'),
+    (['--out', 'metrics', '--out-item', 'metrics'], '.json file')])
+def test_out_that_cannot_work_is_refused_at_once(config, arguments, message):
+    assert message in tool('test.py', config, 'none.pth', *arguments, succeeds=False)
+
+
 def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
     output = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
                   'train_dataloader.dataset.data_root=/nowhere', succeeds=False)
@@ -148,3 +154,20 @@ def test_baseline_is_printed_beside_the_model(config, tmp_path):
     output = tool('baseline.py', config, '--beside', tmp_path / 'metrics.json')
     assert 'most frequent class of each pixel in 4 training images: ' in output
     assert 'the model: 43.21' in output
+
+
+def test_slurm_gets_the_job_and_the_arguments_of_train(tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    output = call('bash', '-c', f'PATH={tmp_path}:$PATH "$@"', '-', 'bash',
+                  REPOSITORY / 'tools/slurm_train.sh', 'gpu', 'afno', CONFIG, '--amp',
+                  GPUS='16', SRUN_ARGS='--exclude=n1 --qos=high').splitlines()
+    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1', '--qos=high'} < set(output)
+    assert output[-6:] == ['-u', str(REPOSITORY / 'tools/train.py'), str(CONFIG),
+                           '--launcher', 'slurm', '--amp']
+
+
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+def test_scripts_called_wrongly_say_how(script):
+    assert f'tools/{script} ' in call('bash', REPOSITORY / 'tools' / script, succeeds=False)
