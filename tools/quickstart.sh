@@ -19,4 +19,4 @@ run python tools/test.py "$config" "$(cat "$work/last_checkpoint")" --work-dir "
     --show-dir "$work/overlays" --out "$work/metrics.json" --out-item metrics
 run python tools/baseline.py "$config" --beside "$work/metrics.json"
 echo
-echo "Predictions beside the ground truth: $work/overlays"
+echo "Predictions beside the ground truth: $work/overlays/vis_data/vis_image"
