@@ -54,7 +54,7 @@ setup(
         'packaging',
     ],
     extras_require={
-        'tests': ['pytest', 'hypothesis'],
+        'tests': ['pytest', 'hypothesis', 'setuptools>=64'],
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
     },
