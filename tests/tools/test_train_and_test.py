@@ -129,10 +129,10 @@ def test_two_processes_step_as_one_with_twice_the_batch(trained, config, tmp_pat
     assert metrics['mIoU'] == two[1]['mIoU'], output[-3000:]
 
 
-def test_two_processes_train_in_mixed_precision(config, tmp_path):
+def test_two_processes_train_in_mixed_precision_with_checkpointing(config, tmp_path):
     call('bash', REPOSITORY / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--amp',
-         '--no-validate', '--cfg-options', 'train_dataloader.batch_size=2', PORT='29612',
-         CUDA_VISIBLE_DEVICES='')
+         '--no-validate', '--cfg-options', 'train_dataloader.batch_size=2',
+         'model.backbone.with_cp=True', PORT='29612', CUDA_VISIBLE_DEVICES='')
     assert np.isfinite(scalars(tmp_path)[0]['loss'])
 
 
