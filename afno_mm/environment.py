@@ -104,9 +104,9 @@ def torch_pair_problem():
     if fits and (build == other_build or _imports('torchvision')):
         return []
     kinds = ' (CPU-only torch, CUDA torchvision)' if build == 'cpu' else ''
-    return [(f'torch {torch} and torchvision {torchvision} are of different builds{kinds}',
-             'pip uninstall -y torch torchvision && pip install torch torchvision, or install '
-             'torchvision from where this torch came')]
+    return [(f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
+             'are two from the same index',
+             'pip uninstall -y torch torchvision && pip install torch torchvision')]
 
 
 def opencv_problem():
