@@ -18,6 +18,7 @@ def parse_args():
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds to show each picture')
+    parser.add_argument('--amp', action='store_true', help='test in mixed precision')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     args = parser.parse_args()
     if args.out_item and not args.out:
@@ -37,6 +38,8 @@ def main():
         use_tta(cfg)
     if args.out and args.out_item == 'pred':
         keep_predictions(cfg, args.out)
+    if args.amp:
+        cfg.test_cfg.fp16 = True
     cfg.load_from, cfg.resume = args.checkpoint, False
     runner = build_runner(cfg)
     # A checkpoint that does not fit must not yield a score.

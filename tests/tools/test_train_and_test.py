@@ -74,9 +74,9 @@ def test_test_gives_the_validation_s_miou_by_both_evaluations(trained, config, t
     assert Image.open(pictures[0]).size == (256, 64)
 
 
-def test_predictions_are_kept_as_label_ids_and_tta_runs(trained, config, tmp_path):
+def test_predictions_are_kept_as_label_ids_under_tta_and_amp(trained, config, tmp_path):
     tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path / 'w',
-         '--out', tmp_path / 'out', '--tta')
+         '--out', tmp_path / 'out', '--tta', '--amp')
     kept = sorted((tmp_path / 'out').glob('*.png'))
     assert len(kept) == 2
     label_ids = {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
