@@ -79,4 +79,5 @@ def build_mixer(cfg, embed_dims):
 
 
 def _known():
-    return sorted(n for n, cls in MODELS.module_dict.items() if cls.__module__.startswith(__package__))
+    return sorted(name for name, cls in MODELS.module_dict.items()
+                  if cls.__module__.startswith(__package__))

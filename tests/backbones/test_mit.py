@@ -197,7 +197,8 @@ def test_missing_tensors_keep_their_own_initial_values(tmp_path):
 
 def test_weights_that_hardly_fit_are_refused(tmp_path):
     path = saved(tmp_path, make(embed_dims=[8, 12, 40, 24], mixer=None).state_dict())
-    with pytest.raises(ValueError, match=r'of MiT loaded\n.*missing.*\n.*mismatched(.|\n)*min_match'):
+    wanted = r'of MiT loaded\n.*missing.*\n.*mismatched(.|\n)*min_match'
+    with pytest.raises(ValueError, match=wanted):
         make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
 
 

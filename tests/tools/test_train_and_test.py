@@ -37,7 +37,8 @@ val_dataloader = dict(num_workers=0,
 test_dataloader = val_dataloader
 model = dict(data_preprocessor=dict(size=(64, 128)), backbone=dict(drop_path_rate=0.),
              decode_head=dict(dropout_ratio=0.))
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.1, weight_decay=0.), clip_grad=None)
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.1, weight_decay=0.),
+                     clip_grad=None)
 param_scheduler = None
 train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
@@ -163,7 +164,8 @@ def test_slurm_gets_the_job_and_the_arguments_of_train(tmp_path):
     output = call('bash', '-c', f'PATH={tmp_path}:$PATH "$@"', '-', 'bash',
                   REPOSITORY / 'tools/slurm_train.sh', 'gpu', 'afno', CONFIG, '--amp',
                   GPUS='16', SRUN_ARGS='--exclude=n1 --qos=high').splitlines()
-    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1', '--qos=high'} < set(output)
+    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1',
+            '--qos=high'} < set(output)
     assert output[-6:] == ['-u', str(REPOSITORY / 'tools/train.py'), str(CONFIG),
                            '--launcher', 'slurm', '--amp']
 
