@@ -7,7 +7,7 @@
 # images at half size, and trains for minutes from random weights on 2 CPU cores.
 # Expect: 38 mIoU, against 11.6 of the most frequent class of each pixel (both measured by us).
 _base_ = ['_base_/segformer.py', '_base_/cityscapes.py', '_base_/runtime.py']
-data_root = 'data/scenes/'
+data_root = '{{$CITYSCAPES_DATASET:data/scenes/}}'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

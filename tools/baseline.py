@@ -23,6 +23,9 @@ def main():
     args = parse_args()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
+    if cfg.get('default_scope') != 'mmseg':
+        raise ValueError('this scores segmentation, so it takes a config of MMSegmentation; '
+                         f"default_scope is {cfg.get('default_scope')!r}")
     init_default_scope(cfg.default_scope)
     train, val = (
         DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})

@@ -8,7 +8,9 @@ def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('root', nargs='?', default='data/scenes')
+    parser.add_argument(
+        'root', nargs='?', default='data/scenes',
+        help='folder for the scenes; those already there are kept')
     parser.add_argument(
         '--train', type=int, default=160, help='number of training scenes')
     parser.add_argument(
@@ -20,7 +22,8 @@ def parse_args():
         default=(256, 512),
         metavar=('H', 'W'),
         help='height and width in pixels')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--seed', type=int, default=0, help='another seed, other scenes')
     parser.add_argument(
         '--workers', type=int, default=1, help='number of processes')
     return parser.parse_args()

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 # glibc keeps large buffers for the next step in place of giving them back: a fifth faster on CPUs.
 export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592
 
+unset CITYSCAPES_DATASET  # the example data, not yours
 config=configs/segformer_afno_b0_scenes.py
 work=work_dirs/quickstart
 run() { printf '\n$ %s\n' "$*"; "$@"; }

@@ -29,5 +29,11 @@ class TokenMixing(nn.Module):
             hw_shape (tuple[int, int]): Their grid ``(H, W)``.
             identity (Tensor, optional): The skip ``(B, H*W, C)``.
         """
-        mixed = self.mixer(x.unflatten(1, hw_shape)).flatten(1, 2)
-        return (x if identity is None else identity) + self.drop_path(self.drop(mixed))
+        grid = x.unflatten(1, hw_shape)
+        mixed = self.mixer(grid)
+        if mixed.shape != grid.shape:
+            name = type(self.mixer).__name__
+            raise ValueError(f'a mixer maps (B, H, W, C) to the same shape: {name} made '
+                             f'{tuple(mixed.shape)} of {tuple(grid.shape)}')
+        mixed = self.drop_path(self.drop(mixed.flatten(1, 2)))
+        return (x if identity is None else identity) + mixed

@@ -45,13 +45,17 @@ def load_config(args):
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    options = args.cfg_options or {}
+    before = cfg.get('data_root')
+    cfg.merge_from_dict(options)
     cfg.launcher = args.launcher
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(field):
+            # A config copies its data_root into the data sets before options are merged.
+            if 'data_root' in options and cfg[field].dataset.get('data_root') == before:
+                cfg[field].dataset.data_root = cfg.data_root
             _complete_loader(cfg[field], cfg, args)
     return cfg
 

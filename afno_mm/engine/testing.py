@@ -14,7 +14,7 @@ def draw_predictions(cfg, folder, show, wait_time, interval):
         wait_time (float): Seconds to show each picture.
         interval (int): Draw every n-th sample.
     """
-    hook = cfg.default_hooks.get('visualization')
+    hook = cfg.get('default_hooks', {}).get('visualization')
     if hook is None:
         raise ValueError("drawing needs default_hooks.visualization in the config, as in "
                          "dict(type='SegVisualizationHook') or dict(type='VisualizationHook')")

@@ -1,6 +1,7 @@
 """From config values to mixers."""
 import difflib
 import inspect
+from importlib import import_module
 
 from ..registry import MODELS
 
@@ -19,8 +20,12 @@ def mixer_per_stage(mixer, num_stages):
         list[dict | None]: ``num_stages`` configs.
 
     Raises:
+        TypeError: If it is only a name.
         ValueError: If a list does not have one entry per stage.
     """
+    if isinstance(mixer, str):
+        raise TypeError(f"mixer must be a dict such as dict(type={mixer!r}), got {mixer!r}. On the "
+                        f'command line: model.backbone.mixer.type={mixer}')
     if mixer is None or isinstance(mixer, dict):
         mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
     if len(mixer) != num_stages:
@@ -57,17 +62,14 @@ def build_mixer(cfg, embed_dims):
         TypeError: If the mixer does not take an argument; names those it takes.
     """
     arguments = dict(cfg)
-    kind = arguments.pop('type', None)
-    if kind is None:
-        raise KeyError(f"a mixer config needs a `type`, got {cfg}. Known here: {_known()}")
-    cls = MODELS.get(kind) if isinstance(kind, str) else kind
-    if cls is None:
-        raise KeyError(f'no mixer {kind!r} is registered. Known here: {_known()}. One of another '
-                       "package is named 'package.Type', and package.registry must import")
+    cls = _find(arguments.pop('type', None))
     arguments.setdefault('embed_dims', embed_dims)
     parameters = inspect.signature(cls).parameters.values()
     accepted = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    if 'embed_dims' not in accepted and not takes_any:
+        raise TypeError(f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
+                        f'tokens, which the backbone passes. It takes {accepted}')
     for key in arguments:
         if key not in accepted and not takes_any:
             near = difflib.get_close_matches(key, accepted, n=1)
@@ -78,6 +80,23 @@ def build_mixer(cfg, embed_dims):
     return cls(**arguments)
 
 
-def _known():
-    return sorted(name for name, cls in MODELS.module_dict.items()
-                  if cls.__module__.startswith(__package__))
+def _find(kind):
+    """The class that a ``type`` names."""
+    if inspect.isclass(kind):
+        return kind
+    cls = MODELS.get(kind) if kind else None
+    if cls is None:
+        raise KeyError(f'no mixer {kind!r} is registered. {_what_is(kind)}')
+    return cls
+
+
+def _what_is(kind):
+    scope = (kind or '').rpartition('.')[0] or MODELS.scope
+    try:
+        import_module(f'{scope}.registry')
+    except ImportError as error:
+        return (f'{scope}.registry does not import ({error}): install {scope} or put it on '
+                'PYTHONPATH')
+    registry = MODELS if scope == MODELS.scope else MODELS.parent.children.get(scope)
+    names = sorted(registry.module_dict) if registry else []
+    return f"Registered in {scope}: {names}. One of another package is named 'package.Type'"

@@ -1,4 +1,6 @@
-# Cityscapes, or data of its format, with SegFormer's augmentation at 1024x1024.
+# Cityscapes, or data of its format, with SegFormer's augmentation at 1024x1024. Other sizes need
+# the scales and the crop of these pipelines, and of the model data_preprocessor.size and test_cfg:
+# segformer_afno_b0_scenes.py changes them all.
 data_root = '{{$CITYSCAPES_DATASET:data/cityscapes/}}'
 train_pipeline = [
     dict(type='LoadImageFromFile'),

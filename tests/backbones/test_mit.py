@@ -65,6 +65,20 @@ def test_a_block_adds_the_mixer_to_its_tokens():
     torch.testing.assert_close(block(x, (6, 5)), expected)
 
 
+class Transposing(torch.nn.Module):
+
+    def __init__(self, embed_dims):
+        super().__init__()
+
+    def forward(self, x):
+        return x.permute(0, 3, 1, 2)
+
+
+def test_a_mixer_of_the_wrong_shape_is_named():
+    with pytest.raises(ValueError, match=r'Transposing made \(1, 8, 8, 16\) of \(1, 8, 16, 8\)'):
+        make(mixer=dict(type=Transposing))(torch.randn(1, 3, 32, 64))
+
+
 def test_drop_path_of_the_blocks_rises_as_upstream():
     model = make(drop_path_rate=0.4)
     rates = [block.attn.drop_path.drop_prob for layer in model.layers for block in layer[1]]

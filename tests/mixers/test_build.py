@@ -1,6 +1,4 @@
 """Mixers from config values: bare and scoped names, per-stage values, errors."""
-import sys
-
 import pytest
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
@@ -38,10 +36,15 @@ def test_unknown_argument_names_the_nearest_and_all():
         build_mixer(dict(type='AFNO', num_block=4), 16)
 
 
-@pytest.mark.parametrize('cfg', [dict(type='AFN0'), dict(num_blocks=4), dict(type='nowhere.Mix')])
+@pytest.mark.parametrize('cfg', [dict(type='AFN0'), dict(num_blocks=4), dict(type='afno_mm.X')])
 def test_unknown_mixer_lists_the_known(cfg):
-    with pytest.raises(KeyError, match='AFNO'):
+    with pytest.raises(KeyError, match=r"Registered in afno_mm: \['AFNO'"):
         build_mixer(cfg, 16)
+
+
+def test_a_name_alone_is_refused_with_the_dict_wanted():
+    with pytest.raises(TypeError, match=r"dict\(type='AFNO'\)"):
+        mixer_per_stage('AFNO', 4)
 
 
 def test_mixer_of_another_package(tmp_path, monkeypatch):
@@ -58,8 +61,17 @@ def test_mixer_of_another_package(tmp_path, monkeypatch):
         'class TheirMixer(nn.Identity):\n'
         '    def __init__(self, embed_dims, strength=1):\n'
         '        super().__init__()\n'
-        '        self.strength = strength\n')
+        '        self.strength = strength\n\n'
+        '@MODELS.register_module()\n'
+        'class Unfit(nn.Identity):\n'
+        '    def __init__(self, dim):\n'
+        '        super().__init__()\n')
     monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyError, match='their_pkgg.registry does not import.*PYTHONPATH'):
+        build_mixer(dict(type='their_pkgg.TheirMixer'), 16)
     mixer = build_mixer(dict(type='their_pkg.TheirMixer', strength=3), 16)
     assert type(mixer).__name__ == 'TheirMixer' and mixer.strength == 3
-    monkeypatch.delitem(sys.modules, 'their_pkg.mix')
+    with pytest.raises(KeyError, match=r"Registered in their_pkg: \['TheirMixer', 'Unfit'\]"):
+        build_mixer(dict(type='their_pkg.TheirMixr'), 16)
+    with pytest.raises(TypeError, match=r'Unfit.__init__ must take embed_dims.*\[.dim.\]'):
+        build_mixer(dict(type='their_pkg.Unfit'), 16)

@@ -150,6 +150,12 @@ def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
     assert 'tools/make_scenes.py /nowhere' in output and 'Epoch(train)' not in output
 
 
+def test_data_root_on_the_command_line_reaches_the_data_sets(config, tmp_path):
+    output = tool('train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', 'data_root=/nowhere',
+                  succeeds=False)
+    assert 'there is no folder /nowhere/leftImg8bit/train' in output
+
+
 def test_baseline_is_printed_beside_the_model(config, tmp_path):
     (tmp_path / 'metrics.json').write_text('{"mIoU": 43.21}')
     output = tool('baseline.py', config, '--beside', tmp_path / 'metrics.json')
