@@ -3,8 +3,12 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
@@ -93,7 +97,32 @@ def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):
             MODELS.build(afno.model).init_weights()
 
 
-def test_learning_rate_falls_to_zero_at_the_last_step_whatever_the_epochs(monkeypatch):
+class OneWeight(BaseModel):
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs, mode):
+        return dict(loss=self.weight.sum())
+
+
+def test_learning_rate_falls_to_zero_whatever_the_epochs(monkeypatch, tmp_path):
+    """--cfg-options train_cfg.max_epochs=N must not cut the schedule off."""
     cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
     warm_up, decay = cfg.param_scheduler
-    assert 'end' not in decay and warm_up.end == 1500
+    assert (warm_up.type, warm_up.end, warm_up.by_epoch) == ('LinearLR', 1500, False)
+    rates = []
+
+    class Record(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            rates.extend(runner.optim_wrapper.get_lr()['lr'])
+
+    loader = dict(dataset=[dict(inputs=torch.zeros(1))] * 4, batch_size=1,
+                  sampler=dict(type='DefaultSampler', shuffle=False))
+    Runner(model=OneWeight(), work_dir=str(tmp_path), train_dataloader=loader,
+           train_cfg=dict(by_epoch=True, max_epochs=5), param_scheduler=[decay],
+           optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.)),
+           custom_hooks=[Record()], default_hooks=dict(checkpoint=None)).train()
+    # 20 steps, falling evenly from 1.
+    assert rates == pytest.approx([1 - step / 19 for step in range(20)], abs=1e-6)

@@ -1,5 +1,6 @@
 # Sourced by quickstart.sh and run_tests.sh: installs this package with the extras in $1, into
-# the active virtual or conda environment or else into .venv, which it makes. Can be run again.
+# the active virtual or conda environment (not conda's base) or else into .venv, which it makes.
+# Can be run again.
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
 if [ "${CONDA_DEFAULT_ENV:-base}" = base ] && [ -z "${VIRTUAL_ENV:-}" ]; then

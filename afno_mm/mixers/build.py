@@ -26,7 +26,9 @@ def mixer_per_stage(mixer, num_stages):
     if isinstance(mixer, str):
         raise TypeError(f"mixer must be a dict such as dict(type={mixer!r}), got {mixer!r}. On the "
                         f'command line: model.backbone.mixer.type={mixer}')
-    if mixer is None or isinstance(mixer, dict):
+    if mixer is None:
+        return [None] * num_stages
+    if isinstance(mixer, dict):
         mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
     if len(mixer) != num_stages:
         raise ValueError(f'mixer is a list of {len(mixer)} configs, '
@@ -35,8 +37,6 @@ def mixer_per_stage(mixer, num_stages):
 
 
 def _of_stage(mixer, stage, num_stages):
-    if mixer is None:
-        return None
     chosen = {}
     for key, value in mixer.items():
         if isinstance(value, list):
