@@ -3,13 +3,11 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from mmseg.registry import MODELS
+from one_weight import train
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 # Millions of parameters of stock SegFormer, which AFNO matches but for B3, the paper's own.
@@ -97,16 +95,6 @@ def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):
             MODELS.build(afno.model).init_weights()
 
 
-class OneWeight(BaseModel):
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, inputs, mode):
-        return dict(loss=self.weight.sum())
-
-
 def test_learning_rate_falls_to_zero_whatever_the_epochs(monkeypatch, tmp_path):
     """--cfg-options train_cfg.max_epochs=N must not cut the schedule off."""
     cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
@@ -118,11 +106,6 @@ def test_learning_rate_falls_to_zero_whatever_the_epochs(monkeypatch, tmp_path):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             rates.extend(runner.optim_wrapper.get_lr()['lr'])
 
-    loader = dict(dataset=[dict(inputs=torch.zeros(1))] * 4, batch_size=1,
-                  sampler=dict(type='DefaultSampler', shuffle=False))
-    Runner(model=OneWeight(), work_dir=str(tmp_path), train_dataloader=loader,
-           train_cfg=dict(by_epoch=True, max_epochs=5), param_scheduler=[decay],
-           optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.)),
-           custom_hooks=[Record()], default_hooks=dict(checkpoint=None)).train()
+    train(tmp_path, 5, decay, Record())
     # 20 steps, falling evenly from 1.
     assert rates == pytest.approx([1 - step / 19 for step in range(20)], abs=1e-6)

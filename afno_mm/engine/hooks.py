@@ -17,3 +17,20 @@ class MeanLossHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if outputs and runner.world_size > 1:
             all_reduce_dict(outputs, op='mean')
+
+
+@HOOKS.register_module()
+class EndedScheduleHook(Hook):
+    """Warns when a resumed training would go on with a learning rate of 0.
+
+    A checkpoint holds its schedule with it, so more epochs do not make that schedule longer.
+    """
+
+    def before_train(self, runner):
+        rates = [rate for group in runner.optim_wrapper.get_lr().values() for rate in group]
+        if runner.iter and runner.iter < runner.max_iters and not any(rates):
+            runner.logger.warning(
+                f'The learning rate is 0 and stays 0 for the {runner.max_iters - runner.iter} '
+                'iterations left: this checkpoint is from the end of its schedule, which more '
+                'epochs do not make longer. To train on from its weights with a new schedule, '
+                'replace --resume by --cfg-options load_from=CHECKPOINT')
