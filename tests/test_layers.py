@@ -12,7 +12,7 @@ ALLOWED = {
     'version': set(),
     'registry': {'mmengine'},
     'ops': set(),
-    'mixers': {'ops', 'registry'},
+    'mixers': {'ops', 'registry', 'mmengine'},
     'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
     'datasets': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'cv2',
                  'cityscapesscripts'},

@@ -1,13 +1,12 @@
 """Adaptive Fourier neural operator."""
-import torch
 from torch import nn
-from torch.nn import functional as F
 
-from ..ops import NORMS, block_mlp, full_precision, irfft2, rfft2
+from ..ops import NORMS, block_mlp, full_precision, irfft2, published_weights, rfft2, scaled_weights
 from ..registry import MODELS
-from .checks import check_choice, check_divisor, check_grid
+from .checks import check_choice, check_divisor, check_grid, check_threshold, check_whole
+from .local_bias import local_bias
 
-BIASES = ('identity', 'conv', 'none')
+INITS = {'published': published_weights, 'scaled': scaled_weights}
 
 
 @MODELS.register_module()
@@ -19,22 +18,27 @@ class AFNO(nn.Module):
     The transforms and the MLP run in float32 (float64 for float64 tokens), whatever
     the dtype of the module and under any autocast; the output has the dtype of ``x``.
 
-    Parameters and initial values are those of the published layer: ``w1 (2, k, b, h)``,
-    ``b1 (2, k, h)``, ``w2 (2, k, h, b)``, ``b2 (2, k, b)`` with real and imaginary part
-    first, ``b = C / k`` and ``h = b * hidden_ratio``, drawn from ``0.02 * N(0, 1)``.
+    Parameters are those of the published layer: ``w1 (2, k, b, h)``, ``b1 (2, k, h)``,
+    ``w2 (2, k, h, b)``, ``b2 (2, k, b)`` with real and imaginary part first, ``b = C / k``
+    and ``h = b * hidden_ratio``.
 
     Args:
         embed_dims (int): Channels C (the paper's d).
         num_blocks (int): Diagonal blocks k. Must divide ``embed_dims``.
         sparsity_threshold (float): lambda of the soft shrinkage (Eq. 8). 0 turns it off.
-        mode_fraction (float): Share of the low frequencies kept on each axis. The paper's
-            AFNO-25 % keeps half on both axes: 0.5.
+        mode_fraction (float): Share of the low frequencies kept on each axis, which is hard
+            thresholding. The paper's 25 % of the modes keeps half on both axes: 0.5; its
+            35 % keeps 32 / 56.
         hidden_ratio (int): Width of the MLP's hidden layer in block sizes.
         bias (str): What is added for local features (Sec. 3.2): the tokens themselves
             ('identity', Fig. 3), a pointwise convolution of them ('conv', A.2 and A.5),
             or nothing ('none').
         norm (str): Scaling of the transforms, 'ortho' or 'forward'. With 'forward' the
             spectrum of an image does not depend on the grid it is sampled on.
+        init (str): 'published' draws everything from ``0.02 * N(0, 1)``. At d=384, k=16 and
+            lambda=0.1 (A.5) that leaves next to no coefficient above the threshold, and none
+            below it has a gradient. 'scaled' keeps the scale of the spectrum at any
+            block size, see :func:`afno_mm.ops.scaled_weights`.
 
     Raises:
         ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
@@ -47,31 +51,25 @@ class AFNO(nn.Module):
                  mode_fraction=1.0,
                  hidden_ratio=1,
                  bias='identity',
-                 norm='ortho'):
+                 norm='ortho',
+                 init='published'):
         super().__init__()
         check_divisor('num_blocks', num_blocks, embed_dims)
-        check_choice('bias', bias, BIASES)
         check_choice('norm', norm, NORMS)
-        if sparsity_threshold < 0:
-            raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold}')
+        check_choice('init', init, INITS)
+        check_threshold(sparsity_threshold)
         if not 0 < mode_fraction <= 1:
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
-        if hidden_ratio < 1 or int(hidden_ratio) != hidden_ratio:
-            raise ValueError(f'hidden_ratio must be a whole number >= 1, got {hidden_ratio}')
+        check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks
         self.sparsity_threshold = sparsity_threshold
         self.mode_fraction = mode_fraction
         self.norm = norm
-        k, b = num_blocks, embed_dims // num_blocks
-        h = b * int(hidden_ratio)
-        self.w1 = nn.Parameter(0.02 * torch.randn(2, k, b, h))
-        self.b1 = nn.Parameter(0.02 * torch.randn(2, k, h))
-        self.w2 = nn.Parameter(0.02 * torch.randn(2, k, h, b))
-        self.b2 = nn.Parameter(0.02 * torch.randn(2, k, b))
-        self.add_identity = bias == 'identity'
-        # A Conv1d as published, so that its weights load.
-        self.bias = nn.Conv1d(embed_dims, embed_dims, 1) if bias == 'conv' else None
+        b = embed_dims // num_blocks
+        weights = INITS[init](num_blocks, b, b * int(hidden_ratio))
+        self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(w) for w in weights)
+        self.bias = local_bias(bias, embed_dims)
 
     def forward(self, x):
         check_grid(x, self.embed_dims)
@@ -80,10 +78,8 @@ class AFNO(nn.Module):
             z = rfft2(tokens, self.mode_fraction, self.norm)  # (B, K1, K2, C)
             z = block_mlp(z, *weights, self.sparsity_threshold)
             y = irfft2(z, x.shape[1:3], self.norm)  # (B, H, W, C)
-        if self.add_identity:
-            y = y + x
-        elif self.bias is not None:
-            y = y + F.linear(x, self.bias.weight.squeeze(-1), self.bias.bias)
+        if self.bias is not None:
+            y = y + self.bias(x)
         return y.to(x.dtype)
 
     def extra_repr(self):

@@ -49,35 +49,54 @@ def _of_stage(mixer, stage, num_stages):
     return chosen
 
 
-def build_mixer(cfg, embed_dims):
+def build_mixer(cfg, embed_dims, **known):
     """Build the token mixer that a config names.
 
     Args:
         cfg (dict): ``type`` and the mixer's own arguments. A bare type is looked up in
             this package and in MMEngine's root registry, ``pkg.Type`` in that package.
         embed_dims (int): Channels of the tokens.
+        **known: What else the backbone knows of the stage, as ``num_heads`` and
+            ``grid_size``. A mixer that takes such an argument gets it unless ``cfg`` sets it.
 
     Raises:
         KeyError: If no mixer of that type is registered.
-        TypeError: If the mixer does not take an argument; names those it takes.
+        TypeError: If the mixer does not take an argument, or needs another; names those it takes.
     """
     arguments = dict(cfg)
     cls = _find(arguments.pop('type', None))
     arguments.setdefault('embed_dims', embed_dims)
-    parameters = inspect.signature(cls).parameters.values()
-    accepted = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    accepted, takes_any = _parameters(cls)
     if 'embed_dims' not in accepted and not takes_any:
         raise TypeError(f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
-                        f'tokens, which the backbone passes. It takes {accepted}')
+                        f'tokens, which the backbone passes. It takes {list(accepted)}')
     for key in arguments:
         if key not in accepted and not takes_any:
             near = difflib.get_close_matches(key, accepted, n=1)
             hint = f' Did you mean {near[0]!r}?' if near else ''
             raise TypeError(
-                f'{cls.__name__} takes no argument {key!r}.{hint} It takes {accepted}. To replace '
-                'a mixer together with its arguments, set mixer._delete_=True beside mixer.type')
+                f'{cls.__name__} takes no argument {key!r}.{hint} It takes {list(accepted)}. To '
+                'replace a mixer together with its arguments, set mixer._delete_=True beside '
+                'mixer.type')
+    arguments = {key: value for key, value in known.items() if key in accepted} | arguments
+    missing = [key for key, required in accepted.items() if required and key not in arguments]
+    if missing:
+        raise TypeError(f'{cls.__name__} needs {missing}, which this backbone does not know: set '
+                        + ', '.join(f'mixer.{key}' for key in missing))
     return cls(**arguments)
+
+
+def mixer_takes(cfg, argument):
+    """Whether the mixer that a config names has an argument of that name."""
+    return argument in _parameters(_find(cfg.get('type')))[0]
+
+
+def _parameters(cls):
+    """``{name: whether it is required}`` of a class, and whether it takes any other."""
+    parameters = inspect.signature(cls).parameters.values()
+    named = {p.name: p.default is p.empty for p in parameters
+             if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
 
 def _find(kind):

@@ -21,3 +21,34 @@ def check_grid(x, embed_dims):
     if x.ndim != 4 or x.shape[-1] != embed_dims:
         raise ValueError(
             f'a mixer takes a grid of tokens (B, H, W, {embed_dims}), got {tuple(x.shape)}')
+
+
+def check_whole(name, value):
+    """Raise ValueError unless ``value`` is a whole number >= 1."""
+    if value != int(value) or value < 1:
+        raise ValueError(f'{name} must be a whole number >= 1, got {value}')
+
+
+def whole_pair(name, value):
+    """``value``, one whole number >= 1 for both axes or one for each, as a pair.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
+        raise ValueError(f'{name} must be a whole number >= 1 or two of them as a tuple, '
+                         f'got {value!r}')
+    return pair
+
+
+def check_threshold(sparsity_threshold):
+    """Raise ValueError unless lambda is at least 0."""
+    if not sparsity_threshold >= 0:
+        raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold}')
+
+
+def check_dropout(name, rate):
+    """Raise ValueError unless ``rate`` is in [0, 1)."""
+    if not 0 <= rate < 1:
+        raise ValueError(f'{name} must be in [0, 1), got {rate}')

@@ -1,5 +1,11 @@
 """The mathematics of the mixers: pure functions on tensors."""
-from .block_mlp import block_mlp
-from .spectral import NORMS, full_precision, highest_frequency, irfft2, rfft2
+from .block_mlp import block_mlp, published_weights, scaled_weights, soft_shrinkage
+from .global_filter import FILTER_RESIZES, filter_grid
+from .long_short import dynamic_projection, long_short
+from .mode_product import mode_product
+from .precision import full_precision
+from .spectral import NORMS, highest_frequency, irfft2, rfft2, rfft2_modes
 
-__all__ = ['NORMS', 'block_mlp', 'full_precision', 'highest_frequency', 'irfft2', 'rfft2']
+__all__ = ['FILTER_RESIZES', 'NORMS', 'block_mlp', 'dynamic_projection', 'filter_grid',
+           'full_precision', 'highest_frequency', 'irfft2', 'long_short', 'mode_product',
+           'published_weights', 'rfft2', 'rfft2_modes', 'scaled_weights', 'soft_shrinkage']

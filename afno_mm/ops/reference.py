@@ -27,38 +27,92 @@ def afno(x, w1, b1, w2, b2, sparsity_threshold=0.0, mode_fraction=1.0, norm='ort
     Returns:
         Tensor: float64 ``(B, H, W, C)``.
     """
-    x, w1, b1, w2, b2 = (t.double() for t in (x, w1, b1, w2, b2))
+    w1, b1, w2, b2 = (t.double() for t in (w1, b1, w2, b2))
     _, height, width, _ = x.shape
-    rows = torch.arange(height, dtype=torch.float64)[:, None]
-    columns = torch.arange(width, dtype=torch.float64)[None, :]
+    # Nyquist is the one frequency that FFTs name by its negative value.
+    columns = [abs(v) for v in kept_frequencies(width, mode_fraction) if v >= 0 or 2 * v == -width]
+    return _per_frequency(x, kept_frequencies(height, mode_fraction), columns, norm,
+                          lambda z, u, v: _block_mlp(z, w1, b1, w2, b2, sparsity_threshold))
+
+
+def global_filter(x, weight):
+    """GFN by definition: every frequency of every channel times its own complex number.
+
+    Args:
+        x (Tensor): Real ``(B, H, W, C)``.
+        weight (Tensor): Real ``(H, W//2+1, C, 2)``.
+
+    Returns:
+        Tensor: float64 ``(B, H, W, C)``.
+    """
+    real, imag = weight.double().unbind(-1)
+    return _per_frequency(x, range(weight.shape[0]), range(weight.shape[1]), 'ortho',
+                          lambda z, u, v: z * torch.complex(real[u, v], imag[u, v]))
+
+
+def mode_product(x, weights1, weights2, sparsity_threshold=0.0, norm='backward'):
+    """FNO and static AFNO without its bias term, by definition.
+
+    Args:
+        x (Tensor): Real ``(B, H, W, C)``.
+        weights1, weights2 (Tensor): As in :func:`afno_mm.ops.mode_product`.
+        sparsity_threshold (float): lambda.
+        norm (str): 'backward' or 'ortho'.
+
+    Returns:
+        Tensor: float64 ``(B, H, W, C)``.
+    """
+    _, height, width, _ = x.shape
+    m1, m2 = weights1.shape[3:5]
+    weight = {u: weights1[:, :, :, u] for u in range(m1)}
+    weight |= {u: weights2[:, :, :, u] for u in range(-m1, 0)}  # -1 is the last row
+
+    def product(z, u, v):
+        blocks = []
+        for k, block in enumerate(z.chunk(len(weights1), dim=-1)):
+            real, imag = weight[u][k, :, :, v].double().unbind(-1)  # (i, o)
+            blocks.append(block @ torch.complex(real, imag))
+        return _shrink(torch.cat(blocks, dim=-1), sparsity_threshold)
+
+    rows = [u for u in kept_frequencies(height, 1) if u in weight]
+    return _per_frequency(x, rows, range(min(m2, width // 2 + 1)), norm, product)
+
+
+def _per_frequency(x, rows, columns, norm, channel_map):
+    """Waves of ``x``, the coefficients of each mapped by ``channel_map(z, u, v)``, summed up.
+
+    ``rows`` are frequencies u, ``columns`` frequencies v >= 0, which stand for -v as well.
+    """
+    x = x.double()
+    _, height, width, _ = x.shape
+    down, across = torch.arange(height).double()[:, None], torch.arange(width).double()[None, :]
     size = height * width
-    analysis, synthesis = {'ortho': (size**-.5, size**-.5), 'forward': (1 / size, 1.)}[norm]
+    analysis = {'ortho': size**-.5, 'forward': 1 / size, 'backward': 1.}[norm]
+    synthesis = 1 / size / analysis
     y = torch.zeros_like(x)
-    for u in kept_frequencies(height, mode_fraction):
-        for v in kept_frequencies(width, mode_fraction):
-            # Nyquist is the one frequency that FFTs name by its negative value.
-            if v < 0 and 2 * v != -width:
-                continue
-            own_mirror = v == 0 or 2 * abs(v) == width
-            angle = 2 * math.pi * (u * rows / height + abs(v) * columns / width)
+    for u in rows:
+        for v in columns:
+            own_mirror = v == 0 or 2 * v == width
+            angle = 2 * math.pi * (u * down / height + v * across / width)
             wave = torch.polar(torch.ones_like(angle), angle)  # (H, W)
             coefficient = analysis * torch.einsum('bhwc,hw->bc', x.to(wave.dtype), wave.conj())
-            mixed = _block_mlp(coefficient, w1, b1, w2, b2, sparsity_threshold)
             weight = synthesis * (1 if own_mirror else 2)
-            y = y + weight * torch.einsum('bc,hw->bhwc', mixed, wave).real
+            y = y + weight * torch.einsum('bc,hw->bhwc', channel_map(coefficient, u, v), wave).real
     return y
 
 
+def _parts(f, a):
+    return torch.complex(f(a.real), f(a.imag))
+
+
+def _shrink(a, threshold):
+    return _parts(lambda r: r.sign() * (r.abs() - threshold).clamp(min=0), a)
+
+
 def _block_mlp(z, w1, b1, w2, b2, sparsity_threshold):
-    def parts(f, a):
-        return torch.complex(f(a.real), f(a.imag))
-
-    def shrink(a):
-        return a.sign() * (a.abs() - sparsity_threshold).clamp(min=0)
-
     out = []
     for k, block in enumerate(z.chunk(w1.shape[1], dim=-1)):
         first, second = torch.complex(*w1[:, k]), torch.complex(*w2[:, k])
-        hidden = parts(torch.relu, block @ first + torch.complex(*b1[:, k]))
-        out.append(parts(shrink, hidden @ second + torch.complex(*b2[:, k])))
+        hidden = _parts(torch.relu, block @ first + torch.complex(*b1[:, k]))
+        out.append(_shrink(hidden @ second + torch.complex(*b2[:, k]), sparsity_threshold))
     return torch.cat(out, dim=-1)

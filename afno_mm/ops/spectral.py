@@ -1,28 +1,13 @@
 """Real 2-D Fourier transforms of token grids, kept to low frequencies.
 
 Steps (1) and (3) of the Fourier mixers (Sec. 3.2 of the AFNO paper). A grid is
-``(B, H, W, C)``. Its spectrum is ``(B, K1, K2, C)``: ``K1`` row frequencies in FFT
-order (0..m, -m..-1) and ``K2`` column frequencies 0..n, the half that a real signal needs.
+``(B, H, W, C)``. Its spectrum is ``(B, K1, K2, C)``: ``K1`` row frequencies in FFT order
+(0.., ..-1, one more of the first if ``K1`` is odd) and ``K2`` column frequencies 0..K2-1
+of the half that a real signal needs.
 """
-import contextlib
-
 import torch
 
 NORMS = ('ortho', 'forward')
-
-
-@contextlib.contextmanager
-def full_precision(x):
-    """Yield ``x`` in float32 (float64 stays) with autocast off.
-
-    The one place that decides the precision of a spectral operator: CPU FFTs
-    know no half precision, and CUDA's only take powers of two.
-    """
-    device = x.device.type
-    with contextlib.ExitStack() as stack:
-        if torch.amp.is_autocast_available(device):
-            stack.enter_context(torch.autocast(device, enabled=False))
-        yield x if x.dtype == torch.float64 else x.float()
 
 
 def highest_frequency(size, mode_fraction):
@@ -47,11 +32,15 @@ def rfft2(x, mode_fraction=1.0, norm='ortho'):
         Tensor: Complex ``(B, K1, K2, C)``.
     """
     height, width = x.shape[1:3]
-    z = torch.fft.rfft2(x, dim=(1, 2), norm=norm)  # (B, H, W//2+1, C)
     m, n = highest_frequency(height, mode_fraction), highest_frequency(width, mode_fraction)
-    z = z[:, :, :n + 1]
-    if 2 * m + 1 < height:
-        z = torch.cat([z[:, :m + 1], z[:, height - m:]], dim=1)
+    return rfft2_modes(x, min(2 * m + 1, height), n + 1, norm)
+
+
+def rfft2_modes(x, rows, columns, norm='ortho'):
+    """As :func:`rfft2`, with the counts of modes to keep: ``K1 = rows``, ``K2 = columns``."""
+    z = torch.fft.rfft2(x, dim=(1, 2), norm=norm)[:, :, :columns]
+    if rows < z.shape[1]:
+        z = torch.cat([z[:, :(rows + 1) // 2], z[:, z.shape[1] - rows // 2:]], dim=1)
     return z  # (B, K1, K2, C)
 
 
@@ -67,14 +56,22 @@ def irfft2(z, grid, norm='ortho'):
         Tensor: Real ``(B, H, W, C)``.
     """
     height, width = grid
+    kept = z.shape[1]
+    if kept % 2 == 0 and kept < height:
+        z = _spread_rows(z, kept + 1)  # The lowest row frequency, -m, needs one for its mirror.
     z = _hermitian_columns(z, width)
-    missing = height - z.shape[1]
-    if missing:
-        m = z.shape[1] // 2
-        gap = z.new_zeros(z.shape[0], missing, *z.shape[2:])
-        z = torch.cat([z[:, :m + 1], gap, z[:, m + 1:]], dim=1)
+    z = _spread_rows(z, height)
     # Columns beyond K2 are zero-filled by irfft2 itself.
     return torch.fft.irfft2(z, s=(height, width), dim=(1, 2), norm=norm)
+
+
+def _spread_rows(z, height):
+    """Zeros between the first and the negative row frequencies, ``height`` rows in all."""
+    kept = z.shape[1]
+    if kept == height:
+        return z
+    gap = z.new_zeros(z.shape[0], height - kept, *z.shape[2:])
+    return torch.cat([z[:, :(kept + 1) // 2], gap, z[:, (kept + 1) // 2:]], dim=1)
 
 
 def _hermitian_columns(z, width):

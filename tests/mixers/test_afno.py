@@ -1,21 +1,17 @@
 """AFNO against reference vectors, its float64 definition, and its invariants."""
-from pathlib import Path
+import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
+from vectors import VECTORS, assert_reproduces, load, relative_error
 
 from afno_mm.mixers import AFNO
-from afno_mm.ops import irfft2, reference, rfft2
+from afno_mm.ops import block_mlp, irfft2, reference, rfft2
 
-VECTORS = sorted((Path(__file__).parents[1] / 'data').glob('afno_*.npz'))
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
-
-
-def relative_error(a, b):
-    return ((a - b).norm() / b.norm()).item()
 
 
 def make(embed_dims=8, num_blocks=2, **settings):
@@ -28,26 +24,17 @@ def make(embed_dims=8, num_blocks=2, **settings):
 
 
 def test_there_are_vectors():
-    assert len(VECTORS) == 4
+    assert len(VECTORS('afno_*.npz')) == 4
 
 
-@pytest.mark.parametrize('path', VECTORS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', VECTORS('afno_*.npz'), ids=lambda p: p.stem)
 def test_reference_vectors(path):
-    data = np.load(path)
-    tensor = {k: torch.from_numpy(data[k]) for k in data if not k.startswith('meta.')}
-    mixer = AFNO(
+    data = load(path)
+    assert_reproduces(AFNO(
         data['input'].shape[-1],
-        num_blocks=int(data['meta.num_blocks']),
-        sparsity_threshold=float(data['meta.sparsity_threshold']),
-        hidden_ratio=int(data['meta.hidden_size_factor']))
-    mixer.load_state_dict({k[6:]: v for k, v in tensor.items() if k.startswith('param.')})
-    x = tensor['input'].requires_grad_()
-    y = mixer(x)
-    y.backward(tensor['grad_output'])
-    assert relative_error(y, tensor['output']) <= 1e-5
-    assert relative_error(x.grad, tensor['grad_input']) <= 1e-4
-    for name, parameter in mixer.named_parameters():
-        assert relative_error(parameter.grad, tensor[f'grad.{name}']) <= 1e-4, name
+        num_blocks=data['meta.num_blocks'],
+        sparsity_threshold=data['meta.sparsity_threshold'],
+        hidden_ratio=data['meta.hidden_size_factor']), data)
 
 
 @pytest.mark.parametrize('grid', GRIDS)
@@ -119,21 +106,6 @@ def test_low_precision_stays_close_to_float64(height, width, dtype, bias, half_m
     assert relative_error(y.double(), exact(x.double())) < bound
 
 
-def test_autocast_leaves_the_transform_in_float32():
-    mixer = make(bias='none').float()
-    x = torch.randn(1, 9, 8, 8)
-    with torch.autocast('cpu', torch.bfloat16):
-        y = mixer(x)
-    assert torch.equal(y, mixer(x))
-
-
-def test_shapes_on_the_meta_device():
-    """Where nothing is computed, as in counting and deferred initialisation."""
-    x = torch.zeros(2, 9, 8, 8, dtype=torch.float16, device='meta')
-    y = AFNO(8, 2, mode_fraction=0.5).to('meta')(x)
-    assert y.shape == x.shape and y.dtype == x.dtype and y.is_meta
-
-
 def test_parameters_and_conv_bias_of_published_layers_load_strictly():
     mixer = AFNO(24, num_blocks=4, hidden_ratio=3, bias='conv')
     published = dict(w1=torch.randn(2, 4, 6, 18), b1=torch.randn(2, 4, 18),
@@ -177,13 +149,69 @@ def test_resolution_invariance():
     (dict(bias='konv'), "bias must be one of .*'konv'"),
     (dict(norm='backward'), 'norm must be one of'),
     (dict(hidden_ratio=0.5), 'hidden_ratio'),
+    (dict(init='zero'), "init must be one of .*'published'.*'zero'"),
 ])
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         AFNO(24, **settings)
 
 
-@pytest.mark.parametrize('shape', [(1, 64, 8), (1, 8, 8, 4)])
-def test_bad_tokens_are_named(shape):
-    with pytest.raises(ValueError, match=r'\(B, H, W, 8\), got'):
-        AFNO(8)(torch.zeros(shape))
+def at_start(embed_dims, num_blocks, sparsity_threshold, init, grid=(56, 56), **settings):
+    """What the initial layer does to unit white noise, as it comes out of a LayerNorm.
+
+    Returns:
+        tuple[Tensor, Tensor, float]: Tokens; tokens without bias; share of the real and
+        imaginary parts that survive the shrinkage.
+    """
+    mixer = AFNO(embed_dims, num_blocks, sparsity_threshold, init=init, bias='none', **settings)
+    x = F.layer_norm(torch.randn(1, *grid, embed_dims), (embed_dims,))
+    with torch.no_grad():
+        z = block_mlp(rfft2(x), mixer.w1, mixer.b1, mixer.w2, mixer.b2, sparsity_threshold)
+        return x, mixer(x), torch.view_as_real(z).count_nonzero().item() / (2 * z.numel())
+
+
+PAPER = [  # d, k, lambda: A.2, A.5, Fig. 4's best lambda with A.5's layer, A.6, A.3 by stage
+    (750, 1, 0.1), (384, 16, 0.1), (384, 16, 0.01), (584, 4, 0.01),
+    (208, 1, 0.01), (288, 2, 0.01), (440, 5, 0.01), (512, 8, 0.01)]
+
+
+@pytest.mark.parametrize('embed_dims, num_blocks, sparsity_threshold', PAPER)
+def test_scaled_init_passes_the_spectrum_on(embed_dims, num_blocks, sparsity_threshold):
+    x, y, share = at_start(embed_dims, num_blocks, sparsity_threshold, 'scaled')
+    # Parts have a variance of 1/2, so erf(lambda) of them lie below the threshold.
+    assert share == pytest.approx(1 - math.erf(sparsity_threshold), abs=0.02)
+    assert (y.std() / x.std()).item() == pytest.approx(1 - sparsity_threshold, abs=0.06)
+
+
+@pytest.mark.parametrize('embed_dims, num_blocks, sparsity_threshold, least, most', [
+    (384, 16, 0.1, 0, 0.005), (384, 16, 0.01, 0.6, 0.75), (750, 1, 0.1, 0.65, 0.8)])
+def test_published_init_is_nearly_dead_at_the_setting_of_classification(
+        embed_dims, num_blocks, sparsity_threshold, least, most):
+    """The layer of A.5, the same at the lambda of Fig. 4, and that of A.2."""
+    _, _, share = at_start(embed_dims, num_blocks, sparsity_threshold, 'published')
+    assert least <= share <= most
+
+
+@pytest.mark.parametrize('embed_dims, num_blocks, settings', [
+    (512, 512, {}), (512, 128, {}), (512, 32, {}), (512, 1, {}), (512, 64, dict(hidden_ratio=4)),
+    (512, 64, dict(norm='forward'))])
+@pytest.mark.parametrize('grid', [(16, 16), (15, 33)])
+def test_scaled_init_keeps_the_scale_at_any_block_size(embed_dims, num_blocks, settings, grid):
+    x, y, _ = at_start(embed_dims, num_blocks, 0, 'scaled', grid, **settings)
+    assert (y.std() / x.std()).item() == pytest.approx(1, abs=0.1)
+
+
+def test_scaled_init_has_no_peak_at_the_first_token():
+    """Where the mean that a ReLU leaves at every frequency gathers."""
+    def peak(init):
+        energy = at_start(384, 8, 0, init)[1].square().sum(-1)[0]  # (H, W)
+        return (energy[0, 0] / energy.mean()).item()
+
+    assert peak('scaled') < 4 < 100 < peak('published')
+
+
+def test_scaled_init_commutes_with_scaling_of_the_tokens():
+    """So that it suits spectra of any shape, and starts without frequency biases."""
+    mixer = AFNO(64, 8, 0, init='scaled')
+    x = torch.randn(1, 9, 8, 64)
+    torch.testing.assert_close(mixer(3 * x), 3 * mixer(x))

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afno_mm.ops import highest_frequency, irfft2, rfft2
+from afno_mm.ops import highest_frequency, irfft2, rfft2, rfft2_modes
 from afno_mm.ops.reference import kept_frequencies
 
 GRIDS = [(1, 1), (1, 5), (2, 2), (5, 1), (8, 8), (9, 8), (7, 16), (6, 7), (16, 64)]
@@ -45,20 +45,33 @@ def test_highest_frequency_counts_the_share(size, mode_fraction):
     assert highest_frequency(size, mode_fraction) == max(abs(f) for f in kept)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(1, 12), st.integers(1, 12), st.floats(0.05, 1), st.integers(0, 10**6))
-def test_irfft2_of_any_spectrum_is_its_hermitian_part(height, width, mode_fraction, seed):
+def row_frequencies(rows):
+    return [u if u < (rows + 1) // 2 else u - rows for u in range(rows)]
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+def test_any_number_of_modes(grid):
+    x = torch.randn(2, *grid, 3, dtype=torch.float64)
+    full = torch.fft.rfft2(x, dim=(1, 2))
+    for rows in range(1, grid[0] + 1):
+        for columns in range(1, grid[1] // 2 + 2):
+            expected = full[:, row_frequencies(rows)][:, :, :columns]
+            torch.testing.assert_close(rfft2_modes(x, rows, columns, 'backward'), expected)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data(), st.integers(1, 12), st.integers(1, 12), st.integers(0, 10**6))
+def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed):
     """Spectra after an MLP are not Hermitian; the result must not depend on an FFT library."""
     generator = torch.Generator().manual_seed(seed)
-    template = rfft2(torch.zeros(1, height, width, 2, dtype=torch.float64), mode_fraction)
-    z = torch.randn(template.shape, dtype=template.dtype, generator=generator)
+    rows = data.draw(st.integers(1, height))
+    columns = data.draw(st.integers(1, width // 2 + 1))
+    z = torch.randn(1, rows, columns, 2, dtype=torch.complex128, generator=generator)
     y = irfft2(z, (height, width))
     # The columns that are their own mirror image reach the output by their Hermitian part alone.
-    m, n = z.shape[1] // 2, z.shape[2] - 1
     full = torch.zeros(1, height, width, 2, dtype=z.dtype)
-    for i in range(z.shape[1]):
-        u = i if i <= m or z.shape[1] == height else i - z.shape[1]
-        for v in range(n + 1):
+    for i, u in enumerate(row_frequencies(rows)):
+        for v in range(columns):
             own_mirror = v == 0 or 2 * v == width
             half = 0.5 if own_mirror else 1.
             full[:, u, v] += half * z[:, i, v]

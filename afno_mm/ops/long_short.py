@@ -1,0 +1,94 @@
+"""Long-short attention: each window of tokens attends its surroundings and a few landmarks.
+
+After the Long-Short Transformer (https://arxiv.org/abs/2107.02192), in its form for
+images. Grids are ``(B, H, W, C)`` of any size; heads are consecutive groups of channels.
+"""
+import torch
+from torch.nn import functional as F
+
+
+def dynamic_projection(scores, k, v, num_heads):
+    """Each head's keys and values, averaged to r landmarks: ``P^T k``, P a softmax over tokens.
+
+    A probability is about 1 / (H * W), and so is the gradient of a score: on 65 536 tokens
+    both are below the smallest normal number of float16. Call in full precision.
+
+    Args:
+        scores (Tensor): ``(B, H, W, num_heads * r)``, the scores of one head together.
+        k, v (Tensor): Keys and values ``(B, H, W, C)``.
+        num_heads (int): Heads.
+
+    Returns:
+        tuple[Tensor, Tensor]: Landmarks' keys and values ``(B, r, C)``.
+    """
+    p, k, v = (t.flatten(1, 2).unflatten(2, (num_heads, -1)) for t in (scores, k, v))
+    p = p.permute(0, 2, 3, 1).softmax(dim=-1)  # (B, heads, r, N)
+    k, v = ((p @ t.transpose(1, 2)).transpose(1, 2).flatten(2) for t in (k, v))
+    return k, v
+
+
+def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate=0.):
+    """Attention of w x w windows to the tokens in and around them and to the landmarks.
+
+    The grid is cut into windows from its first token on. A window's queries see the
+    tokens of the window and ``max(w // 2, 1)`` rows and columns on each of its sides, as
+    far as the grid goes, and all landmarks: one softmax over both.
+
+    Keys and values of a window are copied, ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
+    tokens (4.5 times the grid for w = 4, r = 8). Fused kernels store no weights.
+
+    Args:
+        q, k, v (Tensor): Queries, keys and values ``(B, H, W, C)``.
+        k_landmarks, v_landmarks (Tensor): ``(B, r, C)``. Their gradient, a sum over all
+            windows, is formed in their dtype, which may be a wider one.
+        num_heads (int): Heads. Scores are scaled by ``(C / num_heads)^-1/2``.
+        window_size (int): w.
+        drop_rate (float): Dropout of the attention weights.
+
+    Returns:
+        Tensor: ``(B, H, W, C)``.
+    """
+    batch, height, width, _ = q.shape
+    rank = k_landmarks.shape[1]
+    margin = max(window_size // 2, 1)
+    in_grid = q.new_ones(1, height, width, 1, dtype=torch.bool)
+    mask = F.pad(_windows(in_grid, 1, window_size, margin), (0, 0, rank, 0), value=True)
+    y = F.scaled_dot_product_attention(
+        _windows(q, num_heads, window_size),
+        _with_landmarks(_windows(k, num_heads, window_size, margin), k_landmarks),
+        _with_landmarks(_windows(v, num_heads, window_size, margin), v_landmarks),
+        mask.transpose(2, 3),  # (1, windows, 1, keys), the same for all queries of a window
+        drop_rate)  # (B * heads, windows, w^2, C / heads)
+    rows, columns = -(-height // window_size), -(-width // window_size)
+    y = y.view(batch, num_heads, rows, columns, window_size, window_size, -1)
+    y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
+    return y[:, :height, :width]
+
+
+def _windows(x, num_heads, window_size, margin=0):
+    """The windows of a grid, each with a margin of its surroundings, zeros off the grid.
+
+    Windows come as SDPA's second axis, images and heads as its first, because CUDA kernels
+    take at most 65 535 of each (pytorch#142228), and 16 images of 256 x 256 tokens have 65 536
+    windows of 4 x 4.
+
+    Returns:
+        Tensor: ``(B * heads, windows, (w + 2 * margin)^2, C / heads)``.
+    """
+    height, width = x.shape[1:3]
+    below, right = (margin + -size % window_size for size in (height, width))
+    x = F.pad(x, (0, 0, margin, right, margin, below))
+    size = window_size + 2 * margin
+    x = x.unfold(1, size, window_size).unfold(2, size, window_size)
+    x = x.unflatten(3, (num_heads, -1))  # (B, rows, columns, heads, C / heads, size, size)
+    x = x.permute(0, 3, 1, 2, 5, 6, 4)
+    return x.flatten(4, 5).flatten(2, 3).flatten(0, 1)
+
+
+def _with_landmarks(windows, landmarks):
+    """``(B, r, C)`` landmarks in front of the tokens of each window."""
+    num_heads = windows.shape[0] // landmarks.shape[0]
+    landmarks = landmarks.unflatten(2, (num_heads, -1)).transpose(1, 2).flatten(0, 1)
+    landmarks = landmarks.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
+    # Rounded here and not earlier: their gradient is summed over the windows before rounding.
+    return torch.cat([landmarks.to(windows.dtype), windows], dim=2)
