@@ -5,17 +5,27 @@ from mmengine.model import BaseModule, ModuleList
 from mmseg.models.backbones.mit import MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.utils import PatchEmbed
 
-from ..mixers import build_mixer, mixer_per_stage
+from ..mixers import mixer_per_stage
 from ..registry import MODELS
-from .pretrained import init_with_pretrained
-from .token_mixing import TokenMixing
+from .base import MixerBackbone
+from .mixer_block import MixerBlock, put_mixers
+
+
+class MiTBlock(MixerBlock, TransformerEncoderLayer):
+
+    @staticmethod
+    def after_attention(attn):
+        return attn.proj_drop, attn.dropout_layer
+
+    def feed_forward(self, x, hw_shape, identity):
+        return self.ffn(x, hw_shape, identity=identity)
 
 
 @MODELS.register_module()
-class MiT(MixVisionTransformer):
+class MiT(MixerBackbone, MixVisionTransformer):
     """Mix Transformer (SegFormer B0-B5) whose blocks take any token mixer.
 
-    MMSegmentation's class with two more settings. Without a mixer it is upstream's
+    MMSegmentation's class with a few more settings. Without a mixer it is upstream's
     model: same keys, same initial values, same output. The features are a tuple, so
     MMPretrain's necks and heads take them too.
 
@@ -25,7 +35,7 @@ class MiT(MixVisionTransformer):
             meaning: stage i is ``embed_dims * num_heads[i]`` wide.
         num_stages (int): Number of stages.
         num_layers (Sequence[int]): Blocks of each stage.
-        num_heads (Sequence[int]): Attention heads of each stage; a mixer does not use them.
+        num_heads (Sequence[int]): Attention heads of each stage, also for mixers that have heads.
         patch_sizes (Sequence[int]): Kernel of each stage's patch embedding.
         strides (Sequence[int]): Its stride.
         sr_ratios (Sequence[int]): Spatial reduction of each stage's attention; likewise.
@@ -33,7 +43,7 @@ class MiT(MixVisionTransformer):
         mlp_ratio (int): Hidden width of the MixFFN in stage widths.
         qkv_bias (bool): Whether the attention's projections have a bias; likewise.
         drop_rate (float): Dropout after mixer and MixFFN.
-        attn_drop_rate (float): Dropout of attention weights.
+        attn_drop_rate (float): Dropout of attention weights; likewise.
         drop_path_rate (float): Stochastic depth of the last block; rises linearly from 0.
         act_cfg (dict): Activation of the MixFFN.
         norm_cfg (dict): Normalisation.
@@ -43,9 +53,13 @@ class MiT(MixVisionTransformer):
         with_cp (bool): Recompute blocks in backward to save memory.
         mixer (dict | list[dict | None], optional): Token mixer in place of the attention, see
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
+        skip (str): 'double' or 'single', see
+            :func:`afno_mm.backbones.mixer_block.put_mixers`.
+        pretrain_img_size (int): Image size that mixers with a grid of their own (GFN) are
+            made for: the size of pre-training.
 
     Raises:
-        ValueError: If per-stage settings differ in length, or attn_drop_rate has no effect.
+        ValueError: If per-stage settings differ in length, or one has no effect.
     """
 
     def __init__(self,
@@ -67,7 +81,9 @@ class MiT(MixVisionTransformer):
                  norm_cfg=dict(type='LN', eps=1e-6),
                  init_cfg=None,
                  with_cp=False,
-                 mixer=None):
+                 mixer=None,
+                 skip='double',
+                 pretrain_img_size=224):
         # Not upstream's __init__: its widths cannot be set per stage.
         BaseModule.__init__(self, init_cfg)
         if isinstance(embed_dims, int):
@@ -81,15 +97,14 @@ class MiT(MixVisionTransformer):
         if max(out_indices) >= num_stages:
             raise ValueError(f'out_indices {out_indices} must be below num_stages={num_stages}')
         mixers = mixer_per_stage(mixer, num_stages)
-        if attn_drop_rate and None not in mixers:
-            raise ValueError(f'attn_drop_rate={attn_drop_rate} has no effect: every stage has a '
-                             'mixer in place of the attention. Remove it or use drop_rate')
         self.embed_dims = embed_dims
         self.num_stages = num_stages
         self.out_indices = out_indices
 
         drop_path_rates = torch.linspace(0, drop_path_rate, sum(num_layers)).tolist()
         self.layers = ModuleList()
+        known = []
+        grid = pretrain_img_size
         for i in range(num_stages):
             patch_embed = PatchEmbed(
                 in_channels=in_channels,
@@ -98,41 +113,26 @@ class MiT(MixVisionTransformer):
                 stride=strides[i],
                 padding=patch_sizes[i] // 2,
                 norm_cfg=norm_cfg)
+            grid = (grid + 2 * (patch_sizes[i] // 2) - patch_sizes[i]) // strides[i] + 1
+            known.append(dict(
+                embed_dims=embed_dims[i], num_heads=num_heads[i], sr_ratio=sr_ratios[i],
+                qkv_bias=qkv_bias, attn_drop=attn_drop_rate, grid_size=(grid, grid)))
             stock = mixers[i] is None
-            blocks = ModuleList()
-            for _ in range(num_layers[i]):
-                block_drop_path_rate = drop_path_rates.pop(0)
-                block = TransformerEncoderLayer(
+            blocks = ModuleList([
+                TransformerEncoderLayer(
                     embed_dims=embed_dims[i],
+                    # Attention that gives way to a mixer need not divide its width.
                     num_heads=num_heads[i] if stock else 1,
                     feedforward_channels=mlp_ratio * embed_dims[i],
                     drop_rate=drop_rate,
                     attn_drop_rate=attn_drop_rate,
-                    drop_path_rate=block_drop_path_rate,
+                    drop_path_rate=drop_path_rates.pop(0),
                     qkv_bias=qkv_bias,
                     act_cfg=act_cfg,
                     norm_cfg=norm_cfg,
                     with_cp=with_cp,
-                    sr_ratio=sr_ratios[i] if stock else 1)
-                if not stock:
-                    block.attn = TokenMixing(
-                        build_mixer(mixers[i], embed_dims[i]), drop_rate, block_drop_path_rate)
-                blocks.append(block)
+                    sr_ratio=sr_ratios[i] if stock else 1) for _ in range(num_layers[i])])
             norm = build_norm_layer(norm_cfg, embed_dims[i])[1]
             self.layers.append(ModuleList([patch_embed, blocks, norm]))
             in_channels = embed_dims[i]
-
-    def init_weights(self):
-        init_with_pretrained(self, super().init_weights)
-
-    def forward(self, x):
-        """Features of the stages in ``out_indices``.
-
-        Args:
-            x (Tensor): Images ``(B, in_channels, H, W)``.
-
-        Returns:
-            tuple[Tensor]: ``(B, embed_dims[i], H / stride_i, W / stride_i)`` with
-            ``stride_i`` = 4, 8, 16, 32 by default.
-        """
-        return tuple(super().forward(x))
+        put_mixers([blocks for _, blocks, _ in self.layers], mixers, MiTBlock, known, skip)

@@ -47,9 +47,11 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     state = CheckpointLoader.load_checkpoint(checkpoint, map_location=map_location)
     for key in ('state_dict', 'model'):
         state = state.get(key, state)
+    state = {k.removeprefix('module.'): v for k, v in state.items()}
     if prefix is None:
         prefix = 'backbone.' if any(k.startswith('backbone.') for k in state) else ''
     found = {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
+    _convert(module, found)
     wanted = module.state_dict()
     fitting = {k: found[k] for k in wanted if k in found and found[k].shape == wanted[k].shape}
     report = dict(
@@ -77,6 +79,15 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         module.load_state_dict(fitting, strict=False)
     print_log(summary, logger='current')
     return report
+
+
+def _convert(module, state, prefix=''):
+    """Let the module convert keys and shapes as it will when loading, so that they compare."""
+    hooks = list(module._load_state_dict_pre_hooks.values())
+    for hook in hooks:
+        hook(state, prefix, {}, True, [], [], [])
+    for name, child in module.named_children():
+        _convert(child, state, f'{prefix}{name}.')
 
 
 def _first(names, most=6):

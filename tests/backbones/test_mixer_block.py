@@ -1,0 +1,173 @@
+"""Mixers in the blocks of all five backbones: their place, what they are told, what is refused."""
+import copy
+
+import pytest
+import torch
+from five import BACKBONES, blocks_of, initialised
+
+from afno_mm.backbones import MiT, SegViT, ViT
+
+AFNO = dict(type='AFNO', num_blocks=4)
+IMAGE = (2, 3, 64, 96)
+
+
+def by_hand(block, x, hw_shape, skip):
+    """A block in evaluation, from its parts."""
+    grid = block.norm1(x).reshape(len(x), *hw_shape, -1)
+    mixed = block.attn(grid).reshape(x.shape)
+    if hasattr(block.ffn, 'gamma2') and not isinstance(block.ffn.gamma2, torch.nn.Identity) \
+            and skip == 'double':
+        mixed = 0.5 * mixed  # layer scale as five.py sets it
+    x, identity = (x + mixed,) * 2 if skip == 'double' else (mixed, x)
+    arguments = (hw_shape,) if type(block).__name__ == 'MiTBlock' else ()
+    return block.ffn(block.norm2(x), *arguments, identity=identity)
+
+
+@pytest.mark.parametrize('skip', ['double', 'single'])
+@pytest.mark.parametrize('name', BACKBONES)
+def test_a_block_is_norm_mixer_skip_norm_feed_forward_skip(name, skip):
+    model = initialised(BACKBONES[name].mixing(AFNO, skip=skip)).eval()
+    for block in blocks_of(model)[0]:
+        x = torch.randn(2, 6 * 5, block.attn.embed_dims)
+        expected = by_hand(block, x, (6, 5), skip)
+        torch.testing.assert_close(block(x, (6, 5)), expected)
+        assert (expected - x).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_drop_path_of_a_mixer_is_that_of_upstream_s_attention(name):
+    backbone = BACKBONES[name]
+
+    def rates(blocks, of):
+        return [[m.drop_prob for m in of(block).modules() if hasattr(m, 'drop_prob')]
+                for stage in blocks for block in stage]
+    settings = dict(drop_path_rate=0.4)
+    stock = backbone.ours(**dict(backbone.settings, **settings))
+    mixing = backbone.mixing(AFNO, **settings) if name != 'MiT' else backbone.ours(
+        **dict(backbone.settings, **settings), mixer=AFNO)
+    found = rates(blocks_of(mixing), lambda block: block.after_mixing)
+    assert found == rates(blocks_of(stock), lambda block: block.attn)
+    # MMSegmentation's ViT has none in its attention.
+    assert name == 'SegViT' or max(max(r) for r in found) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize('name, grids', [
+    ('MiT', [56, 28, 14, 7]), ('Swin', [56, 28, 14, 7]), ('SegSwin', [56, 28, 14, 7]),
+    ('ViT', [8, 8]), ('SegViT', [8, 8])])
+def test_a_mixer_is_told_what_the_backbone_knows(name, grids):
+    model = BACKBONES[name].mixing(dict(type='GFN'))
+    assert [stage[0].attn.complex_weight.shape[0] for stage in blocks_of(model)] == grids
+    heads = [stage[0].attn.num_heads for stage in
+             blocks_of(BACKBONES[name].mixing(dict(type='LS')))]
+    assert heads == (BACKBONES[name].settings.get('num_heads')
+                     if name in ('MiT', 'SegSwin') else [1, 2, 2, 4] if name == 'Swin' else [2, 2])
+
+
+def test_what_a_backbone_does_not_know_must_be_set():
+    with pytest.raises(TypeError, match=r"ESA needs \['sr_ratio'\].*mixer.sr_ratio"):
+        BACKBONES['Swin'].mixing(dict(type='ESA'))
+    assert blocks_of(BACKBONES['Swin'].mixing(dict(type='ESA', sr_ratio=[8, 4, 2, 1])))
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_a_mixture_of_stages(name):
+    stages = len(blocks_of(BACKBONES[name].stock()))
+    model = BACKBONES[name].mixing([AFNO] * (stages // 2) + [None] * (stages - stages // 2))
+    kinds = [type(stage[0].attn).__name__ for stage in blocks_of(model)]
+    assert kinds[:stages // 2] == ['AFNO'] * (stages // 2)
+    assert 'Multihead' in kinds[-1] or 'Window' in kinds[-1]
+    assert all(y.isfinite().all() for y in model(torch.randn(IMAGE)))
+
+
+def same_features(a, b):
+    x = torch.randn(IMAGE)
+    for y, z in zip(a.eval()(x), b.eval()(x)):
+        torch.testing.assert_close(y, z, rtol=1e-4, atol=1e-5)
+
+
+def test_esa_is_stock_segformer_through_sdpa():
+    stock = initialised(BACKBONES['MiT'].stock())
+    ours = BACKBONES['MiT'].mixing(dict(type='ESA'))
+    ours.load_state_dict(stock.state_dict())
+    same_features(ours, stock)
+    assert list(ours.state_dict()) == list(stock.state_dict())
+
+
+@pytest.mark.parametrize('name, scale', [('ViT', 0.), ('SegViT', None)])
+def test_sa_is_stock_vit_class_token_included(name, scale):
+    more = {} if scale is None else dict(layer_scale_init_value=scale)
+    backbone = BACKBONES[name]._replace(settings=dict(BACKBONES[name].settings, **more))
+    stock = initialised(backbone.stock())
+    ours = backbone.ours(**backbone.settings, mixer=dict(type='SA'))
+    ours.load_state_dict(stock.state_dict())
+    same_features(ours, stock)
+
+
+@pytest.mark.parametrize('name', ['ViT', 'SegViT'])
+@pytest.mark.parametrize('mixer', ['AFNO', 'LS'])
+def test_class_tokens_are_refused_at_build(name, mixer):
+    backbone = BACKBONES[name]
+    with pytest.raises(ValueError, match=f'{mixer} .*class token: set with_cls_token=False'):
+        backbone.ours(**backbone.settings, mixer=dict(type=mixer, num_heads=2)
+                      if mixer == 'LS' else AFNO)
+
+
+def test_dropped_tokens_are_refused():
+    model = BACKBONES['ViT'].mixing(AFNO)
+    model(torch.randn(IMAGE))
+    with pytest.raises(ValueError, match=r'AFNO mixes whole grids.*90 tokens.*\(8, 12\)'):
+        model.layers[0](torch.randn(2, 90, 24))
+
+
+class Transposing(torch.nn.Module):
+
+    def __init__(self, embed_dims):
+        super().__init__()
+
+    def forward(self, x):
+        return x.permute(0, 3, 1, 2)
+
+
+def test_a_mixer_of_the_wrong_shape_is_named():
+    with pytest.raises(ValueError, match=r'Transposing made \(2, 8, 16, 24\) of \(2, 16, 24, 8\)'):
+        BACKBONES['MiT'].mixing(dict(type=Transposing))(torch.randn(IMAGE))
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(attn_drop_rate=0.1, mixer=AFNO), 'attn_drop_rate=0.1 has no effect'),
+    (dict(skip='single'), "skip='single' has no effect without a mixer"),
+    (dict(skip='triple', mixer=AFNO), "skip must be one of .*'triple'"),
+])
+def test_settings_without_effect_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MiT(**BACKBONES['MiT'].settings, **settings)
+
+
+def test_attention_dropout_reaches_mixers_that_have_it():
+    model = MiT(**BACKBONES['MiT'].settings, attn_drop_rate=0.3, mixer=[dict(type='SA')] * 4)
+    assert model.layers[0][1][0].attn.attn_drop == 0.3
+
+
+def test_checkpointing_gives_the_same_gradients_after_another_grid():
+    """Blocks are recomputed on their own grid, not on that of a later image."""
+    settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.)
+    gradients = []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        model = SegViT(**settings, with_cp=with_cp, mixer=AFNO)
+        loss = model(torch.randn(1, 3, 64, 32))[0].square().sum()
+        model(torch.randn(1, 3, 32, 64))
+        loss.backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 0
+    for a, b in zip(*gradients):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_copy_tells_its_own_blocks_the_grid():
+    """As the moving average of weights copies a model."""
+    model = BACKBONES['ViT'].mixing(AFNO)
+    copied = copy.deepcopy(model)
+    copied(torch.randn(1, 3, 32, 64))
+    assert isinstance(copied, ViT) and copied.layers[0].hw_shape == (4, 8)
+    assert model.layers[0].hw_shape is None
