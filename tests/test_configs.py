@@ -9,8 +9,10 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from one_weight import train
 
+from afno_mm.engine import command_line, load_config
+
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
-# Millions of parameters of stock SegFormer, which AFNO matches but for B3, the paper's own.
+# Millions of parameters of stock SegFormer, which AFNO and GFN match but for B3, the paper's own.
 STOCK = {'b0': 3.72, 'b1': 13.68, 'b2': 27.36, 'b3': 47.24}
 
 
@@ -31,9 +33,18 @@ def test_config_builds_with_the_size_it_states(path, monkeypatch):
     stated = re.search(r'Parameters: ([\d.]+)M', path.read_text())
     if stated:
         assert millions(model) == pytest.approx(float(stated[1]), abs=0.006)
-    _, mixer, size, _ = path.stem.split('_')
-    if (mixer, size) != ('afno', 'b3'):
+    size = path.stem.split('_')[2]
+    fourier = path.stem.startswith(('segformer_afno_', 'segformer_gfn_'))
+    if path.stem.startswith('segformer_esa_') or (fourier and size != 'b3'):
         assert millions(model) == pytest.approx(STOCK[size], rel=0.005)
+
+
+def test_no_config_inherits_another():
+    """One level of _base_, so that a recipe is read in one place."""
+    for path in CONFIGS:
+        bases = re.findall(r"'([^']+\.py)'", path.read_text())
+        assert all(base.startswith('_base_/') for base in bases), path
+    assert not any('_base_ =' in base.read_text() for base in CONFIGS[0].parent.glob('_base_/*'))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
@@ -47,7 +58,7 @@ def test_b3_is_the_paper_s(monkeypatch):
     cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
     with DefaultScope.overwrite_default_scope('mmseg'):
         model = MODELS.build(cfg.model)
-    blocks = [[block.attn.mixer for block in layer[1]] for layer in model.backbone.layers]
+    blocks = [[block.attn for block in layer[1]] for layer in model.backbone.layers]
     assert [len(b) for b in blocks] == [3, 4, 18, 3]
     assert [b[0].embed_dims for b in blocks] == [208, 288, 440, 512]
     assert [b[0].num_blocks for b in blocks] == [1, 2, 5, 8]
@@ -68,18 +79,29 @@ def test_data_root_follows_the_environment(monkeypatch):
         {'/data/cs'}
 
 
-def test_mixer_can_be_replaced_from_the_command_line(monkeypatch):
-    cfg = load(CONFIGS[0].with_name('segformer_afno_b0_cityscapes.py'), monkeypatch)
-    cfg.merge_from_dict({'model.backbone.mixer.num_blocks': 4,
-                         'model.backbone.mixer.mode_fraction': 0.5})
+def mixer_with(monkeypatch, config, *options):
+    """The first stage's mixer of a config after ``--cfg-options``."""
+    monkeypatch.delenv('CITYSCAPES_DATASET', raising=False)
+    path = CONFIGS[0].with_name(f'{config}.py')
+    cfg = load_config(command_line('').parse_args([str(path), '--cfg-options', *options]))
     with DefaultScope.overwrite_default_scope('mmseg'):
-        mixer = MODELS.build(cfg.model).backbone.layers[0][1][0].attn.mixer
+        return MODELS.build(cfg.model).backbone.layers[0][1][0].attn
+
+
+def test_mixer_changes_from_the_command_line(monkeypatch, capsys):
+    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
+                       'model.backbone.mixer.num_blocks=4', 'model.backbone.mixer.mode_fraction=.5')
     assert mixer.num_blocks == 4 and mixer.mode_fraction == 0.5
-    cfg.merge_from_dict({'model.backbone.mixer._delete_': True,
-                         'model.backbone.mixer.type': 'AFNO'})
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        mixer = MODELS.build(cfg.model).backbone.layers[0][1][0].attn.mixer
-    assert mixer.num_blocks == 8 and mixer.mode_fraction == 1
+    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
+                       'model.backbone.mixer.type=GFN', 'model.backbone.mixer.resize=exact')
+    assert type(mixer).__name__ == 'GFN' and mixer.resize == 'exact'
+    assert "replaces AFNO and its ['num_blocks', 'sparsity_threshold']" in capsys.readouterr().out
+    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
+                       'model.backbone.mixer.type=AFNO', 'model.backbone.mixer.mode_fraction=.5')
+    assert mixer.num_blocks == 1 and mixer.mode_fraction == 0.5
+    mixer = mixer_with(monkeypatch, 'segformer_esa_b0_cityscapes', 'model.backbone.init_cfg=None',
+                       'model.backbone.mixer=None')
+    assert type(mixer).__name__ == 'EfficientMultiheadAttention'
 
 
 def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):

@@ -6,6 +6,7 @@ import os.path as osp
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
+from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
@@ -47,6 +48,7 @@ def load_config(args):
     cfg = Config.fromfile(args.config)
     options = args.cfg_options or {}
     before = cfg.get('data_root')
+    _make_way_for_mixers(cfg, options)
     cfg.merge_from_dict(options)
     cfg.launcher = args.launcher
     name = osp.splitext(osp.basename(args.config))[0]
@@ -58,6 +60,22 @@ def load_config(args):
                 cfg[field].dataset.data_root = cfg.data_root
             _complete_loader(cfg[field], cfg, args)
     return cfg
+
+
+def _make_way_for_mixers(cfg, options):
+    """``mixer.type=GFN`` replaces the config's AFNO together with its arguments."""
+    for key, kind in options.items():
+        *path, last = key.split('.')
+        if last != 'type' or 'mixer' not in path[-2:]:
+            continue
+        mixer = cfg
+        for name in path:
+            mixer = mixer[int(name)] if isinstance(mixer, list) else (mixer or {}).get(name)
+        if mixer and mixer.get('type') != kind:
+            dropped = [name for name in mixer if name != 'type']
+            print_log(f'{key}={kind} replaces {mixer.get("type")} and its {dropped}')
+            for name in dropped:
+                del mixer[name]
 
 
 def _complete_loader(loader, cfg, args):

@@ -144,6 +144,52 @@ def test_out_that_cannot_work_is_refused_at_once(config, arguments, message):
     assert message in tool('test.py', config, 'none.pth', *arguments, succeeds=False)
 
 
+@pytest.fixture
+def their_package(tmp_path):
+    """A mixer in a package of its own, outside the repository, registered in both ways."""
+    package = tmp_path / 'their_pkg'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    (package / 'registry.py').write_text(
+        'from mmengine import registry\n'
+        "MODELS = registry.Registry('model', parent=registry.MODELS, scope='their_pkg',\n"
+        "                           locations=['their_pkg.mixers'])\n")
+    (package / 'mixers.py').write_text(
+        'from torch import nn\n'
+        'from afno_mm.registry import MODELS as AFNO_MM\n'
+        'from .registry import MODELS\n\n\n'
+        '@AFNO_MM.register_module()\n'
+        '@MODELS.register_module()\n'
+        'class DepthwiseMixer(nn.Module):\n\n'
+        '    def __init__(self, embed_dims, kernel_size=3):\n'
+        '        super().__init__()\n'
+        '        self.conv = nn.Conv2d(embed_dims, embed_dims, kernel_size,\n'
+        '                              padding=kernel_size // 2, groups=embed_dims)\n\n'
+        '    def forward(self, x):\n'
+        '        return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)\n')
+    return tmp_path
+
+
+def test_mixer_of_another_package_by_a_config(their_package, config):
+    path = their_package / 'theirs.py'
+    path.write_text(f"_base_ = {str(config)!r}\n"
+                    "custom_imports = dict(imports=['their_pkg.mixers'])\n"
+                    "model = dict(backbone=dict(mixer=dict(\n"
+                    "    _delete_=True, type='DepthwiseMixer', kernel_size=[3, 5, 3, 3])))\n")
+    tool('train.py', path, '--work-dir', their_package / 'w', PYTHONPATH=str(their_package))
+    state = torch.load(their_package / 'w/epoch_1.pth', weights_only=False)['state_dict']
+    assert state['backbone.layers.1.1.0.attn.conv.weight'].shape[-1] == 5
+
+
+def test_mixer_of_another_package_from_the_command_line(their_package, config):
+    output = tool('train.py', config, '--work-dir', their_package / 'w', '--no-validate',
+                  '--cfg-options', 'model.backbone.mixer.type=their_pkg.DepthwiseMixer',
+                  PYTHONPATH=str(their_package))
+    assert "replaces AFNO and its ['num_blocks', 'sparsity_threshold']" in output
+    state = torch.load(their_package / 'w/epoch_1.pth', weights_only=False)['state_dict']
+    assert 'backbone.layers.1.1.0.attn.conv.weight' in state
+
+
 def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
     output = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
                   'train_dataloader.dataset.data_root=/nowhere', succeeds=False)
