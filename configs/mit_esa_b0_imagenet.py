@@ -1,0 +1,23 @@
+# MiT-B0 with efficient self-attention (ESA) on ImageNet: pre-training for Fig. 1.
+#
+#   tools/dist_train.sh configs/mit_esa_b0_imagenet.py 8    # 8 GPUs x 128 images
+#   tools/dist_train.sh configs/segformer_esa_b0_cityscapes.py 8 --cfg-options \
+#       model.backbone.init_cfg.type=Pretrained \
+#       model.backbone.init_cfg.checkpoint=work_dirs/mit_esa_b0_imagenet/epoch_300.pth
+#
+# Expect: the paper gives no accuracy for its pre-training; not measured by us.
+# Parameters: 3.58M. Schedule: A.3. Widths and mixer are those of the segmentation config.
+_base_ = [
+    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py'
+]
+model = dict(
+    backbone=dict(
+        type='afno_mm.MiT',
+        embed_dims=[32, 64, 160, 256],
+        num_layers=[2, 2, 2, 2],
+        num_heads=[1, 2, 5, 8],
+        drop_path_rate=0.1,
+        out_indices=(3, ),
+        mixer=dict(type='ESA')),
+    head=dict(in_channels=256))
