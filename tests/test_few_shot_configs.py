@@ -62,3 +62,12 @@ def test_data_root_follows_the_environment(monkeypatch):
     cfg = Config.fromfile(CONFIGS / 'vit_afno_b4_cars.py')
     assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == \
         {'/data/parts/ade_cars'}
+
+
+@pytest.mark.parametrize('stem', [row[0] for row in ROWS])
+def test_it_starts_from_weights_of_the_same_backbone(stem):
+    backbone = Config.fromfile(CONFIGS / f'{stem}.py').model.backbone
+    _, name, epoch = backbone.pop('init_cfg').checkpoint.split('/')
+    inpainting = Config.fromfile(CONFIGS / f'{name}.py')
+    assert inpainting.model.backbone == backbone
+    assert epoch == f'epoch_{inpainting.train_cfg.max_epochs}.pth'
