@@ -1,5 +1,9 @@
 """Hooks for the Runner."""
-from mmengine.dist import all_reduce_dict
+import os.path as osp
+import re
+
+import mmengine
+from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import Hook
 
 from ..registry import HOOKS
@@ -34,3 +38,36 @@ class EndedScheduleHook(Hook):
                 'iterations left: this checkpoint is from the end of its schedule, which more '
                 'epochs do not make longer. To train on from its weights with a new schedule, '
                 'replace --resume by --cfg-options load_from=CHECKPOINT')
+
+
+@HOOKS.register_module()
+class BestValueHook(Hook):
+    """Reports the best value of all validations, as the paper does in its few-shot tables (A.4).
+
+    It is the value that ``CheckpointHook(save_best=...)`` keeps, over a resume too: in
+    ``work_dir/best.json`` from the first validation on, and in the log at the end.
+    """
+
+    priority = 'LOWEST'  # after CheckpointHook
+
+    @master_only
+    def after_val_epoch(self, runner, metrics=None):
+        best = self._best(runner)
+        if best:
+            mmengine.dump(best, osp.join(runner.work_dir, 'best.json'), indent=2)
+
+    @master_only
+    def after_train(self, runner):
+        best = self._best(runner)
+        if best:
+            runner.logger.info('best {metric} {value} at {when}'.format(**best))
+
+    @staticmethod
+    def _best(runner):
+        kept = runner.message_hub.runtime_info
+        if 'best_score' not in kept:
+            return None
+        name = osp.basename(kept['best_ckpt'])
+        metric, unit, count = re.match(r'best_(.+)_(epoch|iter)_(\d+)', name).groups()
+        return dict(metric=metric, value=round(float(kept['best_score']), 4),
+                    when=f'{unit} {count}', checkpoint=name)

@@ -1,5 +1,9 @@
 """Hooks in a Runner of four steps an epoch."""
+import json
+
 import pytest
+import torch
+from mmengine.evaluator import BaseMetric, Evaluator
 from one_weight import train
 
 
@@ -14,3 +18,41 @@ def test_resuming_past_the_end_of_the_schedule_is_said(tmp_path, schedule_epochs
     message = 'The learning rate is 0 and stays 0 for the 4 iterations left'
     assert message not in log_of(tmp_path, 1, schedule_epochs, resume=False)
     assert (message in log_of(tmp_path, 2, 2, resume=True)) == warned
+
+
+class Told(BaseMetric):
+    """A metric with the value that it is told for each validation."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = list(values)
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        return dict(mIoU=self.values.pop(0))
+
+
+def best_of(work_dir, epochs, values, resume):
+    train(work_dir, epochs, dict(type='ConstantLR', factor=1.), dict(type='afno_mm.BestValueHook'),
+          resume, val_cfg=dict(), val_evaluator=Evaluator(Told(values)),
+          val_dataloader=dict(dataset=[dict(inputs=torch.zeros(1))], batch_size=1,
+                              sampler=dict(type='DefaultSampler', shuffle=False)),
+          default_hooks=dict(checkpoint=dict(
+              type='CheckpointHook', interval=1, save_best='mIoU', rule='greater')))
+    log = max(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime_ns).read_text()
+    best = json.loads((work_dir / 'best.json').read_text())
+    assert f'best mIoU {best["value"]} at {best["when"]}' in log.splitlines()[-1]
+    assert (work_dir / best['checkpoint']).is_file()
+    return best['value'], best['when']
+
+
+@pytest.mark.parametrize('before, after, best', [
+    ([10., 30.], [20., 25.], (30., 'epoch 2')),  # the latest one before the interruption
+    ([30., 10.], [20., 25.], (30., 'epoch 1')),
+    ([10., 30.], [20., 35.], (35., 'epoch 4'))])
+def test_best_value_is_that_of_all_validations_over_a_resume(tmp_path, before, after, best):
+    first = max(before), f'epoch {before.index(max(before)) + 1}'
+    assert best_of(tmp_path, 2, before, resume=False) == first
+    assert best_of(tmp_path, 4, after, resume=True) == best

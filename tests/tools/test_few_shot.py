@@ -1,0 +1,49 @@
+"""Few-shot segmentation with the tools: data, baseline, training from a checkpoint, resume."""
+import json
+
+import pytest
+from running import REPOSITORY, scalars, tool
+
+CONFIG = REPOSITORY / 'configs/vit_afno_faces_demo.py'
+SHORT = ['--cfg-options', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
+         'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0']
+
+
+@pytest.fixture(scope='module')
+def parts(tmp_path_factory):
+    root = tmp_path_factory.mktemp('parts')
+    output = tool('make_parts.py', root, '--train', 8, '--val', 2, '--size', 64)
+    assert '30 images made now' in output
+    return str(root)
+
+
+def test_training_from_a_checkpoint_keeps_the_best_over_a_resume(parts, tmp_path):
+    first = tmp_path / 'first'
+    tool('train.py', CONFIG, '--work-dir', first, *SHORT, 'train_cfg.max_epochs=1',
+         PARTS_DATASET=parts)
+    one = scalars(first)[-1]['mIoU']
+
+    tuned = tmp_path / 'tuned'
+    init = [f'model.backbone.init_cfg.{key}={value}' for key, value in dict(
+        type='Pretrained', checkpoint=first / 'epoch_1.pth', prefix='backbone.').items()]
+    output = tool('train.py', CONFIG, '--work-dir', tuned, *SHORT, 'train_cfg.max_epochs=2', *init,
+                  PARTS_DATASET=parts)
+    assert 'epoch_1.pth: 53 of 53 tensors of ViT loaded' in output
+    values = [line['mIoU'] for line in scalars(tuned) if 'mIoU' in line]
+    best = json.loads((tuned / 'best.json').read_text())
+    assert best['metric'] == 'mIoU' and best['value'] == pytest.approx(max(values), abs=1e-4)
+
+    resumed = tool('train.py', CONFIG, '--work-dir', first, '--resume', *SHORT,
+                   'train_cfg.max_epochs=2', PARTS_DATASET=parts)
+    best = json.loads((first / 'best.json').read_text())
+    assert best['value'] >= one and f"best mIoU {best['value']} at {best['when']}" in resumed
+
+
+def test_baseline(parts):
+    output = tool('baseline.py', REPOSITORY / 'configs/vit_gfn_b4_cars.py', PARTS_DATASET=parts)
+    assert 'most frequent class of each pixel in 8 training images: ' in output
+
+
+def test_converter_says_what_it_wants(tmp_path):
+    output = tool('convert_datasetgan.py', tmp_path, tmp_path / 'out', succeeds=False)
+    assert 'annotation/{training_data,testing_data}' in output
