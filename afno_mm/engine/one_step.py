@@ -80,6 +80,8 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
     size = size or image_size(cfg)
     device = get_device()
     model_cfg = ConfigDict(cfg.model)
+    if 'size' in model_cfg.data_preprocessor:
+        model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
     if device == 'cpu':
         # Synchronised batch norm is for several GPUs.
         model_cfg = _replaced(model_cfg, 'SyncBN', 'BN')
