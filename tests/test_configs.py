@@ -1,15 +1,19 @@
-"""Every config builds, and has the size that its header states."""
+"""Every config trains, and has the size that its header states."""
+import math
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
-from mmseg.registry import MODELS
 from one_weight import train
 
+from afno_mm.backbones.pretrained import load_pretrained
 from afno_mm.engine import command_line, load_config
+from afno_mm.engine.one_step import one_step
+from afno_mm.registry import MODELS
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 # Millions of parameters of stock SegFormer, which AFNO and GFN match but for B3, the paper's own.
@@ -17,7 +21,8 @@ STOCK = {'b0': 3.72, 'b1': 13.68, 'b2': 27.36, 'b3': 47.24}
 
 
 def load(path, monkeypatch):
-    monkeypatch.delenv('CITYSCAPES_DATASET', raising=False)
+    for name in ('CITYSCAPES', 'IMAGENET', 'PARTS'):
+        monkeypatch.delenv(f'{name}_DATASET', raising=False)
     return Config.fromfile(path)
 
 
@@ -26,17 +31,33 @@ def millions(model):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
-def test_config_builds_with_the_size_it_states(path, monkeypatch):
-    cfg = load(path, monkeypatch)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
+def test_config_trains_a_model_of_the_size_it_states(path, monkeypatch):
+    """On small images; tools/one_step.py does the same on those of the paper's size."""
+    result = one_step(load(path, monkeypatch), size=(64, 64), batch_size=2)
+    assert math.isfinite(result['loss']) and not result['without_gradient']
+    millions = result['parameters'] / 1e6
     stated = re.search(r'Parameters: ([\d.]+)M', path.read_text())
     if stated:
-        assert millions(model) == pytest.approx(float(stated[1]), abs=0.006)
+        assert millions == pytest.approx(float(stated[1]), abs=0.006)
     size = path.stem.split('_')[2]
     fourier = path.stem.startswith(('segformer_afno_', 'segformer_gfn_'))
     if path.stem.startswith('segformer_esa_') or (fourier and size != 'b3'):
-        assert millions(model) == pytest.approx(STOCK[size], rel=0.005)
+        assert millions == pytest.approx(STOCK[size], rel=0.005)
+
+
+@pytest.mark.parametrize('path', CONFIGS[0].parent.glob('mit_*_imagenet.py'), ids=lambda p: p.stem)
+def test_classifier_s_checkpoint_fills_its_segmentor(path, monkeypatch, tmp_path):
+    weights = str(tmp_path / 'epoch_300.pth')
+    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
+        classifier = MODELS.build(load(path, monkeypatch).model)
+    classifier.to_empty(device='cpu')
+    torch.save(dict(state_dict=classifier.state_dict()), weights)
+    name = path.stem.replace('mit_', 'segformer_').replace('_imagenet', '_cityscapes')
+    backbone = load(path.with_stem(name), monkeypatch).model.backbone
+    backbone.pop('init_cfg', None)
+    report = load_pretrained(MODELS.build(backbone), weights)
+    assert len(report.pop('loaded')) == len(classifier.backbone.state_dict())
+    assert not any(report.values()), report
 
 
 def test_no_config_inherits_another():

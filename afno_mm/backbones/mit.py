@@ -1,5 +1,5 @@
 """SegFormer's encoder with a mixer slot."""
-import torch
+import numpy as np
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule, ModuleList
 from mmseg.models.backbones.mit import MixVisionTransformer, TransformerEncoderLayer
@@ -101,7 +101,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
         self.num_stages = num_stages
         self.out_indices = out_indices
 
-        drop_path_rates = torch.linspace(0, drop_path_rate, sum(num_layers)).tolist()
+        drop_path_rates = np.linspace(0, drop_path_rate, sum(num_layers)).tolist()
         self.layers = ModuleList()
         known = []
         grid = pretrain_img_size
