@@ -1,10 +1,10 @@
 """Around the Runner: command lines, hooks, and what makes it run without an accelerator."""
 from .amp import CPUAmpOptimWrapper
 from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
-from .hooks import EndedScheduleHook, MeanLossHook
+from .hooks import EndedScheduleHook, MeanLossHook, ValidateResumedHook
 from .runner import build_runner, command_line, load_config, use_amp
 
 __all__ = [
     'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'EndedScheduleHook', 'GlooSyncBatchNorm',
-    'MeanLossHook', 'build_runner', 'command_line', 'load_config', 'use_amp'
+    'MeanLossHook', 'ValidateResumedHook', 'build_runner', 'command_line', 'load_config', 'use_amp'
 ]

@@ -1,6 +1,7 @@
 """Hooks for the Runner."""
 from mmengine.dist import all_reduce_dict
 from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
 
@@ -34,3 +35,23 @@ class EndedScheduleHook(Hook):
                 'iterations left: this checkpoint is from the end of its schedule, which more '
                 'epochs do not make longer. To train on from its weights with a new schedule, '
                 'replace --resume by --cfg-options load_from=CHECKPOINT')
+
+
+@HOOKS.register_module()
+class ValidateResumedHook(Hook):
+    """Makes up for the validation in which a training was stopped.
+
+    A checkpoint is saved before it is validated, and a training resumed from it goes on behind
+    both: without this, the value would be missing. ``tools/train.py --resume`` adds this hook.
+    """
+
+    priority = 'LOWEST'  # the hooks that log and keep the value are ready
+
+    def before_train(self, runner):
+        done, end = (
+            (runner.iter, runner.max_iters) if isinstance(runner.train_loop, IterBasedTrainLoop)
+            else (runner.epoch, runner.max_epochs))
+        if runner.val_loop is None or done < max(runner.val_begin, 1):
+            return
+        if done % runner.val_interval == 0 or done == end:
+            runner.val_loop.run()
