@@ -17,7 +17,7 @@ ALLOWED = {
     'datasets': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'cv2',
                  'cityscapesscripts'},
     'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts'},
-    'engine': {'registry', 'mmengine', 'mmseg', 'mmpretrain'},
+    'engine': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
 COMMON = {'torch', 'numpy'}
 

@@ -18,7 +18,7 @@ def test_wheel_of_the_source_distribution_has_configs_and_tools(tmp_path):
     source, = (p for p in tmp_path.iterdir() if p.is_dir())
     setup(source, 'build_py', '--build-lib', str(tmp_path / 'wheel'))
     mim = tmp_path / 'wheel/afno_mm/.mim'
-    for name in ('configs', 'configs/_base_', 'tools'):
+    for name in ('configs', 'configs/_base_', 'configs/sweeps', 'tools'):
         wanted = {p.name for p in (REPOSITORY / name).iterdir()
                   if p.suffix == '.py' or p.name.startswith(('dist', 'slurm'))}
         assert wanted == {p.name for p in (mim / name).iterdir() if p.is_file()}

@@ -23,6 +23,7 @@ def main():
     checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # else a first launch, which starts from the config's own load_from
         cfg.resume, cfg.load_from = True, checkpoint
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
     if args.amp:
         use_amp(cfg)
     if args.no_validate:

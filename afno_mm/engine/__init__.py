@@ -1,10 +1,11 @@
 """Around the Runner: command lines, hooks, and what makes it run without an accelerator."""
 from .amp import CPUAmpOptimWrapper
 from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
-from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook
+from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
 from .runner import build_runner, command_line, load_config, use_amp
 
 __all__ = [
     'BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'EndedScheduleHook',
-    'GlooSyncBatchNorm', 'MeanLossHook', 'build_runner', 'command_line', 'load_config', 'use_amp'
+    'GlooSyncBatchNorm', 'MeanLossHook', 'ValidateResumedHook', 'build_runner', 'command_line',
+    'load_config', 'use_amp'
 ]

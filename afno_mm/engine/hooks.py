@@ -5,6 +5,7 @@ import re
 import mmengine
 from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
 
@@ -71,3 +72,23 @@ class BestValueHook(Hook):
         metric, unit, count = re.match(r'best_(.+)_(epoch|iter)_(\d+)', name).groups()
         return dict(metric=metric, value=round(float(kept['best_score']), 4),
                     when=f'{unit} {count}', checkpoint=name)
+
+
+@HOOKS.register_module()
+class ValidateResumedHook(Hook):
+    """Makes up for the validation in which a training was stopped.
+
+    A checkpoint is saved before it is validated, and a training resumed from it goes on behind
+    both: without this, the value would be missing. ``tools/train.py --resume`` adds this hook.
+    """
+
+    priority = 'LOWEST'  # the hooks that log and keep the value are ready
+
+    def before_train(self, runner):
+        done, end = (
+            (runner.iter, runner.max_iters) if isinstance(runner.train_loop, IterBasedTrainLoop)
+            else (runner.epoch, runner.max_epochs))
+        if runner.val_loop is None or done < max(runner.val_begin, 1):
+            return
+        if done % runner.val_interval == 0 or done == end:
+            runner.val_loop.run()

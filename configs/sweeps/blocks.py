@@ -1,0 +1,20 @@
+# Fig. 4 right, 5.5: the number of blocks against inpainting PSNR, at equal parameters. ViT-XS/4
+# with AFNO.
+#
+#   python tools/sweep.py configs/sweeps/blocks.py --gpus 8
+#
+# On another number of GPUs add --cfg-options auto_scale_lr.enable=True.
+# Expect: highest at 8 blocks (the paper's; not measured by us).
+# The paper gives no widths. These make models of 16.0M parameters, but for 16.4M at 16 blocks and
+# 15.3M at 32 and 64: the width is a multiple of the blocks.
+label = 'blocks'
+points = {
+    str(blocks): {
+        'model.backbone.mixer.num_blocks': blocks,
+        'model.backbone.arch.embed_dims': width,
+        'model.backbone.arch.feedforward_channels': 4 * width,
+        'model.head.in_channels': width,
+    }
+    for blocks, width in ((1, 490), (2, 534), (4, 560), (8, 576), (16, 592), (32, 576), (64, 576))
+}
+stages = [dict(config='../vit_afno_xs4_inpainting.py', metric='PSNR')]

@@ -1,0 +1,56 @@
+"""A resumed training makes up for the validation in which it was stopped."""
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+
+
+class OneWeight(BaseModel):
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs, mode):
+        return dict(loss=-self.weight.sum()) if mode == 'loss' else [self.weight.item()]
+
+
+class Validated(BaseMetric):
+    """Keeps the weight, which is the number of steps, at every validation."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def process(self, data_batch, data_samples):
+        self.results.append(data_samples[0])
+
+    def compute_metrics(self, results):
+        self.steps.append(results[0])
+        return dict(weight=results[0])
+
+
+def train(work_dir, name, by_epoch, end, **settings):
+    # One step an epoch; all iterations in one, for MMEngine waits for seconds between epochs.
+    loader = dict(dataset=[dict(inputs=torch.zeros(1))] * (1 if by_epoch else end), batch_size=1,
+                  sampler=dict(type='DefaultSampler', shuffle=False))
+    steps = []
+    Runner(model=OneWeight(), work_dir=str(work_dir), experiment_name=f'{work_dir.name}{name}',
+           train_dataloader=loader, val_dataloader=loader, val_cfg=dict(),
+           val_evaluator=Evaluator(Validated(steps)),
+           train_cfg=dict(by_epoch=by_epoch, val_interval=2, val_begin=4,
+                          **{'max_epochs' if by_epoch else 'max_iters': end}),
+           optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.)),
+           default_hooks=dict(checkpoint=dict(
+               type='CheckpointHook', by_epoch=by_epoch, interval=1)), **settings).train()
+    return steps
+
+
+@pytest.mark.parametrize('by_epoch', [True, False], ids=['epochs', 'iterations'])
+def test_what_was_due_is_validated_first(tmp_path, by_epoch):
+    assert train(tmp_path, 'whole', by_epoch, 5) == [4, 5]
+    for checkpoint, steps in {2: [4, 5], 3: [4, 5], 4: [4, 5], 5: [5]}.items():
+        path = tmp_path / f'{"epoch" if by_epoch else "iter"}_{checkpoint}.pth'
+        assert train(tmp_path, checkpoint, by_epoch, 5, resume=True, load_from=str(path),
+                     custom_hooks=[dict(type='afno_mm.ValidateResumedHook')]) == steps

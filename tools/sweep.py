@@ -1,0 +1,49 @@
+"""Train a grid of models, such as configs/sweeps/lambda.py, and tabulate and plot the results.
+
+The same command continues a sweep that was stopped, and runs again what failed.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import afno_mm  # noqa: F401  names a broken environment before anything else fails
+from afno_mm.engine.sweep import dry_run, load_sweep, run_sweep
+from mmengine.config import DictAction
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='points and stages of the sweep')
+    parser.add_argument('--work-dir', help='folder for trainings and results '
+                        '(default: work_dirs/sweeps/<name of the config>)')
+    parser.add_argument('--gpus', type=int, default=1, metavar='N',
+                        help='processes of one training, as of tools/dist_train.sh')
+    parser.add_argument('--points', nargs='+', metavar='NAME', help='run these points only')
+    parser.add_argument('--stages', nargs='+', metavar='CONFIG',
+                        help="configs in place of the stages' own, such as small ones")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='settings for every training')
+    parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    sweep = load_sweep(args.config, Path(__file__).with_name('train.py').resolve(), args.work_dir,
+                       args.stages, args.cfg_options, args.gpus)
+    if args.dry_run:
+        dry_run(sweep, args.points)
+        return
+    try:
+        failures = run_sweep(sweep, args.points)
+    except KeyboardInterrupt:
+        print('stopped; the same command goes on from here', file=sys.stderr)
+        sys.exit(130)
+    print((sweep.folder / 'results.md').read_text())
+    print(f'plotted in {sweep.folder / "results.png"}')
+    if failures:
+        sys.exit(f'failed: {", ".join(failures)}')
+
+
+if __name__ == '__main__':
+    main()
