@@ -1,7 +1,7 @@
 # 300 epochs of classification (A.3, A.5): learning rate batch / 512 * 5e-4, which is 1e-3 for their
 # batch of 1024, five epochs of warm-up (A.3: 6250 iterations, which is the same), cosine to 1e-5,
-# clipping at 1.0, weight decay 0.05. 'Adam' with that decay is read as AdamW; that norms, biases and
-# position embeddings have none is MMPretrain's.
+# clipping at 1.0, weight decay 0.05. 'Adam' with that decay is read as AdamW; that norms, biases
+# and position embeddings have none is MMPretrain's.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
