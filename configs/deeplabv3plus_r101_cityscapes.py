@@ -3,8 +3,9 @@
 #   tools/dist_train.sh configs/deeplabv3plus_r101_cityscapes.py 8    # 8 GPUs x 1 image
 #
 # Expect: 80.97 mIoU (MMSegmentation's model zoo, with crops of 512x1024; not measured by us). The
-# paper quotes its comparators from SegFormer's, which compares with such models of
-# MMSegmentation. Parameters: 62.58M, of which 2.36M for training alone (auxiliary head).
+# paper names the network and quotes its numbers from SegFormer's, which compares with such
+# models of MMSegmentation; that it is DeepLabV3+'s is our reading.
+# Parameters: 62.58M, of which 2.36M for training alone (auxiliary head).
 _base_ = [
     '_base_/deeplabv3plus.py', '_base_/cityscapes.py', '_base_/schedule_80k.py', '_base_/runtime.py'
 ]

@@ -6,7 +6,7 @@
 #       model.backbone.init_cfg.checkpoint=work_dirs/mit_gfn_b0_imagenet/epoch_300.pth
 #
 # Expect: the paper gives no accuracy for its pre-training; not measured by us.
-# Parameters: 3.56M. Schedule: A.3. Widths and mixer are those of the segmentation config.
+# Parameters: 3.55M. Schedule: A.3. Widths and mixer are those of the segmentation config.
 _base_ = [
     '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
     '_base_/mmpretrain_runtime.py'
@@ -14,7 +14,7 @@ _base_ = [
 model = dict(
     backbone=dict(
         type='afno_mm.MiT',
-        embed_dims=[64, 120, 176, 256],
+        embed_dims=[72, 128, 160, 256],
         num_layers=[2, 2, 2, 2],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1,

@@ -6,7 +6,7 @@
 #       model.backbone.init_cfg.checkpoint=work_dirs/mit_gfn_b2_imagenet/epoch_300.pth
 #
 # Expect: the paper gives no accuracy for its pre-training; not measured by us.
-# Parameters: 24.46M. Schedule: A.3. Widths and mixer are those of the segmentation config.
+# Parameters: 24.47M. Schedule: A.3. Widths and mixer are those of the segmentation config.
 _base_ = [
     '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
     '_base_/mmpretrain_runtime.py'
@@ -14,7 +14,7 @@ _base_ = [
 model = dict(
     backbone=dict(
         type='afno_mm.MiT',
-        embed_dims=[120, 256, 432, 512],
+        embed_dims=[120, 240, 440, 512],
         num_layers=[3, 4, 6, 3],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1,

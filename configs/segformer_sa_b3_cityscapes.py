@@ -4,7 +4,8 @@
 #
 # Expect: no number; it did not fit into the memory of the paper's authors. Here attention
 # matrices are never stored, so that memory is no obstacle, but time is: 2.2 TFLOPs (multiply-
-# accumulates) an image in the mixers alone. Parameters: 38.01M.
+# accumulates) an image in the mixers alone. Parameters: 38.01M: the paper gives no widths for this
+# row, these are ESA's.
 # Starts from SegFormer's public ImageNet-1k weights without their spatial reduction;
 # model.backbone.init_cfg=None starts without.
 _base_ = [

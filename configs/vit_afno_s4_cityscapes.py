@@ -3,6 +3,7 @@
 #   tools/dist_train.sh configs/vit_afno_s4_cityscapes.py 8    # 8 GPUs x 1 image
 #
 # Expect: no number, the paper has no such model; not measured by us. Parameters: 17.66M.
+# From random weights add model.backbone.mixer.init=scaled, see docs/mixers.md.
 # Widths and mixer are A.5's; the decoder is linear; crops, schedule and evaluation are those of
 # the SegFormer models. Weights of the classifier load with
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE

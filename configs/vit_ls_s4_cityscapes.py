@@ -3,8 +3,8 @@
 #   tools/dist_train.sh configs/vit_ls_s4_cityscapes.py 8    # 8 GPUs x 1 image
 #
 # Expect: no number, the paper has no such model; not measured by us. Parameters: 15.44M.
-# Widths and mixer are A.5's; the decoder is linear; crops, schedule and evaluation are those of
-# the SegFormer models. Weights of the classifier load with
+# Width, window and rank are A.5's, 12 heads ours; the decoder is linear; crops, schedule and
+# evaluation are those of the SegFormer models. Weights of the classifier load with
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = [
     '_base_/vit.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'

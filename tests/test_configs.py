@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from one_weight import train
 
@@ -116,13 +117,47 @@ def test_mixer_changes_from_the_command_line(monkeypatch, capsys):
     mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
                        'model.backbone.mixer.type=GFN', 'model.backbone.mixer.resize=exact')
     assert type(mixer).__name__ == 'GFN' and mixer.resize == 'exact'
-    assert "replaces AFNO and its ['num_blocks', 'sparsity_threshold']" in capsys.readouterr().out
+    assert "replaces {'type': 'AFNO', 'num_blocks': [1, 2, 5, 8]" in capsys.readouterr().out
     mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
                        'model.backbone.mixer.type=AFNO', 'model.backbone.mixer.mode_fraction=.5')
     assert mixer.num_blocks == 1 and mixer.mode_fraction == 0.5
     mixer = mixer_with(monkeypatch, 'segformer_esa_b0_cityscapes', 'model.backbone.init_cfg=None',
                        'model.backbone.mixer=None')
     assert type(mixer).__name__ == 'EfficientMultiheadAttention'
+
+
+def test_mixers_of_a_list_change_from_the_command_line(tmp_path):
+    path = tmp_path / 'mixture.py'
+    path.write_text("model = dict(backbone=dict(mixer=[dict(type='AFNO', num_blocks=1), None]))\n")
+
+    def mixer(*options):
+        arguments = command_line('').parse_args([str(path), '--cfg-options', *options])
+        return load_config(arguments).model.backbone.mixer
+    afno, gfn = dict(type='AFNO', num_blocks=1), dict(type='GFN')
+    assert mixer('model.backbone.mixer.0.type=GFN') == [gfn, None]
+    assert mixer('model.backbone.mixer.1.type=GFN') == [afno, gfn]
+    assert mixer('model.backbone.mixer.0.num_blocks=2') == [dict(afno, num_blocks=2), None]
+    assert mixer('model.backbone.mixer.type=GFN') == gfn
+    with pytest.raises(IndexError, match=r'mixer\.2\.type=GFN: model\.backbone\.mixer has 2'):
+        mixer('model.backbone.mixer.2.type=GFN')
+
+
+def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):
+    for name in ('segformer_ls_b3_cityscapes', 'swin_t_cityscapes', 'vit_afno_s4_cityscapes'):
+        cfg = load(CONFIGS[0].with_name(f'{name}.py'), monkeypatch)
+        cfg.model.backbone.pop('init_cfg', None)
+        with DefaultScope.overwrite_default_scope('mmseg'), torch.device('meta'):
+            model = MODELS.build(cfg.model)
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+        groups = {id(p): group for group in optimizer.param_groups for p in group['params']}
+        for module_name, module in model.named_modules():
+            for key, parameter in module.named_parameters(recurse=False):
+                group = groups[id(parameter)]
+                head = module_name.startswith('decode_head')
+                assert group['lr'] == pytest.approx(1.2e-3 if head else 1.2e-4)
+                none = isinstance(module, torch.nn.LayerNorm) or key in (
+                    'pos_embed', 'relative_position_bias_table')
+                assert group['weight_decay'] == (0 if none else 0.01), (module_name, key)
 
 
 def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):

@@ -69,9 +69,23 @@ def test_autocast(mixer):
         x = torch.randn(2, 9, 8, 8, dtype=dtype)
         with torch.autocast('cpu', torch.bfloat16):
             y = module(x)
-        assert y.dtype == dtype
+        assert y.dtype == dtype, 'a mixer returns the dtype of its input: end with .to(x.dtype)'
         expected = module(x.float())
         assert (y - expected).norm() <= 3e-2 * expected.norm()
+
+
+@pytest.mark.parametrize('mixer', MIXERS.values(), ids=MIXERS)
+def test_compiles_without_a_break(mixer):
+    module = alone(mixer)
+    compiled = torch.compile(module, backend='eager', fullgraph=True)
+    x = torch.randn(2, 9, 8, 8)
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(compiled(x), module(x))
+
+
+@pytest.mark.parametrize('mixer', MIXERS.values(), ids=MIXERS)
+def test_empty_batch(mixer):
+    assert alone(mixer)(torch.zeros(0, 9, 8, 8)).shape == (0, 9, 8, 8)
 
 
 def model_of(framework, backbone, mixer):

@@ -2,6 +2,7 @@
 import numpy as np
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule, ModuleList
+from mmengine.utils import to_2tuple
 from mmseg.models.backbones.mit import MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.utils import PatchEmbed
 
@@ -55,8 +56,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
         skip (str): 'double' or 'single', see
             :func:`afno_mm.backbones.mixer_block.put_mixers`.
-        pretrain_img_size (int): Image size that mixers with a grid of their own (GFN) are
-            made for: the size of pre-training.
+        pretrain_img_size (int | tuple[int, int]): Image size that mixers with a grid of their
+            own (GFN) are made for: the size of pre-training.
 
     Raises:
         ValueError: If per-stage settings differ in length, or one has no effect.
@@ -104,7 +105,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
         drop_path_rates = np.linspace(0, drop_path_rate, sum(num_layers)).tolist()
         self.layers = ModuleList()
         known = []
-        grid = pretrain_img_size
+        grid = to_2tuple(pretrain_img_size)
         for i in range(num_stages):
             patch_embed = PatchEmbed(
                 in_channels=in_channels,
@@ -113,10 +114,12 @@ class MiT(MixerBackbone, MixVisionTransformer):
                 stride=strides[i],
                 padding=patch_sizes[i] // 2,
                 norm_cfg=norm_cfg)
-            grid = (grid + 2 * (patch_sizes[i] // 2) - patch_sizes[i]) // strides[i] + 1
+            grid = tuple((size + 2 * (patch_sizes[i] // 2) - patch_sizes[i]) // strides[i] + 1
+                         for size in grid)
             known.append(dict(
                 embed_dims=embed_dims[i], num_heads=num_heads[i], sr_ratio=sr_ratios[i],
-                qkv_bias=qkv_bias, attn_drop=attn_drop_rate, grid_size=(grid, grid)))
+                qkv_bias=qkv_bias, attn_drop=attn_drop_rate, grid_size=grid,
+                norm_eps=norm_cfg.get('eps', 1e-5)))
             stock = mixers[i] is None
             blocks = ModuleList([
                 TransformerEncoderLayer(

@@ -21,13 +21,16 @@ class MixerBlock:
     hw_shape = None
 
     def take_mixer(self, mixer, skip):
-        self.after_mixing = nn.Sequential(*self.after_attention(self.attn))
-        self.attn = mixer
+        after = self.after_attention(self.attn)
+        # With one skip, layer scale and drop path of the feed-forward are those of the block.
+        self.after_mixing = nn.Sequential(*(after if skip == 'double' else after[:1]))
+        frozen = not any(p.requires_grad for p in self.attn.parameters())
+        self.attn = mixer.requires_grad_(not frozen)
         self.skip = skip
 
     @staticmethod
     def after_attention(attn):
-        """The modules that upstream's attention applies to its result, in order."""
+        """The modules that upstream's attention applies to its result, in order, dropout first."""
         raise NotImplementedError
 
     def feed_forward(self, x, hw_shape, identity):
@@ -43,10 +46,10 @@ class MixerBlock:
         hw_shape = hw_shape or self.hw_shape
 
         def run(x):
-            mixed = self.mix(self.norm1(x), hw_shape)
+            mixed = self.after_mixing(self.mix(self.norm1(x), hw_shape))
             if self.skip == 'single':
                 return self.feed_forward(self.norm2(mixed), hw_shape, identity=x)
-            x = x + self.after_mixing(mixed)
+            x = x + mixed
             return self.feed_forward(self.norm2(x), hw_shape, identity=x)
 
         if self.with_cp and x.requires_grad:

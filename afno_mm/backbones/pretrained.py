@@ -1,4 +1,7 @@
 """Pre-trained weights for a backbone, with every tensor accounted for."""
+import inspect
+import logging
+
 import torch
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -16,10 +19,16 @@ def init_with_pretrained(module, init_weights):
         init_weights (callable): Its own ``init_weights``, used with ``init_cfg=None``.
     """
     cfg = module.init_cfg
+    if isinstance(cfg, (list, tuple)) and len(cfg) == 1:
+        cfg, = cfg
     if not (isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'):
         init_weights()
         return
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
+    unknown = set(arguments) - set(inspect.signature(load_pretrained).parameters)
+    if unknown:
+        raise TypeError(f'init_cfg of type Pretrained takes checkpoint, prefix, min_match and '
+                        f'map_location, got {sorted(unknown)}')
     module.init_cfg = None
     init_weights()
     module.init_cfg = cfg
@@ -32,9 +41,9 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     Args:
         module (nn.Module): What to load into.
         checkpoint (str): A file or URL, as MMEngine's checkpoint loader takes.
-        prefix (str, optional): Only keys that start so are taken, the prefix removed. By
-            default 'backbone.' where the checkpoint is one of a whole model.
-        min_match (float): Least share of the module's tensors to find, in [0, 1].
+        prefix (str, optional): Only keys that start so are taken, the prefix and the dot after it
+            removed. By default 'backbone.' where the checkpoint is one of a whole model.
+        min_match (float): Least share of the module's values to find, in [0, 1].
         map_location (str): As in :func:`torch.load`.
 
     Returns:
@@ -42,7 +51,7 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         'mismatched' (there in another shape) and 'unused' (in the checkpoint only).
 
     Raises:
-        ValueError: If fewer tensors fit than ``min_match`` asks for.
+        ValueError: If fewer values fit than ``min_match`` asks for.
     """
     state = CheckpointLoader.load_checkpoint(checkpoint, map_location=map_location)
     for key in ('state_dict', 'model'):
@@ -50,6 +59,8 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     state = {k.removeprefix('module.'): v for k, v in state.items()}
     if prefix is None:
         prefix = 'backbone.' if any(k.startswith('backbone.') for k in state) else ''
+    if prefix and not prefix.endswith('.'):
+        prefix += '.'
     found = {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
     _convert(module, found)
     wanted = module.state_dict()
@@ -62,11 +73,13 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         unused=[k for k in found if k not in wanted])
 
     name = type(module).__name__
-    summary = f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded'
+    share = _count(fitting) / max(_count(wanted), 1)
+    summary = (f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded, '
+               f'{share:.1%} of its values')
     for kind in ('missing', 'mismatched', 'unused'):
         if report[kind]:
             summary += f'\n  {len(report[kind])} {kind}: {_first(report[kind])}'
-    if len(fitting) < min_match * len(wanted):
+    if share < min_match:
         hint = ''
         if 'patch_embed1.proj.weight' in found:
             hint = ('\nThese are the keys of the SegFormer authors. Convert them with '
@@ -77,7 +90,8 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
             f'holds it, or lower init_cfg.min_match if this is meant.{hint}')
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
-    print_log(summary, logger='current')
+    level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
+    print_log(summary, logger='current', level=level)
     return report
 
 
@@ -88,6 +102,10 @@ def _convert(module, state, prefix=''):
         hook(state, prefix, {}, True, [], [], [])
     for name, child in module.named_children():
         _convert(child, state, f'{prefix}{name}.')
+
+
+def _count(tensors):
+    return sum(tensor.numel() for tensor in tensors.values())
 
 
 def _first(names, most=6):

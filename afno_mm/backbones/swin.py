@@ -38,12 +38,9 @@ def _put_mixers(swin, mixer, block_class, skip, grids):
     put_mixers(stages, mixer_per_stage(mixer, len(stages)), block_class, known, skip)
 
 
-def _resize_bias_tables(self, state_dict, prefix, *args):
-    """Position biases of another window size are resized as in MMSegmentation.
-
-    MMPretrain's own way needs a SciPy of before 1.14.
-    """
-    for key, current in self.state_dict().items():
+def _resize_bias_tables(swin, state_dict, prefix):
+    """Position biases of another window size are resized as in MMSegmentation."""
+    for key, current in swin.state_dict().items():
         saved = state_dict.get(prefix + key)
         if key.endswith('relative_position_bias_table') and saved is not None \
                 and len(saved) != len(current):
@@ -52,7 +49,7 @@ def _resize_bias_tables(self, state_dict, prefix, *args):
             maps = F.interpolate(maps, size=(new, new), mode='bicubic')
             state_dict[prefix + key] = maps.squeeze(0).flatten(1).T.contiguous()
             index = key.replace('bias_table', 'index')
-            state_dict[prefix + index] = self.get_buffer(index)
+            state_dict[prefix + index] = swin.get_buffer(index)
 
 
 def _halved(grid, times):
@@ -74,14 +71,15 @@ class Swin(MixerBackbone, mmpretrain_swin.SwinTransformer):
         skip (str): 'double' or 'single', see
             :func:`afno_mm.backbones.mixer_block.put_mixers`.
     """
-    _prepare_relative_position_bias_table = _resize_bias_tables
-
     def __init__(self, *args, mixer=None, skip='double', **kwargs):
         super().__init__(*args, **kwargs)
         grids = [_halved(self.patch_resolution, i) for i in range(self.num_layers)]
         _put_mixers(self, mixer, SwinBlock, skip, grids)
         self._register_load_state_dict_pre_hook(self._convert_old_checkpoint)
 
+    def _prepare_relative_position_bias_table(self, state_dict, prefix, *args, **kwargs):
+        # Upstream's own way, of this name, needs a SciPy of before 1.14.
+        _resize_bias_tables(self, state_dict, prefix)
     def _convert_old_checkpoint(self, state_dict, prefix, local_metadata, *args):
         """As upstream, which does it for its own class alone.
 
@@ -109,8 +107,6 @@ class SegSwin(MixerBackbone, mmseg_swin.SwinTransformer):
         skip (str): As in :class:`Swin`.
         **kwargs: All others of MMSegmentation's ``SwinTransformer``.
     """
-    _resize_bias_tables = _resize_bias_tables
-
     def __init__(self, pretrain_img_size=224, strides=(4, 2, 2, 2), mixer=None, skip='double',
                  **kwargs):
         super().__init__(pretrain_img_size=pretrain_img_size, strides=strides, **kwargs)
@@ -121,5 +117,8 @@ class SegSwin(MixerBackbone, mmseg_swin.SwinTransformer):
             grid = tuple(-(-n // stride) for n in grid)
             grids.append(grid)
         _put_mixers(self, mixer, SegSwinBlock, skip, grids)
+        self._register_load_state_dict_pre_hook(self._resize_loaded_bias_tables)
+
+    def _resize_loaded_bias_tables(self, state_dict, prefix, *args):
         # Upstream does this for init_cfg alone.
-        self._register_load_state_dict_pre_hook(self._resize_bias_tables)
+        _resize_bias_tables(self, state_dict, prefix)

@@ -1,6 +1,7 @@
 """Vision Transformers of MMPretrain and MMSegmentation with a mixer slot."""
 from math import isqrt
 
+import torch
 from mmpretrain.models.backbones import vision_transformer as mmpretrain_vit
 from mmseg.models.backbones import vit as mmseg_vit
 
@@ -16,12 +17,28 @@ class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
     def after_attention(attn):
         return attn.proj_drop, attn.gamma1, attn.out_drop
 
+    def take_mixer(self, mixer, skip):
+        super().take_mixer(mixer, skip)
+        self.register_load_state_dict_pre_hook(_find_layer_scale)
+
 
 class SegViTBlock(MixerBlock, mmseg_vit.TransformerEncoderLayer):
 
     @staticmethod
     def after_attention(attn):
         return attn.proj_drop, attn.dropout_layer
+
+
+def _find_layer_scale(block, state_dict, prefix, *args):
+    """Upstream's layer scale is a part of its attention."""
+    for key in [k for k in state_dict if k.startswith(f'{prefix}attn.gamma1.')]:
+        value = state_dict.pop(key)
+        if len(block.after_mixing) > 1:
+            state_dict[key.replace('attn.gamma1', 'after_mixing.1')] = value
+
+
+def _is_square(number):
+    return isqrt(number)**2 == number
 
 
 def _put_mixers(vit, mixers, block_class, known, skip, class_token, without_class_token):
@@ -32,7 +49,7 @@ def _put_mixers(vit, mixers, block_class, known, skip, class_token, without_clas
         if class_token and needs_grid(type(layer.attn)):
             raise ValueError(
                 f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a class '
-                f'token: set {without_class_token} and pool the features')
+                f'token: set {without_class_token}')
     if mixing:
         vit.patch_embed.register_forward_hook(vit._pass_on_grid)
 
@@ -74,7 +91,16 @@ class ViT(MixerBackbone, _GridOfPatches, mmpretrain_vit.VisionTransformer):
             qkv_bias=attention.qkv.bias is not None, attn_drop=attention.attn_drop,
             grid_size=tuple(self.patch_resolution))
         _put_mixers(self, mixer_per_stage(mixer, self.num_layers), ViTBlock, known, skip,
-                    self.cls_token is not None, "with_cls_token=False, out_type='avg_featmap'")
+                    self.cls_token is not None,
+                    "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones")
+
+    def _prepare_pos_embed(self, state_dict, prefix, *args, **kwargs):
+        key = prefix + 'pos_embed'
+        saved = state_dict.get(key)
+        # Upstream cuts off the class token of weights of the same image size only.
+        if not self.with_cls_token and saved is not None and _is_square(saved.shape[1] - 1):
+            state_dict[key] = saved[:, 1:]
+        super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -120,9 +146,17 @@ class SegViT(MixerBackbone, _GridOfPatches, mmseg_vit.VisionTransformer):
         return tuple(size // self.patch_size for size in self.img_size)
 
     def _resize_saved_pos_embed(self, state_dict, prefix, *args):
-        """Weights of another image size load, as with upstream's ``init_cfg``."""
+        """Weights of another image size load, as with upstream's ``init_cfg``.
+
+        Of a square size, that is; and those of a model without class token as well.
+        """
         key = prefix + 'pos_embed'
-        if key in state_dict and state_dict[key].shape[1] != self.pos_embed.shape[1]:
-            side = isqrt(state_dict[key].shape[1] - 1)
+        saved, own = state_dict.get(key), self.pos_embed
+        if saved is None or saved.shape == own.shape:
+            return
+        if _is_square(saved.shape[1]):
+            saved = torch.cat([own[:, :1].detach().to(saved), saved], dim=1)
+        if _is_square(saved.shape[1] - 1):
+            side = isqrt(saved.shape[1] - 1)
             state_dict[key] = self.resize_pos_embed(
-                state_dict[key], self._grid(), (side, side), self.interpolate_mode)
+                saved, self._grid(), (side, side), self.interpolate_mode)

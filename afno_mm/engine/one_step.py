@@ -1,4 +1,4 @@
-"""One training step of a config's model on random images: does it run, how long, how much memory."""
+"""One training step of a config's model on random images: does it run, and at what cost."""
 import time
 
 import torch

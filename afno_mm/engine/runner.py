@@ -63,19 +63,27 @@ def load_config(args):
 
 
 def _make_way_for_mixers(cfg, options):
-    """``mixer.type=GFN`` replaces the config's AFNO together with its arguments."""
+    """``mixer.type=GFN`` replaces the config's AFNO, or list, together with its arguments."""
     for key, kind in options.items():
-        *path, last = key.split('.')
-        if last != 'type' or 'mixer' not in path[-2:]:
+        path = key.split('.')
+        if path[-2:] == ['mixer', 'type']:
+            path, name = path[:-2], 'mixer'
+        elif path[-3:-2] == ['mixer'] and path[-2].isdigit() and path[-1] == 'type':
+            path, name = path[:-2], int(path[-2])
+        else:
             continue
-        mixer = cfg
-        for name in path:
-            mixer = mixer[int(name)] if isinstance(mixer, list) else (mixer or {}).get(name)
-        if mixer and mixer.get('type') != kind:
-            dropped = [name for name in mixer if name != 'type']
-            print_log(f'{key}={kind} replaces {mixer.get("type")} and its {dropped}')
-            for name in dropped:
-                del mixer[name]
+        holder = cfg
+        for part in path:
+            holder = holder.get(part) or {}
+        if isinstance(holder, list) and name >= len(holder):
+            raise IndexError(f'{key}={kind}: {".".join(path)} has {len(holder)} entries')
+        old = holder[name] if isinstance(holder, list) else holder.get(name)
+        if isinstance(old, dict) and type_name(old.get('type', '')) == type_name(kind):
+            continue
+        if old is not None:
+            print_log(f'{key}={kind} replaces {old}')
+        if holder:
+            holder[name] = {}
 
 
 def _complete_loader(loader, cfg, args):

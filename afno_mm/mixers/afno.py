@@ -62,7 +62,7 @@ class AFNO(nn.Module):
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
         check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
-        self.num_blocks = num_blocks
+        self.num_blocks = num_blocks = int(num_blocks)
         self.sparsity_threshold = sparsity_threshold
         self.mode_fraction = mode_fraction
         self.norm = norm

@@ -20,7 +20,7 @@ def mixer_per_stage(mixer, num_stages):
         list[dict | None]: ``num_stages`` configs.
 
     Raises:
-        TypeError: If it is only a name.
+        TypeError: If it is only a name, or an entry of a list is neither a dict nor None.
         ValueError: If a list does not have one entry per stage.
     """
     if isinstance(mixer, str):
@@ -33,6 +33,10 @@ def mixer_per_stage(mixer, num_stages):
     if len(mixer) != num_stages:
         raise ValueError(f'mixer is a list of {len(mixer)} configs, '
                          f'but the backbone has {num_stages} stages')
+    for i, chosen in enumerate(mixer):
+        if chosen is not None and not isinstance(chosen, dict):
+            raise TypeError(f'mixer[{i}] must be a dict such as dict(type={chosen!r}) or None, got '
+                            f'{chosen!r}')
     return list(mixer)
 
 
@@ -65,7 +69,9 @@ def build_mixer(cfg, embed_dims, **known):
     """
     arguments = dict(cfg)
     cls = _find(arguments.pop('type', None))
-    arguments.setdefault('embed_dims', embed_dims)
+    if arguments.setdefault('embed_dims', embed_dims) != embed_dims:
+        raise ValueError(f"mixer.embed_dims is {arguments['embed_dims']}, but the tokens of this "
+                         f'stage have {embed_dims} channels: leave it out')
     accepted, takes_any = _parameters(cls)
     if 'embed_dims' not in accepted and not takes_any:
         raise TypeError(f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
@@ -103,19 +109,26 @@ def _find(kind):
     """The class that a ``type`` names."""
     if inspect.isclass(kind):
         return kind
-    cls = MODELS.get(kind) if kind else None
+    if not kind:
+        raise KeyError("a mixer's config needs a type, as in dict(type='AFNO')")
+    cls = MODELS.get(kind)
     if cls is None:
         raise KeyError(f'no mixer {kind!r} is registered. {_what_is(kind)}')
     return cls
 
 
 def _what_is(kind):
-    scope = (kind or '').rpartition('.')[0] or MODELS.scope
+    scope = kind.rpartition('.')[0] or MODELS.scope
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
         return (f'{scope}.registry does not import ({error}): install {scope} or put it on '
                 'PYTHONPATH')
     registry = MODELS if scope == MODELS.scope else MODELS.parent.children.get(scope)
-    names = sorted(registry.module_dict) if registry else []
-    return f"Registered in {scope}: {names}. One of another package is named 'package.Type'"
+    names = [name for name, cls in sorted(registry.module_dict.items() if registry else [])
+             if scope != MODELS.scope or f'{scope}.mixers' in cls.__module__]
+    wanted = kind.rpartition('.')[2].lower()
+    near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1)
+    hint = ''.join(f'Did you mean {name!r}? ' for name in names if name.lower() in near)
+    return (f"{hint}Registered in {scope}: {names}. One of another package is named "
+            "'package.Type', as 'mmseg.Type'")

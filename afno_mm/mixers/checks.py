@@ -3,10 +3,10 @@
 
 def check_divisor(name, value, embed_dims):
     """Raise ValueError unless the whole number ``value`` divides ``embed_dims``."""
-    if value != int(value) or value < 1 or embed_dims % value:
+    if not _is_whole(value) or embed_dims % value:
         divisors = [n for n in range(1, embed_dims + 1) if embed_dims % n == 0]
         raise ValueError(
-            f'{name} must divide embed_dims: got {name}={value} for embed_dims={embed_dims}. '
+            f'{name} must divide embed_dims: got {name}={value!r} for embed_dims={embed_dims}. '
             f'These would work: {divisors}')
 
 
@@ -25,8 +25,12 @@ def check_grid(x, embed_dims):
 
 def check_whole(name, value):
     """Raise ValueError unless ``value`` is a whole number >= 1."""
-    if value != int(value) or value < 1:
-        raise ValueError(f'{name} must be a whole number >= 1, got {value}')
+    if not _is_whole(value):
+        raise ValueError(f'{name} must be a whole number >= 1, got {value!r}')
+
+
+def _is_whole(value):
+    return isinstance(value, (int, float)) and value == int(value) and value >= 1
 
 
 def whole_pair(name, value):
@@ -44,8 +48,8 @@ def whole_pair(name, value):
 
 def check_threshold(sparsity_threshold):
     """Raise ValueError unless lambda is at least 0."""
-    if not sparsity_threshold >= 0:
-        raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold}')
+    if not isinstance(sparsity_threshold, (int, float)) or not sparsity_threshold >= 0:
+        raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold!r}')
 
 
 def check_dropout(name, rate):

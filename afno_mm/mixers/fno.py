@@ -76,7 +76,7 @@ class StaticAFNO(nn.Module):
         check_divisor('num_blocks', num_blocks, embed_dims)
         check_threshold(sparsity_threshold)
         self.embed_dims = embed_dims
-        self.num_blocks = num_blocks
+        self.num_blocks = num_blocks = int(num_blocks)
         self.num_modes = whole_pair('num_modes', num_modes)
         self.sparsity_threshold = sparsity_threshold
         b = embed_dims // num_blocks

@@ -14,9 +14,8 @@ class GFN(nn.Module):
 
     ``y = IRFFT2(K * RFFT2(x))``, a circular convolution of each channel with a kernel as
     large as ``grid_size``. Tokens may come on any grid: on another than ``grid_size`` the filter
-    is resized in each forward pass (A.3), with gradients. In evaluation the resized filter of
-    the latest grid is kept, at the cost of its memory. The transforms run in float32 (float64 for
-    float64 tokens) under any autocast; the output has the dtype of ``x``.
+    is resized in each forward pass (A.3), with gradients. The transforms run in float32 (float64
+    for float64 tokens) under any autocast; the output has the dtype of ``x``.
 
     The one parameter is that of the published layer, ``complex_weight (H, W//2+1, C, 2)`` with
     real and imaginary part last, drawn from ``0.02 * N(0, 1)``. One of another grid in a
@@ -42,46 +41,18 @@ class GFN(nn.Module):
         self.resize = resize
         self.complex_weight = nn.Parameter(
             0.02 * torch.randn(height, width // 2 + 1, embed_dims, 2))
-        self._kept = None
         self.register_load_state_dict_pre_hook(_resize_loaded_filter)
 
     def forward(self, x):
         check_grid(x, self.embed_dims)
+        grid = tuple(x.shape[1:3])
         with full_precision(x) as tokens:
+            weight = self.complex_weight.to(tokens.dtype)
+            if grid != self.grid_size:
+                weight = FILTER_RESIZES[self.resize](weight, self.grid_size, grid)
             z = rfft2(tokens)  # (B, H, W//2+1, C)
-            z = z * torch.view_as_complex(self._filter(tuple(x.shape[1:3]), tokens.dtype))
-            y = irfft2(z, x.shape[1:3])  # (B, H, W, C)
+            y = irfft2(z * torch.view_as_complex(weight.contiguous()), grid)  # (B, H, W, C)
         return y.to(x.dtype)
-
-    def _filter(self, grid, dtype):
-        """The filter for a grid, ``(H, W//2+1, C, 2)``."""
-        weight = self.complex_weight
-        if grid == self.grid_size:
-            return weight.to(dtype)
-        needs_grad = torch.is_grad_enabled() and weight.requires_grad
-        if self.training or needs_grad or weight.is_inference() or torch.compiler.is_compiling():
-            return self._resized(weight, grid, dtype)
-        key = grid, dtype, weight._version
-        if self._kept is None or self._kept[0] is not weight or self._kept[1] != key:
-            # A tensor of inference mode could not take part in a later training.
-            with torch.inference_mode(False), torch.no_grad():
-                self._kept = weight, key, self._resized(weight, grid, dtype)
-        return self._kept[2]
-
-    def _resized(self, weight, grid, dtype):
-        return FILTER_RESIZES[self.resize](weight.to(dtype), self.grid_size, grid)
-
-    def train(self, mode=True):
-        # Writes through .data, as by MMEngine's EMAHook, leave no trace, but eval() follows them.
-        self._kept = None
-        return super().train(mode)
-
-    def _apply(self, *args, **kwargs):
-        self._kept = None  # another device or dtype, and perhaps back again
-        return super()._apply(*args, **kwargs)
-
-    def __getstate__(self):
-        return {**self.__dict__, '_kept': None}
 
     def extra_repr(self):
         return (f'embed_dims={self.embed_dims}, grid_size={self.grid_size}, '

@@ -50,7 +50,8 @@ def resize_exact(weight, grid, new_grid):
     beyond those of the smaller grid, the convolution stays what it was, token for token.
     Arguments and result as in :func:`resize_bilinear`.
     """
-    kernel = irfft2(torch.view_as_complex(weight)[None], grid, 'backward')  # (1, H, W, C)
+    spectrum = torch.view_as_complex(weight.contiguous())[None]
+    kernel = irfft2(spectrum, grid, 'backward')  # (1, H, W, C)
     padding = [0, 0]
     for old, new in zip(reversed(grid), reversed(new_grid)):
         before = new // 2 - old // 2

@@ -48,19 +48,19 @@ def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_r
     Returns:
         Tensor: ``(B, H, W, C)``.
     """
-    batch, height, width, _ = q.shape
+    batch, height, width, channels = q.shape
     rank = k_landmarks.shape[1]
     margin = max(window_size // 2, 1)
     in_grid = q.new_ones(1, height, width, 1, dtype=torch.bool)
     mask = F.pad(_windows(in_grid, 1, window_size, margin), (0, 0, rank, 0), value=True)
     y = F.scaled_dot_product_attention(
         _windows(q, num_heads, window_size),
-        _with_landmarks(_windows(k, num_heads, window_size, margin), k_landmarks),
-        _with_landmarks(_windows(v, num_heads, window_size, margin), v_landmarks),
+        _with_landmarks(_windows(k, num_heads, window_size, margin), k_landmarks, num_heads),
+        _with_landmarks(_windows(v, num_heads, window_size, margin), v_landmarks, num_heads),
         mask.transpose(2, 3),  # (1, windows, 1, keys), the same for all queries of a window
         drop_rate)  # (B * heads, windows, w^2, C / heads)
     rows, columns = -(-height // window_size), -(-width // window_size)
-    y = y.view(batch, num_heads, rows, columns, window_size, window_size, -1)
+    y = y.view(batch, num_heads, rows, columns, window_size, window_size, channels // num_heads)
     y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
     return y[:, :height, :width]
 
@@ -85,9 +85,8 @@ def _windows(x, num_heads, window_size, margin=0):
     return x.flatten(4, 5).flatten(2, 3).flatten(0, 1)
 
 
-def _with_landmarks(windows, landmarks):
+def _with_landmarks(windows, landmarks, num_heads):
     """``(B, r, C)`` landmarks in front of the tokens of each window."""
-    num_heads = windows.shape[0] // landmarks.shape[0]
     landmarks = landmarks.unflatten(2, (num_heads, -1)).transpose(1, 2).flatten(0, 1)
     landmarks = landmarks.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
     # Rounded here and not earlier: their gradient is summed over the windows before rounding.

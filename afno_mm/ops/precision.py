@@ -11,8 +11,11 @@ def full_precision(x):
     The one place that decides: CPU FFTs know no half precision and CUDA's only take powers
     of two, and sums over all tokens of a large grid leave the range of float16.
     """
+    full = x if x.dtype == torch.float64 else x.float()
     device = x.device.type
-    with contextlib.ExitStack() as stack:
-        if torch.amp.is_autocast_available(device):
-            stack.enter_context(torch.autocast(device, enabled=False))
-        yield x if x.dtype == torch.float64 else x.float()
+    # An ExitStack would be shorter, but torch.compile cannot trace one.
+    if torch.amp.is_autocast_available(device):
+        with torch.autocast(device, enabled=False):
+            yield full
+    else:
+        yield full

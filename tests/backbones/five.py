@@ -37,7 +37,8 @@ BACKBONES = {
         arch=dict(VIT, feedforward_channels=48), img_size=64, patch_size=8, out_type='featmap',
         drop_path_rate=0.1, layer_scale_init_value=0.5), dict(with_cls_token=False)),
     'SegViT': Backbone(SegViT, SegVisionTransformer, dict(
-        VIT, img_size=64, patch_size=8, drop_path_rate=0.1), dict(with_cls_token=False)),
+        VIT, mlp_ratio=2, img_size=64, patch_size=8, drop_path_rate=0.1),
+        dict(with_cls_token=False)),
 }
 
 

@@ -115,7 +115,8 @@ def same_as(state):
     return lambda model: all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
 
 
-@pytest.mark.parametrize('prefix, wrapped', [('backbone.', True), ('', True), ('', False)])
+@pytest.mark.parametrize('prefix, wrapped', [
+    ('backbone.', True), ('module.backbone.', True), ('', True), ('', False)])
 def test_pretrained_weights_of_a_classifier_or_a_backbone(tmp_path, prefix, wrapped):
     source = make().state_dict()
     state = {prefix + k: v for k, v in source.items()} | {'head.fc.weight': torch.zeros(3)}
@@ -149,7 +150,7 @@ def test_missing_tensors_keep_their_own_initial_values(tmp_path):
 
 def test_weights_that_hardly_fit_are_refused(tmp_path):
     path = saved(tmp_path, make(embed_dims=[8, 12, 40, 24], mixer=None).state_dict())
-    wanted = r'of MiT loaded\n.*missing.*\n.*mismatched(.|\n)*min_match'
+    wanted = r'of MiT loaded, .*% of its values\n.*missing.*\n.*mismatched(.|\n)*min_match'
     with pytest.raises(ValueError, match=wanted):
         make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
 
@@ -158,3 +159,27 @@ def test_weights_of_the_segformer_authors_name_the_converter(tmp_path):
     path = saved(tmp_path, {'patch_embed1.proj.weight': torch.zeros(1)})
     with pytest.raises(ValueError, match='mit2mmseg'):
         make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
+
+
+@pytest.mark.parametrize('more', [{}, dict(prefix='backbone'), dict(prefix='backbone.')])
+@pytest.mark.parametrize('wrap', [dict, lambda cfg: [cfg]])
+def test_forms_of_init_cfg(tmp_path, more, wrap):
+    source = make().state_dict()
+    path = saved(tmp_path, {f'backbone.{k}': v for k, v in source.items()})
+    model = make(init_cfg=wrap(dict(type='Pretrained', checkpoint=path, **more)))
+    model.init_weights()
+    assert same_as(source)(model)
+
+
+def test_unknown_setting_of_init_cfg_is_named():
+    with pytest.raises(TypeError, match=r"takes checkpoint, prefix.*\['map_loc'\]"):
+        make(init_cfg=dict(type='Pretrained', checkpoint='x', map_loc='cpu')).init_weights()
+
+
+def test_share_of_values_decides_not_of_tensors(tmp_path):
+    """All small tensors of a model are little of it."""
+    state = {k: v for k, v in make().state_dict().items() if v.ndim < 2}
+    report = load_pretrained(make(), saved(tmp_path, state), min_match=0)
+    assert len(report['loaded']) > len(report['missing'])
+    with pytest.raises(ValueError, match='min_match'):
+        load_pretrained(make(), saved(tmp_path, state))

@@ -51,6 +51,40 @@ def test_drop_path_of_a_mixer_is_that_of_upstream_s_attention(name):
     assert name == 'SegViT' or max(max(r) for r in found) == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize('name', BACKBONES)
+def test_dropout_comes_after_a_mixer_too(name):
+    backbone = BACKBONES[name]
+    rate = dict(drop_rate=0.3)
+    if name == 'Swin':  # MMPretrain's has it in the blocks' own settings
+        rate = dict(stage_cfgs=dict(block_cfgs=dict(attn_cfgs=dict(proj_drop=0.3))))
+    for skip in ('double', 'single'):
+        model = backbone.mixing(AFNO, skip=skip, **rate)
+        assert blocks_of(model)[-1][0].after_mixing[0].p == 0.3
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize('skip', ['double', 'single'])
+def test_every_parameter_learns(name, skip):
+    model = initialised(BACKBONES[name].mixing(AFNO, skip=skip))
+    sum(y.square().mean() for y in model(torch.randn(IMAGE))).backward()
+    assert not [n for n, p in model.named_parameters() if p.grad is None and n != 'cls_token']
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_a_model_is_saved_and_loaded_whole(name, tmp_path):
+    for model in (BACKBONES[name].stock(), BACKBONES[name].mixing(AFNO)):
+        torch.save(model, tmp_path / 'model.pth')
+        same_features(torch.load(tmp_path / 'model.pth', weights_only=False), model)
+
+
+@pytest.mark.parametrize('name, frozen', [
+    ('Swin', dict(frozen_stages=1)), ('SegSwin', dict(frozen_stages=1)),
+    ('ViT', dict(frozen_stages=2)), ('SegViT', dict(frozen_exclude=['pos_embed']))])
+def test_frozen_blocks_have_frozen_mixers(name, frozen):
+    model = BACKBONES[name].mixing(AFNO, **frozen).train()
+    assert not any(p.requires_grad for p in blocks_of(model)[0][0].parameters())
+
+
 @pytest.mark.parametrize('name, grids', [
     ('MiT', [56, 28, 14, 7]), ('Swin', [56, 28, 14, 7]), ('SegSwin', [56, 28, 14, 7]),
     ('ViT', [8, 8]), ('SegViT', [8, 8])])
@@ -61,6 +95,28 @@ def test_a_mixer_is_told_what_the_backbone_knows(name, grids):
              blocks_of(BACKBONES[name].mixing(dict(type='LS')))]
     assert heads == (BACKBONES[name].settings.get('num_heads')
                      if name in ('MiT', 'SegSwin') else [1, 2, 2, 4] if name == 'Swin' else [2, 2])
+
+
+def test_grids_of_odd_sizes_are_rounded_up():
+    """As patch embedding and merging do."""
+    for name, settings in (('MiT', dict(pretrain_img_size=(225, 224))),
+                           ('SegSwin', dict(pretrain_img_size=(225, 224))),
+                           ('Swin', dict(img_size=(225, 224)))):
+        backbone = BACKBONES[name]
+        model = backbone.ours(**dict(backbone.settings, **settings), mixer=dict(type='GFN'))
+        grids = [tuple(map_.shape[2:]) for map_ in model(torch.randn(1, 3, 225, 224))]
+        assert [stage[0].attn.grid_size for stage in blocks_of(model)] == grids
+
+
+def test_heads_need_not_divide_the_width_of_a_mixer_without_heads():
+    assert SegViT(embed_dims=25, num_heads=2, num_layers=1, with_cls_token=False,
+                  mixer=dict(type='AFNO', num_blocks=5))
+
+
+def test_esa_has_the_epsilon_of_its_backbone_s_norms():
+    norm_cfg = dict(type='LN', eps=1e-3)
+    model = BACKBONES['MiT'].mixing(dict(type='ESA'), norm_cfg=norm_cfg)
+    assert model.layers[0][1][0].attn.norm.eps == 1e-3
 
 
 def test_what_a_backbone_does_not_know_must_be_set():
@@ -93,7 +149,7 @@ def test_esa_is_stock_segformer_through_sdpa():
     assert list(ours.state_dict()) == list(stock.state_dict())
 
 
-@pytest.mark.parametrize('name, scale', [('ViT', 0.), ('SegViT', None)])
+@pytest.mark.parametrize('name, scale', [('ViT', 0.), ('ViT', 0.5), ('SegViT', None)])
 def test_sa_is_stock_vit_class_token_included(name, scale):
     more = {} if scale is None else dict(layer_scale_init_value=scale)
     backbone = BACKBONES[name]._replace(settings=dict(BACKBONES[name].settings, **more))
@@ -151,14 +207,22 @@ def test_attention_dropout_reaches_mixers_that_have_it():
 def test_checkpointing_gives_the_same_gradients_after_another_grid():
     """Blocks are recomputed on their own grid, not on that of a later image."""
     settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.)
-    gradients = []
+    gradients, saved = [], []
     for with_cp in (False, True):
         torch.manual_seed(0)
         model = SegViT(**settings, with_cp=with_cp, mixer=AFNO)
-        loss = model(torch.randn(1, 3, 64, 32))[0].square().sum()
+        saved.append(0)
+
+        def count(tensor):
+            saved[-1] += tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = model(torch.randn(1, 3, 64, 32))[0].square().sum()
         model(torch.randn(1, 3, 32, 64))
         loss.backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert saved[1] < saved[0] / 2
     assert len(gradients[0]) == len(gradients[1]) > 0
     for a, b in zip(*gradients):
         torch.testing.assert_close(a, b)

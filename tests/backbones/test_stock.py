@@ -89,3 +89,22 @@ def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_pat
     for key, value in models[1].state_dict().items():
         torch.testing.assert_close(models[0].state_dict()[key], value, msg=key)
     models[0].load_state_dict(source.state_dict())
+
+
+@pytest.mark.parametrize('name', ['ViT', 'SegViT'])
+@pytest.mark.parametrize('class_token', [False, True])
+@pytest.mark.parametrize('size', [64, 96])
+def test_position_embeddings_with_and_without_class_token(name, class_token, size):
+    """Those of the patches go where they belong, whatever the other model has in front of them."""
+    vit = BACKBONES['ViT']
+    source = initialised(vit.ours(**dict(vit.settings, with_cls_token=class_token)))
+    target = BACKBONES[name].ours(**dict(
+        BACKBONES[name].settings, img_size=size, with_cls_token=False))
+    target.load_state_dict(source.state_dict(), strict=False)
+    saved, loaded = source.pos_embed[:, -64:], target.pos_embed[:, -(size // 8)**2:]
+    if size == 64:
+        assert torch.equal(saved, loaded)
+    else:
+        maps = [t[0].T.unflatten(1, (side, side)) for t, side in ((saved, 8), (loaded, 12))]
+        expected = torch.nn.functional.interpolate(maps[0][None], (12, 12), mode='bicubic')
+        torch.testing.assert_close(maps[1][None], expected)

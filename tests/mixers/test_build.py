@@ -36,7 +36,7 @@ def test_unknown_argument_names_the_nearest_and_all():
         build_mixer(dict(type='AFNO', num_block=4), 16)
 
 
-@pytest.mark.parametrize('cfg', [dict(type='AFN0'), dict(num_blocks=4), dict(type='afno_mm.X')])
+@pytest.mark.parametrize('cfg', [dict(type='AFN0'), dict(type='afno_mm.X')])
 def test_unknown_mixer_lists_the_known(cfg):
     with pytest.raises(KeyError, match=r"Registered in afno_mm: \['AFNO'"):
         build_mixer(cfg, 16)
@@ -75,3 +75,19 @@ def test_mixer_of_another_package(tmp_path, monkeypatch):
         build_mixer(dict(type='their_pkg.TheirMixr'), 16)
     with pytest.raises(TypeError, match=r'Unfit.__init__ must take embed_dims.*\[.dim.\]'):
         build_mixer(dict(type='their_pkg.Unfit'), 16)
+
+
+def test_near_name_is_suggested_and_only_mixers_are_listed():
+    with pytest.raises(KeyError, match="Did you mean 'AFNO'") as error:
+        build_mixer(dict(type='afno'), 16)
+    assert 'MiT' not in str(error.value)
+
+
+def test_names_in_a_list_of_mixers_are_refused():
+    with pytest.raises(TypeError, match=r"mixer\[1\] must be a dict such as dict\(type='GFN'\)"):
+        mixer_per_stage([dict(type='AFNO'), 'GFN'], 2)
+
+
+def test_another_width_than_the_stage_s_is_refused():
+    with pytest.raises(ValueError, match='mixer.embed_dims is 8, but .* 16 channels'):
+        build_mixer(dict(type='AFNO', embed_dims=8), 16)

@@ -185,7 +185,7 @@ def test_mixer_of_another_package_from_the_command_line(their_package, config):
     output = tool('train.py', config, '--work-dir', their_package / 'w', '--no-validate',
                   '--cfg-options', 'model.backbone.mixer.type=their_pkg.DepthwiseMixer',
                   PYTHONPATH=str(their_package))
-    assert "replaces AFNO and its ['num_blocks', 'sparsity_threshold']" in output
+    assert "replaces {'type': 'AFNO', 'num_blocks': [1, 2, 5, 8]" in output
     state = torch.load(their_package / 'w/epoch_1.pth', weights_only=False)['state_dict']
     assert 'backbone.layers.1.1.0.attn.conv.weight' in state
 
