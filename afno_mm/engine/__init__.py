@@ -3,8 +3,10 @@ from .amp import CPUAmpOptimWrapper
 from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
 from .hooks import EndedScheduleHook, MeanLossHook
 from .runner import build_runner, command_line, load_config, use_amp
+from .visualization import InpaintingVisualizationHook
 
 __all__ = [
     'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'EndedScheduleHook', 'GlooSyncBatchNorm',
-    'MeanLossHook', 'build_runner', 'command_line', 'load_config', 'use_amp'
+    'InpaintingVisualizationHook', 'MeanLossHook', 'build_runner', 'command_line', 'load_config',
+    'use_amp'
 ]

@@ -1,17 +1,14 @@
 """The files of a tree of scenes, in the layout of Cityscapes."""
 import json
-import multiprocessing
-import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import json2labelImg
-from mmengine.utils import ProgressBar
 from PIL import Image
 
+from ..files import claim, make_all, write_whole
 from .render import render_scene
 
 VERSION = 1  # of the recipe: scenes of another version look different
@@ -65,18 +62,16 @@ def make_scenes(root,
         raise ValueError(
             f'found num_train={num_train}, num_val={num_val}, '
             f'workers={workers}; wanted counts >= 0 and workers >= 1')
-    _claim(root, num_train, num_val, size, seed)
     counts = dict(train=num_train, val=num_val)
+    claim(root, 'scenes.json', dict(version=VERSION, size=list(size), seed=seed),
+          {f'num_{split}': number for split, number in counts.items()},
+          real='Cityscapes', folders=('leftImg8bit', 'gtFine', 'gtCoarse'), tool='make_scenes.py')
     todo = [(root, split, index, size, seed)
             for split, count in counts.items() for index in range(count)
             if not all(
                 path.is_file()
                 for path in scene_files(root, split, index).values())]
-    if not todo:
-        return 0
-    bar = ProgressBar(len(todo))
-    for _ in _results(todo, workers):
-        bar.update()
+    make_all(_write_scene, todo, workers)
     return len(todo)
 
 
@@ -95,49 +90,6 @@ def scene_files(root, split, index):
     return files
 
 
-def _claim(root, num_train, num_val, size, seed):
-    """Check that ``root`` is ours, and note in it what it holds."""
-    note = root / 'scenes.json'
-    wanted = dict(version=VERSION, size=list(size), seed=seed)
-    counts = dict(num_train=num_train, num_val=num_val)
-    if note.is_file():
-        found = json.loads(note.read_text())
-        if any(found.get(key) != value for key, value in wanted.items()):
-            found = {key: found.get(key) for key in wanted}
-            raise FileExistsError(
-                f'{root} holds other scenes: found {found}; wanted {wanted}. '
-                f'Choose another root or remove this one (rm -r {root}), or '
-                f'ask for size={tuple(found["size"] or ())} and '
-                f'seed={found["seed"]}.')
-        counts = {key: max(counts[key], found[key]) for key in counts}
-    else:
-        there = [
-            name for name in ('leftImg8bit', 'gtFine', 'gtCoarse')
-            if (root / name).exists()
-        ]
-        if there:
-            raise FileExistsError(
-                f'{root} may be the real Cityscapes: found {there} but no '
-                'scenes.json; wanted an empty root or one made by '
-                'make_scenes. Choose another root, for example '
-                f'python tools/make_scenes.py {root.with_name("scenes")}')
-    root.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**wanted, **counts}, indent=2) + '\n'
-    if not note.is_file() or note.read_text() != text:
-        _write(note, lambda to: Path(to).write_text(text))
-
-
-def _results(todo, workers):
-    workers = min(workers, len(todo))
-    if workers == 1:
-        yield from map(_write_scene, todo)
-        return
-    # Spawned, because a forked OpenCV waits for threads it does not have.
-    context = multiprocessing.get_context('spawn')
-    with context.Pool(workers, cv2.setNumThreads, (1, )) as pool:
-        yield from pool.imap_unordered(_write_scene, todo)
-
-
 def _write_scene(scene):
     root, split, index, size, seed = scene
     files = scene_files(root, split, index)
@@ -148,19 +100,9 @@ def _write_scene(scene):
         image, annotation = render_scene(seed, split, index, size)
         if not polygons.is_file():
             text = json.dumps(annotation)
-            _write(polygons, lambda to: Path(to).write_text(text))
+            write_whole(polygons, lambda to: Path(to).write_text(text))
         if not picture.is_file():
-            _write(picture, Image.fromarray(image).save)
+            write_whole(picture, Image.fromarray(image).save)
     for end, make in LABEL_MAKERS.items():
         if not files[end].is_file():
-            _write(files[end], lambda to: make(str(polygons), to))
-
-
-def _write(path, write):
-    """Let ``write`` fill a file beside ``path``, then give it its name."""
-    part = path.with_suffix(f'.{os.getpid()}.part{path.suffix}')
-    try:
-        write(str(part))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+            write_whole(files[end], lambda to: make(str(polygons), to))
