@@ -51,10 +51,11 @@ setup(
         'cityscapesscripts>=2.2',
         'numpy<2.4',  # cityscapesscripts calls np.in1d
         'pillow<13',  # cityscapesscripts writes PNGs of mode I
+        'torchmetrics>=1.0',
         'packaging',
     ],
     extras_require={
-        'tests': ['pytest', 'hypothesis', 'setuptools>=64'],
+        'tests': ['pytest', 'hypothesis', 'scikit-image', 'setuptools>=64'],
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
     },

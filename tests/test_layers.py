@@ -14,10 +14,12 @@ ALLOWED = {
     'ops': set(),
     'mixers': {'ops', 'registry', 'mmengine'},
     'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
+    'tasks': {'registry', 'mmpretrain'},
     'datasets': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'cv2',
                  'cityscapesscripts'},
-    'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts'},
-    'engine': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'matplotlib'},
+    'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
+                   'torchmetrics'},
+    'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
 COMMON = {'torch', 'numpy'}
 

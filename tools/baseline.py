@@ -1,32 +1,32 @@
-"""Score the most frequent class of each pixel, the least that a trained model has to beat."""
+"""Score what takes no training, the least that a trained model has to beat.
+
+For segmentation the most frequent class of each pixel; for inpainting the mean colour of the
+training images, the masked image as it is, and the masked image filled with its mean colour.
+"""
 import argparse
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 import mmengine
-from afno_mm.evaluation.prior import (most_frequent_class, progress,
-                                      score_constant_prediction)
+from afno_mm.engine.runner import type_name
+from afno_mm.evaluation.prior import (mean_colour, most_frequent_class, progress,
+                                      score_constant_prediction, score_fillings)
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config of MMSegmentation, for its data sets')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of segmentation or inpainting, for its data sets')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings that replace those of the config')
-    parser.add_argument('--beside', metavar='METRICS.json', help="print a model's mIoU beside it, "
-                        'as written by tools/test.py --out-item metrics')
+                        help='settings that replace those of the config, such as '
+                        'test_dataloader.dataset.indices=1000 for the first images only')
+    parser.add_argument('--beside', metavar='METRICS.json', help="print a model's scores beside "
+                        'them, as written by tools/test.py --out-item metrics')
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    if cfg.get('default_scope') != 'mmseg':
-        raise ValueError('this scores segmentation, so it takes a config of MMSegmentation; '
-                         f"default_scope is {cfg.get('default_scope')!r}")
-    init_default_scope(cfg.default_scope)
+def segmentation(cfg, model):
     train, val = (
         DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})
         for loader in (cfg.train_dataloader, cfg.test_dataloader))
@@ -38,8 +38,43 @@ def main():
     print(f'\nmIoU on {len(val)} validation images')
     print(f"  most frequent class of each pixel in {len(train)} training images: "
           f"{baseline['mIoU']:.2f}")
-    if args.beside:
-        print(f"  the model: {mmengine.load(args.beside)['mIoU']:.2f}")
+    if model:
+        print(f"  the model: {model['mIoU']:.2f}")
+
+
+def inpainting(cfg, model):
+    val = DATASETS.build(cfg.test_dataloader.dataset)
+    # Training images as they are tested: random crops and flips do not change the mean.
+    train = DATASETS.build({**cfg.train_dataloader.dataset,
+                            'pipeline': cfg.test_dataloader.dataset.pipeline})
+    print('averaging the training images')
+    colour = mean_colour(item['inputs'] for item in progress(train))
+    print('\nscoring')
+    scores = score_fillings(colour, val, cfg.test_evaluator)
+    if model:
+        scores['the model'] = model
+    names = list(next(iter(scores.values())))
+    width = max(map(len, scores))
+    print(f'\n{len(val)} validation images, {len(train)} training images')
+    print(' ' * width, *names, sep='  ')
+    for what, score in scores.items():
+        print(f'{what:{width}}', *(f'{score[name]:{len(name)}.{3 if name[:4] == "SSIM" else 2}f}'
+                                   for name in names), sep='  ')
+
+
+def main():
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    model = mmengine.load(args.beside) if args.beside else None
+    if cfg.get('default_scope') == 'mmseg':
+        segmentation(cfg, model)
+    elif type_name(cfg.model.type) == 'InpaintingModel':
+        inpainting(cfg, model)
+    else:
+        raise ValueError('this scores segmentation and inpainting, got a config with '
+                         f"default_scope {cfg.get('default_scope')!r} and a {cfg.model.type}")
 
 
 if __name__ == '__main__':

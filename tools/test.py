@@ -11,7 +11,7 @@ def parse_args():
     parser = command_line(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='where to keep the predictions: a folder of PNGs for '
-                        'segmentation, a .pkl file for classification')
+                        'segmentation, else a .pkl file')
     parser.add_argument('--out-item', choices=['pred', 'metrics'],
                         help='what --out keeps: predictions (default), or metrics in a .json file')
     parser.add_argument('--show', action='store_true', help='show predictions in a window')

@@ -1,5 +1,8 @@
-"""Datasets that check themselves before the first step."""
+"""Datasets that check themselves before the first step, and transforms."""
 from .cityscapes import CityscapesDataset
 from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset
+from .imagenet import ImageNet
+from .random_walk import RandomWalkMask
 
-__all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
+__all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset',
+           'ImageNet', 'RandomWalkMask']

@@ -29,26 +29,29 @@ def draw_predictions(cfg, folder, show, wait_time, interval):
 
 
 def use_tta(cfg):
-    """Test-time augmentation by ``tta_model`` and ``tta_pipeline``; MMPretrain has defaults.
+    """Test-time augmentation by ``tta_model`` and ``tta_pipeline``; classification has defaults.
 
     Args:
         cfg (Config): Changed in place.
     """
     if not _is_segmentation(cfg):
-        cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
-        if 'tta_pipeline' not in cfg:
+        classifies = type_name(cfg.model.type) == 'ImageClassifier'
+        if classifies:
+            cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+        if classifies and 'tta_pipeline' not in cfg:
             *steps, pack = deepcopy(cfg.test_dataloader.dataset.pipeline)
             flips = [dict(type='RandomFlip', prob=p) for p in (1., 0.)]
             cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
     for key in ('tta_model', 'tta_pipeline'):
         if key not in cfg:
-            raise ValueError(f'--tta needs {key} in the config, as configs/_base_/ has')
+            raise ValueError(f'--tta needs {key} in the config, as those of segmentation in '
+                             'configs/_base_/ have')
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
 
 def keep_predictions(cfg, path):
-    """Keep predictions: PNGs in a folder (segmentation) or one pickle (classification).
+    """Keep predictions: PNGs in a folder (segmentation) or one pickle (all else).
 
     The PNGs hold label ids if the official Cityscapes evaluation is among the metrics, as
     the test server wants them, else class indices.

@@ -1,6 +1,7 @@
-"""The score of a predictor that never looks at the image."""
+"""The scores of predictors that have learned next to nothing."""
 import numpy as np
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.utils import track_iter_progress
 from mmseg.evaluation import IoUMetric
 
@@ -55,3 +56,37 @@ def score_constant_prediction(prediction, dataset, ignore_index=255):
         truth = dict(data=torch.from_numpy(item['gt_seg_map'])[None])
         metric.process({}, [dict(pred_sem_seg=predicted, gt_sem_seg=truth)])
     return metric.evaluate(len(dataset))
+
+
+def mean_colour(images):
+    """The mean colour ``(C, 1, 1)`` of images ``(C, H, W)`` of any sizes, float32."""
+    totals = [(image.double().sum((1, 2)), image[0].numel()) for image in images]
+    colours, pixels = zip(*totals)
+    return (sum(colours) / sum(pixels)).float()[:, None, None]
+
+
+def score_fillings(colour, dataset, metrics):
+    """The scores of reconstructions that take no model.
+
+    Args:
+        colour (Tensor): Mean colour of the training images, ``(C, 1, 1)``.
+        dataset (BaseDataset): Yields ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with
+            a ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
+        metrics (list[dict]): Configs of metrics of ``pred_image`` and ``gt_image``.
+
+    Returns:
+        dict[str, dict[str, float]]: What fills the image -> name of the score -> score.
+    """
+    fillings = {
+        'mean colour of the training images everywhere': lambda image, mask: colour,
+        'masked image as it is': lambda image, mask: torch.where(mask, 0., image),
+        'masked image filled with its mean colour': lambda image, mask: torch.where(
+            mask, image[:, ~mask].mean(1)[:, None, None], image),
+    }
+    evaluators = {name: Evaluator(metrics) for name in fillings}
+    for item in progress(dataset):
+        image, mask = item['inputs'], item['data_samples'].mask
+        for name, fill in fillings.items():
+            filled = fill(image.float(), mask).round().to(torch.uint8).expand_as(image)
+            evaluators[name].process([dict(pred_image=filled, gt_image=image, mask=mask)])
+    return {name: evaluator.evaluate(len(dataset)) for name, evaluator in evaluators.items()}

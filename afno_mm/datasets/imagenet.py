@@ -1,0 +1,83 @@
+"""Images in ImageNet's folders, refused before step 0 if they are not there."""
+import numpy as np
+from mmengine import fileio
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.datasets import ImageNet as MMPretrainImageNet
+
+from ..registry import DATASETS
+
+NUM_FILES_LOOKED_FOR = 16
+
+LAYOUT = """The layout wanted is that of ImageNet: {root}/{{train,val}}/<class>/*.JPEG
+Any of these mends it:
+  export IMAGENET_DATASET=/path/to/imagenet     if you have it elsewhere
+  python tools/make_images.py {root}     for generated images in the same layout"""
+LIST = """A list of a tenth of the images, as in the paper's ablations, is made by
+  python tools/imagenet_subset.py {root}"""
+
+
+@DATASETS.register_module()
+class ImageNet(CustomDataset):
+    """MMPretrain's CustomDataset, with a check of the files when the list of images is made.
+
+    Folders of classes below ``data_prefix``, in alphabetical order, any number of them; with an
+    ``ann_file`` the images of its lines ``<class>/<name> <index of the class>``.
+
+    Raises:
+        FileNotFoundError: If the folder, the list, or an image of those looked for, which are
+            spread over the list, is missing; says the command that mends it.
+    """
+
+    def load_data_list(self):
+        root = (self.data_root or '.').rstrip('/')
+        if not fileio.isdir(self.img_prefix):
+            raise FileNotFoundError(
+                f'there is no folder {self.img_prefix}\n{LAYOUT.format(root=root)}')
+        if self.ann_file and not fileio.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f'there is no list {self.ann_file}\n{LIST.format(root=root)}')
+        try:
+            data_list = super().load_data_list()
+        except RuntimeError as error:  # upstream's, if there is no image
+            raise FileNotFoundError(f'{error}\n{LAYOUT.format(root=root)}') from None
+        if self.ann_file:
+            spread = np.linspace(0, len(data_list) - 1, min(NUM_FILES_LOOKED_FOR, len(data_list)))
+            missing = [data_list[i]['img_path'] for i in spread.astype(int)
+                       if not fileio.isfile(data_list[i]['img_path'])]
+            if missing:
+                raise FileNotFoundError(
+                    f'{len(missing)} of {len(spread)} images looked for of the list '
+                    f'{self.ann_file} are not there: {missing[0]}\n{LIST.format(root=root)}')
+        return data_list
+
+
+def subset(folder, fraction, seed=0):
+    """A random share of the images of each class.
+
+    The choice depends on nothing but the names of the images, the share and the seed.
+
+    Args:
+        folder (pathlib.Path): Holds folders of classes.
+        fraction (float): Share of each class, in (0, 1]; rounded, but one image at least.
+        seed (int): Another seed, other images.
+
+    Returns:
+        list[str]: Lines ``<class>/<name> <index of the class>``, sorted.
+
+    Raises:
+        FileNotFoundError: If there are no classes in the folder.
+        ValueError: If the share is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f'fraction must be in (0, 1], got {fraction}')
+    classes = sorted(p for p in folder.glob('*') if p.is_dir())
+    if not classes:
+        raise FileNotFoundError(f'no folders of classes in {folder}, as in {folder}/n01440764')
+    lines = []
+    for index, path in enumerate(classes):
+        names = sorted(p.name for p in path.iterdir()
+                       if p.name.lower().endswith(MMPretrainImageNet.IMG_EXTENSIONS))
+        count = max(1, round(fraction * len(names)))
+        chosen = np.random.default_rng((seed, index)).permutation(len(names))[:count]
+        lines += [f'{path.name}/{names[i]} {index}' for i in sorted(chosen)]
+    return lines
