@@ -3,15 +3,15 @@
 # The paper's: a random walk of 3136 steps sets pixels to zero; linear head; mean squared error;
 # 100 epochs of Adam, cosine to 1e-5, clipping at 1, weight decay 0.01; PSNR and SSIM of the
 # reconstruction. Where it contradicts itself or is silent, ours is:
-# - The walk masks whole 4x4 patches: 3136 is their number, and 25 % of them get masked. A
-#   walk on the pixels masks 1.9 % of them, and an image that is left so has 23 dB already,
-#   against the paper's 27 of its best model: grid='pixel' in both pipelines.
+# - The walk masks whole 4x4 patches: 3136 is their number, and 25 % of them get masked. A walk on
+#   the pixels (grid='pixel' in both pipelines) masks 1.9 % of them, where one colour in all
+#   the holes has 30 dB, more than the paper's models (docs/inpainting.md).
 # - At the border a step out of the image is not taken: boundary='reflect' or 'wrap'.
 # - The loss is that of the whole image (5.1), in line with scoring the whole reconstruction,
 #   and not of the masked pixels (A.2): model.head.loss_on=masked. Scores are of the
 #   reconstruction as predicted; those ending in _composite take the known pixels from the truth.
 # - Adam's weight decay is decoupled (AdamW): added to the gradient, as in torch's Adam, it is
-#   stronger than the loss (docs/inpainting.md). Batch 256, random resized crops and flips; a
+#   stronger than the loss (same page). Batch 256, random resized crops and flips; a
 #   centre crop for validation, masked the same way each time; learned position embedding.
 default_scope = 'mmpretrain'
 data_root = '{{$IMAGENET_DATASET:data/imagenet/}}'
