@@ -63,7 +63,8 @@ def test_training_is_the_paper_s(name, monkeypatch):
 def test_the_list_of_a_tenth_is_asked_for_by_its_tool(tmp_path):
     (tmp_path / 'train').mkdir()
     cfg = load('afno_xs4').train_dataloader.dataset
-    with pytest.raises(FileNotFoundError, match='tools/imagenet_subset.py'):
+    with DefaultScope.overwrite_default_scope('mmpretrain'), \
+            pytest.raises(FileNotFoundError, match='tools/imagenet_subset.py'):
         DATASETS.build(dict(cfg, data_root=str(tmp_path)))
 
 

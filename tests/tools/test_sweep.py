@@ -129,7 +129,9 @@ def stopped(folder):
     process = subprocess.Popen(
         [sys.executable, REPOSITORY / 'tools/sweep.py', folder / 'gains.py', '--work-dir',
          folder / 'work', '--cfg-options', f'model.hold={folder / "hold"}'],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # Shells start background jobs, which these tests may be, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for(folder / 'work/2/climb/epoch_2.pth', process)
     with pytest.raises(ValueError, match=f'process {process.pid} and its training') as refused:
         run_sweep(sweep)
