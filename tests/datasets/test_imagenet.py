@@ -47,6 +47,15 @@ def test_every_image_is_as_likely(root):
     assert min(counts) > 15 and max(counts) < 75  # 40 expected
 
 
+def test_classes_of_one_size_get_their_own_choice(root):
+    for i in range(20):
+        (root / 'train/n03' / f'n03_{i}.JPEG').touch()
+    lines = subset(root / 'train', 0.5)
+    first, third = ({line.split('_')[1].split('.')[0] for line in lines if line.startswith(name)}
+                    for name in ('n01', 'n03'))
+    assert len(first) == len(third) == 10 and first != third
+
+
 def test_a_share_out_of_range_and_an_empty_folder_are_refused(root):
     with pytest.raises(ValueError, match='fraction.*10'):
         subset(root / 'train', 10)

@@ -30,8 +30,9 @@ mask = dict(type='afno_mm.RandomWalkMask', num_steps=64)
 train_pipeline = [dict(type='LoadImageFromFile'), mask, dict(type='PackInputs')]
 test_pipeline = [dict(type='LoadImageFromFile'), dict(mask, seed=0), dict(type='PackInputs')]
 train_dataloader = dict(
-    batch_size=5, dataset=dict(data_root={str(images)!r}, ann_file='meta/train_50percent.txt',
-                               pipeline=train_pipeline))
+    batch_size=5, num_workers=0,
+    dataset=dict(data_root={str(images)!r}, ann_file='meta/train_50percent.txt',
+                 pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=4, num_workers=0,
     dataset=dict(data_root={str(images)!r}, pipeline=test_pipeline))
