@@ -1,12 +1,14 @@
 """Score what takes no training, the least that a trained model has to beat.
 
-For segmentation the most frequent class of each pixel; for inpainting the mean colour of the
-training images, the masked image as it is, and the masked image filled with its mean colour.
+For segmentation the most frequent class of each pixel; for classification the most frequent class;
+for inpainting the mean colour of the training images, the masked image as it is, and the masked
+image filled with its mean colour.
 """
 import argparse
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 import mmengine
+import numpy as np
 from afno_mm.engine.runner import type_name
 from afno_mm.evaluation.prior import (mean_colour, most_frequent_class, progress,
                                       score_constant_prediction, score_fillings)
@@ -17,7 +19,7 @@ from mmengine.registry import DATASETS, init_default_scope
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of segmentation or inpainting, for its data sets')
+    parser.add_argument('config', help='config, for its data sets')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='settings that replace those of the config, such as '
                         'test_dataloader.dataset.indices=1000 for the first images only')
@@ -40,6 +42,16 @@ def segmentation(cfg, model):
           f"{baseline['mIoU']:.2f}")
     if model:
         print(f"  the model: {model['mIoU']:.2f}")
+
+
+def classification(cfg, model):
+    train, val = (DATASETS.build(loader.dataset).get_gt_labels()
+                  for loader in (cfg.train_dataloader, cfg.test_dataloader))
+    share = np.mean(val == np.bincount(train).argmax())
+    print(f'top-1 accuracy on {len(val)} validation images')
+    print(f'  most frequent class of {len(train)} training images: {100 * share:.2f}')
+    if model:
+        print(f"  the model: {model['accuracy/top1']:.2f}")
 
 
 def inpainting(cfg, model):
@@ -72,9 +84,11 @@ def main():
         segmentation(cfg, model)
     elif type_name(cfg.model.type) == 'InpaintingModel':
         inpainting(cfg, model)
+    elif type_name(cfg.model.type) == 'ImageClassifier':
+        classification(cfg, model)
     else:
-        raise ValueError('this scores segmentation and inpainting, got a config with '
-                         f"default_scope {cfg.get('default_scope')!r} and a {cfg.model.type}")
+        raise ValueError('this scores segmentation, classification and inpainting, got a config '
+                         f"with default_scope {cfg.get('default_scope')!r} and a {cfg.model.type}")
 
 
 if __name__ == '__main__':

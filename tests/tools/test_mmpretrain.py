@@ -65,6 +65,9 @@ def test_train_test_and_predictions(config, tmp_path):
          '--out-item', 'metrics', '--show-dir', tmp_path / 'pictures')
     assert json.loads(metrics.read_text())['accuracy/top1'] == evaluation['accuracy/top1']
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 6
+    output = tool('baseline.py', config, '--beside', metrics)
+    assert 'most frequent class of 6 training images: 50.00' in output
+    assert f"the model: {evaluation['accuracy/top1']:.2f}" in output
     tool('test.py', config, checkpoint, '--work-dir', tmp_path / 'test', '--tta',
          '--out', tmp_path / 'predictions.pkl')
     assert len(pickle.loads((tmp_path / 'predictions.pkl').read_bytes())) == 6
