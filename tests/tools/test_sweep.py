@@ -105,7 +105,7 @@ def folder(tmp_path_factory):
         yield folder
 
 
-def load(folder, work='work', sweep=SWEEP, **arguments):
+def load(folder, work='runs', sweep=SWEEP, **arguments):
     path = folder / 'gains.py'
     path.write_text(sweep)
     arguments.setdefault('cfg_options', {'model.hold': str(folder / 'hold')})
@@ -128,11 +128,11 @@ def stopped(folder):
     sweep = load(folder)
     process = subprocess.Popen(
         [sys.executable, REPOSITORY / 'tools/sweep.py', folder / 'gains.py', '--work-dir',
-         folder / 'work', '--cfg-options', f'model.hold={folder / "hold"}'],
+         folder / 'runs', '--cfg-options', f'model.hold={folder / "hold"}'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         # Shells start background jobs, which these tests may be, with Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    wait_for(folder / 'work/2/climb/epoch_2.pth', process)
+    wait_for(folder / 'runs/2/climb/epoch_2.pth', process)
     with pytest.raises(ValueError, match=f'process {process.pid} and its training') as refused:
         run_sweep(sweep)
     process.send_signal(signal.SIGINT)
@@ -152,7 +152,7 @@ def stopped(folder):
 def test_training_with_other_settings_is_not_gone_on_with(stopped, sweep, arguments, change):
     with pytest.raises(ValueError, match='2: climb has begun with other settings') as refused:
         run_sweep(load(stopped, sweep=sweep, **arguments))
-    assert change in str(refused.value) and 'work/2/climb' in str(refused.value)
+    assert change in str(refused.value) and 'runs/2/climb' in str(refused.value)
 
 
 def test_settings_without_bearing_may_change(stopped):
@@ -167,7 +167,7 @@ def finished(stopped):
 
 
 def test_stopped_training_goes_on_from_its_newest_checkpoint(finished):
-    work = finished[0] / 'work'
+    work = finished[0] / 'runs'
     validated = [[entry['step'] for entry in map(json.loads, path.open()) if 'PSNR' in entry]
                  for path in sorted((work / '2/climb').glob('*/vis_data/scalars.json'))]
     assert validated == [[1], [2, 3]]
@@ -175,28 +175,28 @@ def test_stopped_training_goes_on_from_its_newest_checkpoint(finished):
 
 
 def test_next_stage_starts_from_the_last_checkpoint(finished):
-    values = record.validations(finished[0] / 'work/2/climb_on', 'mIoU')
+    values = record.validations(finished[0] / 'runs/2/climb_on', 'mIoU')
     assert values == {1: 8, 2: 10, 3: 12}
 
 
 def test_point_that_fails_is_reported_and_the_others_go_on(finished):
     folder, failures = finished
     assert list(failures) == ['100'] and 'ValueError: too steep' in failures['100']
-    assert (folder / 'work/results.md').read_text() == (
+    assert (folder / 'runs/results.md').read_text() == (
         '| gain | parameters | PSNR | mIoU |\n|---|---|---|---|\n'
         '| 2 | 1e-06M | -2, best at epoch 1 | 12, last at epoch 3 |\n'
         '| 100 |  | failed | not trained |\n')
-    whole, broken = json.loads((folder / 'work/results.json').read_text())['points']
+    whole, broken = json.loads((folder / 'runs/results.json').read_text())['points']
     assert 'too steep' in broken['failed'] and whole['failed'] is None
     assert [stage['value'] for stage in whole['stages']] == [-2, 12]
-    assert Image.open(folder / 'work/results.png').size == (1350, 525)
+    assert Image.open(folder / 'runs/results.png').size == (1350, 525)
 
 
 def test_what_is_finished_is_not_run_again(finished, capsys):
     folder = finished[0]
-    before = sorted((folder / 'work/2').rglob('*'))
+    before = sorted((folder / 'runs/2').rglob('*'))
     assert run_sweep(load(folder), ['2']) == {}
-    assert sorted((folder / 'work/2').rglob('*')) == before
+    assert sorted((folder / 'runs/2').rglob('*')) == before
     assert 'is finished: PSNR -2, best at epoch 1' in capsys.readouterr().out
     with pytest.raises(ValueError, match='2: climb is finished with other settings'):
         run_sweep(load(folder, cfg_options={'train_cfg.max_epochs': 4}), ['2'])
@@ -204,7 +204,7 @@ def test_what_is_finished_is_not_run_again(finished, capsys):
 
 def test_stage_whose_start_was_trained_anew_is_refused(finished):
     folder = finished[0]
-    shutil.copytree(folder / 'work', folder / 'anew', dirs_exist_ok=True)
+    shutil.copytree(folder / 'runs', folder / 'anew', dirs_exist_ok=True)
     shutil.rmtree(folder / 'anew/2/climb')
     with pytest.raises(ValueError, match='start: ran with epoch_3.pth of .*, now not trained yet'):
         run_sweep(load(folder, 'anew'), ['2'])
@@ -212,7 +212,7 @@ def test_stage_whose_start_was_trained_anew_is_refused(finished):
 
 def test_best_checkpoint_to_start_from_is_that_of_the_metric(finished):
     folder = finished[0]
-    shutil.copytree(folder / 'work/2/climb', folder / 'best/2/climb', dirs_exist_ok=True)
+    shutil.copytree(folder / 'runs/2/climb', folder / 'best/2/climb', dirs_exist_ok=True)
     sweep = SWEEP.replace("metric='mIoU'", "metric='mIoU', start_from='best'")
     run = load(folder, 'best', sweep).points['2'][1]
     assert record.checkpoint_to_start_from(run) == run.previous.folder / 'best_PSNR_epoch_1.pth'
@@ -235,9 +235,9 @@ def test_dry_run_prints_commands_of_what_is_left(finished, capsys):
     assert done == ['# 2: climb: finished', '# 2: climb_on: finished']
     assert shlex.split(first) == [
         sys.executable, str(TRAINER), str(folder / 'climb.py'), '--work-dir',
-        str(folder / 'work/100/climb'), '--resume', '--cfg-options', 'model.gain=100',
+        str(folder / 'runs/100/climb'), '--resume', '--cfg-options', 'model.gain=100',
         f'model.hold={folder / "hold"}']
-    assert second.endswith(f'checkpoint="$(cat {folder}/work/100/climb/last_checkpoint)"')
+    assert second.endswith(f'checkpoint="$(cat {folder}/runs/100/climb/last_checkpoint)"')
 
 
 def test_several_gpus_are_launched_by_torchrun(folder):
