@@ -1,7 +1,11 @@
 """Adaptive Fourier neural operator."""
+import functools
+
+import torch
+from mmengine.logging import print_log
 from torch import nn
 
-from ..ops import NORMS, block_mlp, full_precision, irfft2, published_weights, rfft2, scaled_weights
+from ..ops import NORMS, afno, choose_path, published_weights, scaled_weights
 from ..registry import MODELS
 from .checks import check_choice, check_divisor, check_grid, check_threshold, check_whole
 from .local_bias import local_bias
@@ -73,12 +77,12 @@ class AFNO(nn.Module):
 
     def forward(self, x):
         check_grid(x, self.embed_dims)
-        with full_precision(x) as tokens:
-            weights = [w.to(tokens.dtype) for w in (self.w1, self.b1, self.w2, self.b2)]
-            z = rfft2(tokens, self.mode_fraction, self.norm)  # (B, K1, K2, C)
-            z = block_mlp(z, *weights, self.sparsity_threshold)
-            y = irfft2(z, x.shape[1:3], self.norm)  # (B, H, W, C)
-        if self.bias is not None:
+        if not torch.compiler.is_compiling():
+            _log_path(*choose_path(x))
+        identity = isinstance(self.bias, nn.Identity)
+        y = afno(x, self.w1, self.b1, self.w2, self.b2, self.sparsity_threshold,
+                 self.mode_fraction, self.norm, residual=identity)
+        if self.bias is not None and not identity:
             y = y + self.bias(x)
         return y.to(x.dtype)
 
@@ -86,3 +90,9 @@ class AFNO(nn.Module):
         return (f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
                 f'sparsity_threshold={self.sparsity_threshold}, '
                 f'mode_fraction={self.mode_fraction}, norm={self.norm!r}')
+
+
+@functools.cache
+def _log_path(path, reason):
+    """Log each choice once."""
+    print_log(f'AFNO takes the path {path!r}: {reason}', 'current')

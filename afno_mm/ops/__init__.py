@@ -1,4 +1,5 @@
 """The mathematics of the mixers: pure functions on tensors."""
+from .afno_paths import PATHS, afno, choose_path
 from .block_mlp import block_mlp, published_weights, scaled_weights, soft_shrinkage
 from .global_filter import FILTER_RESIZES, filter_grid
 from .long_short import dynamic_projection, long_short
@@ -6,6 +7,7 @@ from .mode_product import mode_product
 from .precision import full_precision
 from .spectral import NORMS, highest_frequency, irfft2, rfft2, rfft2_modes
 
-__all__ = ['FILTER_RESIZES', 'NORMS', 'block_mlp', 'dynamic_projection', 'filter_grid',
-           'full_precision', 'highest_frequency', 'irfft2', 'long_short', 'mode_product',
-           'published_weights', 'rfft2', 'rfft2_modes', 'scaled_weights', 'soft_shrinkage']
+__all__ = ['FILTER_RESIZES', 'NORMS', 'PATHS', 'afno', 'block_mlp', 'choose_path',
+           'dynamic_projection', 'filter_grid', 'full_precision', 'highest_frequency', 'irfft2',
+           'long_short', 'mode_product', 'published_weights', 'rfft2', 'rfft2_modes',
+           'scaled_weights', 'soft_shrinkage']

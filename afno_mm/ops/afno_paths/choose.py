@@ -1,0 +1,80 @@
+"""The AFNO operator, and the choice of the path that computes it.
+
+Every path is a module with two functions: ``run``, the operator, and ``refusal``, which
+says why it cannot take these tokens (None if it can). All agree with the reference path in
+values and gradients. To remove a path, remove its module and its row in ``PATHS``.
+"""
+import os
+
+import torch
+
+from . import reference_path
+
+# From the fastest to the one that takes everything.
+PATHS = {'reference': reference_path}
+VARIABLE = 'AFNO_MM_PATH'
+
+
+def afno(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction=1.0, norm='ortho', residual=False,
+         path=None):
+    """``IRFFT2(S_lambda(MLP(RFFT2(x))))``, and ``+ x`` where asked (Sec. 4 and Fig. 3).
+
+    Transforms and sums are in float32 (float64 for float64 tokens) whatever the dtype of
+    the tokens and under any autocast.
+
+    Args:
+        x (Tensor): Real ``(B, H, W, C)``, of any floating dtype.
+        w1, b1, w2, b2 (Tensor): As in :func:`afno_mm.ops.block_mlp`.
+        sparsity_threshold (float): lambda. 0 means no shrinkage.
+        mode_fraction (float): Share of the frequencies kept per axis, in (0, 1].
+        norm (str): 'ortho' or 'forward', as in :func:`torch.fft.rfft2`.
+        residual (bool): Whether to add ``x``.
+        path (str, optional): A key of ``PATHS`` to force. Default: :func:`choose_path`.
+
+    Returns:
+        Tensor: ``(B, H, W, C)``, of the dtype of ``x``.
+
+    Raises:
+        ValueError: If the path that is asked for does not exist or cannot take ``x``.
+    """
+    path, _ = choose_path(x, path)
+    return PATHS[path].run(
+        x, (w1, b1, w2, b2), float(sparsity_threshold), mode_fraction, norm, residual)
+
+
+def choose_path(x, path=None):
+    """The path for tokens ``x``, and why: the first of ``PATHS`` that does not refuse them.
+
+    ``path``, or else the environment variable ``AFNO_MM_PATH``, forces one.
+
+    Returns:
+        tuple[str, str]: A key of ``PATHS``; a reason to read in a log.
+
+    Raises:
+        ValueError: If the path that is asked for does not exist or refuses ``x``.
+    """
+    asked = path or os.environ.get(VARIABLE)
+    if asked:
+        wanted = f'path={path!r}' if path else f'{VARIABLE}={asked}'
+        if asked not in PATHS:
+            raise ValueError(f'{wanted} is not a path of AFNO; there are {", ".join(PATHS)}')
+        reason = PATHS[asked].refusal(x)
+        if reason is not None:
+            raise ValueError(f'{wanted} was asked for, but {reason}; leave it out to let '
+                             f'AFNO choose among {", ".join(PATHS)}')
+        return asked, f'{wanted} asks for it'
+    if _is_transformed():
+        return 'reference', 'the operator is exported or transformed'
+    refusals = []
+    for name, module in PATHS.items():
+        reason = module.refusal(x)
+        if reason is None:
+            return name, '; '.join(refusals) or 'it is the fastest here'
+        refusals.append(f'not {name}: {reason}')
+    raise AssertionError('the reference path takes everything')
+
+
+def _is_transformed():
+    """Whether what is computed is to be a graph of plain operators."""
+    exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
+    return exporting() or torch.jit.is_tracing()
