@@ -19,6 +19,7 @@ ALLOWED = {
                  'cityscapesscripts'},
     'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
                    'torchmetrics'},
+    'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
 COMMON = {'torch', 'numpy'}

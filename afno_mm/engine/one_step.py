@@ -64,6 +64,24 @@ def random_batch(model_cfg, size, batch_size):
     return dict(inputs=images if stacked else list(images), data_samples=samples)
 
 
+def build_model(cfg, size, device):
+    """A config's model for images of a size, with the weights it is built with.
+
+    Args:
+        cfg (Config): The config.
+        size (tuple[int, int]): ``(H, W)`` that the data preprocessor pads images to.
+        device (str): Where the model is to be.
+    """
+    model_cfg = ConfigDict(cfg.model)
+    if 'size' in model_cfg.data_preprocessor:
+        model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
+    if torch.device(device).type == 'cpu':
+        # Synchronised batch norm is for several GPUs.
+        model_cfg = _replaced(model_cfg, 'SyncBN', 'BN')
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(model_cfg).to(device)
+
+
 def one_step(cfg, size=None, batch_size=1, amp=False):
     """A forward and a backward pass of a config's model with the weights it is built with.
 
@@ -79,16 +97,8 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
     """
     size = size or image_size(cfg)
     device = get_device()
-    model_cfg = ConfigDict(cfg.model)
-    if 'size' in model_cfg.data_preprocessor:
-        model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
-    if device == 'cpu':
-        # Synchronised batch norm is for several GPUs.
-        model_cfg = _replaced(model_cfg, 'SyncBN', 'BN')
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(model_cfg)
-    model.to(device).train()
-    batch = random_batch(model_cfg, size, batch_size)
+    model = build_model(cfg, size, device).train()
+    batch = random_batch(cfg.model, size, batch_size)
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats()
         torch.cuda.synchronize()

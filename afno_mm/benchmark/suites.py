@@ -1,0 +1,74 @@
+"""The suites: what is compared, at which sizes, how often."""
+import gc
+
+from .layers import STAGES, Stage, stage_case
+from .measure import circumstances, measure
+from .networks import mit_case, model_case
+
+
+def stages(settings):
+    """Single mixers on the tokens of SegFormer-B3's stages and of ViT-B/4."""
+    for stage in map(Stage.parse, settings.shapes or [stage.name for stage in STAGES]):
+        yield 5, lambda stage=stage: stage_case('stages', stage, settings)
+
+
+def tokens(settings):
+    """Single mixers of width 64 on 4096 to 262 144 tokens."""
+    sides = (64, 128, 256, 512)
+    for stage in map(Stage.parse, settings.shapes or [f'{side}x{side}x64/1' for side in sides]):
+        yield 5, lambda stage=stage: stage_case('tokens', stage, settings)
+
+
+def mit(settings):
+    """All mixers of a MiT on the tokens of a 1024x1024 image."""
+    for size in _sizes(settings.shapes or ['1024x1024']):
+        yield (10 if settings.on_gpu else 3), lambda size=size: mit_case(size, settings)
+
+
+def model(settings):
+    """SegFormer's inference and training step at 1024x1024 and 1024x2048."""
+    for size in _sizes(settings.shapes or ['1024x1024', '1024x2048']):
+        yield (10 if settings.on_gpu else 2), lambda size=size: model_case(size, settings)
+
+
+SUITES = {'stages': stages, 'mit': mit, 'tokens': tokens, 'model': model}
+
+
+def run_suites(names, settings, report=lambda results: None):
+    """Measures suites; ``report(results)`` after each case, so that a stop loses little.
+
+    Returns:
+        dict: 'circumstances', and 'cases' with the rows of :func:`measure`.
+    """
+    results = dict(circumstances=circumstances(settings), cases=[])
+    with settings.apply():
+        for name in names:
+            for repeats, build in SUITES[name](settings):
+                results['cases'].append(_run(build(), settings, settings.repeats or repeats))
+                report(results)
+                gc.collect()
+    return results
+
+
+def _run(case, settings, repeats):
+    # Whole models are run anyway for their memory, and long enough to warm up by themselves.
+    warm_up = 3 if settings.on_gpu else int(case.suite != 'model')
+    gc.collect()
+    gc.freeze()  # so that collecting before each sample takes no time
+    try:
+        rows, failed, rates = measure(case.candidates, settings, repeats, warm_up)
+    finally:
+        gc.unfreeze()
+    return dict(suite=case.suite, shape=case.shape, tokens=case.tokens, batch=settings.batch,
+                notes=case.notes, rows=rows, rates=rates, agreement=case.agreement,
+                left_out=case.left_out | failed)
+
+
+def _sizes(texts):
+    for text in texts:
+        try:
+            height, width = map(int, text.split('x'))
+        except ValueError:
+            raise ValueError(f'a shape of this suite is HxW, as in 1024x2048, got {text!r}'
+                             ) from None
+        yield height, width
