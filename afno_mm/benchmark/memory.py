@@ -64,7 +64,7 @@ def _tensors(values):
 
 
 def peak_bytes(run, device):
-    """The most bytes that ``run()`` has allocated at one time, see ``PEAK_METHODS``."""
+    """The most bytes that ``run()`` itself has allocated at one time, see ``PEAK_METHODS``."""
     gc.collect()
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)
