@@ -38,6 +38,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['afno_mm', 'afno_mm.*']),
+    package_data={'afno_mm.ops.afno_paths': ['cpu/*']},
     python_requires='>=3.10',
     # The single list of what works: afno_mm.environment checks against it on import.
     install_requires=[

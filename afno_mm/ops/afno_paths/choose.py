@@ -8,10 +8,10 @@ import os
 
 import torch
 
-from . import reference_path
+from . import compiled_path, reference_path
 
 # From the fastest to the one that takes everything.
-PATHS = {'reference': reference_path}
+PATHS = {'compiled': compiled_path, 'reference': reference_path}
 VARIABLE = 'AFNO_MM_PATH'
 
 

@@ -1,0 +1,159 @@
+"""AFNO on CPUs by three sweeps of compiled code (``cpu/afno.c``), float32.
+
+Kept for backward are the spectrum and the hidden layer, each as large as the tokens (a
+quarter of them for a quarter of the modes), and a mask of what survived the shrinkage, 1/24
+(AVX-512) or 1/12 of that.
+"""
+import ctypes
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..precision import full_precision
+from ..spectral import highest_frequency
+from .compiler import NotBuilt, build
+
+SOURCE = Path(__file__).parent / 'cpu' / 'afno.c'
+
+
+class Shape(ctypes.Structure):
+    """``Shape`` of cpu/sweep.h."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in (
+        'batch', 'height', 'width', 'channels', 'blocks', 'hidden', 'rows', 'columns',
+        'residual', 'threads')] + [(name, ctypes.c_double) for name in (
+            'shrink', 'forward_scale', 'inverse_scale')]
+
+
+@torch.compiler.assume_constant_result
+def _why_not_built():
+    try:
+        build(SOURCE)
+    except NotBuilt as reason:
+        return str(reason)
+    return None
+
+
+def refusal(x):
+    if x.device.type != 'cpu':
+        return f'the tokens are on {x.device.type}'
+    if x.dtype == torch.float64:
+        return 'it computes in float32'
+    return _why_not_built()
+
+
+def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
+    with full_precision(x) as tokens:
+        weights = [w.to(tokens.dtype) for w in weights]
+        differentiated = torch.is_grad_enabled() and any(
+            t.requires_grad for t in (tokens, *weights))
+        y, *_ = _forward(tokens.contiguous(), *(w.contiguous() for w in weights),
+                           sparsity_threshold, mode_fraction, norm, residual, differentiated)
+    return y.to(x.dtype)
+
+
+def _shape(batch, height, width, channels, w1, sparsity_threshold, mode_fraction, norm, residual):
+    high = [highest_frequency(n, mode_fraction) for n in (height, width)]
+    scale = 1 / max(1, height * width)
+    scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.)}
+    return Shape(batch, height, width, channels, w1.shape[1], w1.shape[3],
+                 min(2 * high[0] + 1, height), high[1] + 1, residual, torch.get_num_threads(),
+                 sparsity_threshold, *scales[norm])
+
+
+def _kept(x, shape):
+    """Empty spectrum, hidden layer and mask."""
+    size = build(SOURCE).afno_mask_size
+    size.restype = ctypes.c_int64
+    rows = (shape.batch, shape.blocks, shape.columns, shape.rows, 2)
+    return (x.new_empty(*rows, shape.channels // shape.blocks), x.new_empty(*rows, shape.hidden),
+            x.new_empty(size(ctypes.byref(shape)), dtype=torch.int32))
+
+
+def _not_kept(x):
+    return x.new_empty(0), x.new_empty(0), x.new_empty(0, dtype=torch.int32)
+
+
+def _scratch(x, shape):
+    return x.new_empty(shape.batch, shape.height, shape.columns, 2, shape.channels)
+
+
+def _call(function, shape, *tensors):
+    getattr(build(SOURCE), function)(
+        ctypes.byref(shape),
+        *(None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors))
+
+
+@torch.library.custom_op('afno_mm::forward', mutates_args=(), device_types='cpu')
+def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
+             b2: Tensor, sparsity_threshold: float, mode_fraction: float, norm: str,
+             residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    shape = _shape(*x.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
+    y = torch.empty_like(x)
+    kept = _kept(x, shape) if keep else _not_kept(x)
+    if x.numel():
+        _call('afno_forward', shape, x, w1, b1, w2, b2, y, _scratch(x, shape),
+              *(kept if keep else [None] * 3))
+    return y, *kept
+
+
+@_forward.register_fake
+def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep):
+    shape = _shape(*x.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
+    kept = _kept(x, shape) if keep else _not_kept(x)
+    return torch.empty_like(x), *kept
+
+
+@torch.library.custom_op('afno_mm::backward', mutates_args=(), device_types='cpu')
+def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, mask: Tensor, w1: Tensor,
+              w2: Tensor, sparsity_threshold: float, mode_fraction: float,
+              norm: str, residual: bool, to_tokens: bool, to_weights: bool
+              ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    dx, *dw = _gradients(dy, w1, w2, to_tokens, to_weights)
+    shape = _shape(*dy.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
+    if dy.numel():
+        _call('afno_backward', shape, dy, spectrum, hidden, mask, w1, w2, dx if to_tokens else None,
+              _scratch(dy, shape), *(dw if to_weights else [None] * 4))
+    return dx, *dw
+
+
+@_backward.register_fake
+def _(dy, spectrum, hidden, mask, w1, w2, sparsity_threshold, mode_fraction, norm, residual,
+      to_tokens, to_weights):
+    return _gradients(dy, w1, w2, to_tokens, to_weights)
+
+
+def _gradients(dy, w1, w2, to_tokens, to_weights):
+    """What the gradients are written to, empty where they are not wanted."""
+    b1, b2 = (w.new_empty(2, w.shape[1], w.shape[3]) for w in (w1, w2))
+    return (torch.empty_like(dy) if to_tokens else dy.new_empty(0),
+            *(torch.zeros_like(w) if to_weights else w.new_empty(0) for w in (w1, b1, w2, b2)))
+
+
+def _keep(ctx, inputs, output):
+    _, w1, _, w2, _, *ctx.settings, _ = inputs
+    _, *kept = output
+    ctx.mark_non_differentiable(*kept)
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*kept, w1, w2)
+
+
+def _differentiate(ctx, dy, *_):
+    if dy is None:
+        return (None,) * 10
+    to_tokens, *to_weights = ctx.needs_input_grad[:5]
+    gradients = _backward(dy.contiguous(), *ctx.saved_tensors, *ctx.settings, to_tokens,
+                          any(to_weights))
+    gradients = [g if needed else None for g, needed in zip(gradients, ctx.needs_input_grad)]
+    return *gradients, *(None,) * 5
+
+
+def _refuse(ctx, *_):
+    raise RuntimeError("AFNO's compiled path has no second derivative; "
+                       'set AFNO_MM_PATH=reference, whose path has')
+
+
+_forward.register_autograd(_differentiate, setup_context=_keep)
+_backward.register_autograd(_refuse)

@@ -1,0 +1,89 @@
+"""C files of this package as a library, built once per machine by its own C compiler."""
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+
+FLAGS = ('-std=gnu11', '-O3', '-fPIC', '-fopenmp', '-march=native')
+
+
+class NotBuilt(Exception):
+    """The library cannot be built here; the message says why."""
+
+
+@functools.cache
+def build(source):
+    """The library of a C file and the headers beside it, from the cache or newly compiled.
+
+    It lies in ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``) under a name that holds
+    source, flags, compiler and processor, so machines may share a home directory.
+
+    Args:
+        source (Path): The C file.
+
+    Returns:
+        ctypes.CDLL: The loaded library.
+
+    Raises:
+        NotBuilt: If there is no compiler, or it fails, or nothing can be written.
+    """
+    compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
+    if compiler is None:
+        raise NotBuilt('there is no C compiler (cc or gcc on PATH, or CC)')
+    command = [compiler, *FLAGS]
+    sources = [file.read_text() for file in sorted(source.parent.glob('*.[ch]'))]
+    key = '\n'.join([*sources, *command, *_openmp(), _processor()])
+    name = f'{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so'
+    try:
+        folder = _cache()
+        if not (folder / name).exists():
+            _compile(command, source, folder / name)
+        return ctypes.CDLL(str(folder / name))
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
+
+
+def _compile(command, source, target):
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        compiled, linked = Path(folder, 'compiled.o'), Path(folder, 'linked.so')
+        subprocess.run([*command, '-c', str(source), '-o', str(compiled)],
+                       check=True, capture_output=True, text=True)
+        subprocess.run([command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
+                       check=True, capture_output=True, text=True)
+        linked.replace(target)  # whole or not at all, whoever else builds it
+
+
+def _cache():
+    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    folder = Path(home, 'afno_mm')
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _openmp():
+    """Torch's own OpenMP library, so that both share one pool of threads."""
+    own = sorted(Path(torch.__file__).parent.glob('lib/libgomp*.so*'))
+    return [str(own[0])] if own else ['-fopenmp']
+
+
+def _processor():
+    """What ``-march=native`` depends on."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    wanted = ('model name', 'flags', 'Features')
+    return '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _first_line(error):
+    text = getattr(error, 'stderr', None) or str(error)
+    lines = [line for line in text.splitlines() if 'error' in line.lower()] or [text.strip()]
+    return lines[0]

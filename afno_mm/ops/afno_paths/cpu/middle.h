@@ -1,0 +1,132 @@
+/* The middle sweep: its jobs, and the FFT along H that gathers and scatters their rows. */
+#include "product.h"
+
+/* Columns that are worked on together, so that their rows fill tiles. */
+static int64_t columns_together(int64_t rows) {
+    int64_t best = 1;
+    double least = 2;
+    for (int64_t n = 1; n <= 8 && (n == 1 || n * rows <= 22 * ROWS); n++) {
+        double waste = (double)round_up(n * rows, ROWS) / (n * rows) + (n * rows < 48) ;
+        if (waste < least - .01) least = waste, best = n;
+    }
+    return best;
+}
+
+/* How the work of the middle sweep is cut: a job is a group of columns of a block of channels.
+ * `rows` and `chunk` are whole tiles, widths whole vectors. */
+typedef struct {
+    int64_t block_size, width, hidden_width, together, groups, rows, chunk;
+} Middle;
+
+static Middle middle(const Shape *s) {
+    Middle m = {.block_size = s->channels / s->blocks};
+    m.width = round_up(m.block_size, LANES);
+    m.hidden_width = round_up(s->hidden, LANES);
+    m.together = columns_together(s->rows);
+    m.groups = (s->columns + m.together - 1) / m.together;
+    m.rows = round_up(m.together * s->rows, ROWS);
+    /* Rows that fit the cache, but enough of them to pay for a pass over the weights. */
+    int64_t fit = CHUNK_BYTES / (4 * 3 * (m.width + m.hidden_width)), pay = m.width / 4;
+    m.chunk = minimum(m.rows, round_up(fit > pay ? fit : pay, ROWS));
+    return m;
+}
+
+typedef struct {
+    int64_t block, column, columns, filled;
+    int64_t at;        /* of the first number, in (B, H, K2, 2, C) */
+    int64_t first_row; /* in (B, k, K2, K1) */
+} Job;
+
+static Job job(const Shape *s, const Middle *m, int64_t number) {
+    Job j = {.block = number % s->blocks, .column = number / s->blocks % m->groups * m->together};
+    int64_t image = number / s->blocks / m->groups;
+    j.columns = minimum(m->together, s->columns - j.column);
+    j.filled = j.columns * s->rows;
+    j.at = (image * s->height * s->columns + j.column) * 2 * s->channels + j.block * m->block_size;
+    j.first_row = ((image * s->blocks + j.block) * s->columns + j.column) * s->rows;
+    return j;
+}
+
+/* Size of the mask of what survives the shrinkage, in 32-bit words. */
+int64_t afno_mask_size(const Shape *s) {
+    Middle m = middle(s);
+    return s->batch * s->blocks * m.groups * (m.rows / ROWS) * m.width;
+}
+
+/* FFT along H of a job's columns of (B, H, K2, 2, C); its kept frequencies become rows. */
+static void gather(const Shape *s, const Middle *m, const Plan *p, const float *t, const Job *j,
+                   cvec *buffer, Rows to) {
+    int64_t H = s->height, K = s->rows, C = s->channels, step = s->columns * 2 * C;
+    for (int64_t column = 0; column < j->columns; column++)
+        for (int64_t c = 0; c < m->block_size; c += LANES) {
+            const float *in = t + j->at + column * 2 * C + c;
+            int64_t left = m->block_size - c;
+            const float *next = left > LANES ? in + LANES : in - c + 2 * C;
+            for (int64_t h = 0; h < H; h++) {
+                fetch(next + h * step, LANES, 0);
+                fetch(next + h * step + C, LANES, 0);
+                buffer[h] = (cvec){load(in + h * step, left), load(in + h * step + C, left)};
+            }
+            cvec *z = fft(p, buffer, buffer + H, 1);
+            for (int64_t k = 0; k < K; k++) {
+                int64_t at = (column * K + k) * to.ld + c;
+                cvec value = z[k < (K + 1) / 2 ? k : H - K + k];
+                *(vec *)(to.re + at) = value.re;
+                *(vec *)(to.im + at) = value.im;
+            }
+        }
+    int64_t empty = m->rows - j->filled;
+    memset(to.re + j->filled * to.ld, 0, 4 * empty * to.ld);
+    memset(to.im + j->filled * to.ld, 0, 4 * empty * to.ld);
+}
+
+/* The inverse FFT along H of a job's rows, back into (B, H, K2, 2, C). */
+static void scatter(const Shape *s, const Middle *m, const Plan *p, Rows from, const Job *j,
+                    cvec *buffer, float *t) {
+    int64_t H = s->height, K = s->rows, C = s->channels, step = s->columns * 2 * C;
+    for (int64_t column = 0; column < j->columns; column++)
+        for (int64_t c = 0; c < m->block_size; c += LANES) {
+            float *out = t + j->at + column * 2 * C + c;
+            int64_t left = m->block_size - c;
+            if (K < H) memset(buffer, 0, sizeof(cvec) * H);
+            for (int64_t k = 0; k < K; k++) {
+                int64_t at = (column * K + k) * from.ld + c;
+                buffer[k < (K + 1) / 2 ? k : H - K + k] =
+                    (cvec){*(vec *)(from.re + at), *(vec *)(from.im + at)};
+            }
+            cvec *z = fft(p, buffer, buffer + H, -1);
+            for (int64_t h = 0; h < H; h++) {
+                store(out + h * step, z[h].re, left);
+                store(out + h * step + C, z[h].im, left);
+            }
+        }
+}
+
+/* Write `count` rows, without their padding, to what is kept for backward, or read them. */
+static void keep_rows(float *kept, Rows rows, int64_t count, int64_t width, int read) {
+    for (int64_t r = 0; r < count; r++, kept += 2 * width) {
+        float *re = rows.re + r * rows.ld, *im = rows.im + r * rows.ld;
+        memcpy(read ? re : kept, read ? kept : re, 4 * width);
+        memcpy(read ? im : kept + width, read ? kept + width : im, 4 * width);
+    }
+}
+
+static Rows new_rows(int64_t count, int64_t ld, int parts) {
+    float *data = floats(parts * count * ld);
+    memset(data, 0, 4 * parts * count * ld);
+    return (Rows){data, data + count * ld, parts > 2 ? data + 2 * count * ld : NULL, ld};
+}
+
+/* more = re + sign im of `count` rows. */
+static void combine(Rows r, float *more, float sign, int64_t count) {
+    for (int64_t i = 0; i < count * r.ld; i += LANES)
+        *(vec *)(more + i) = *(vec *)(r.re + i) + sign * *(vec *)(r.im + i);
+}
+
+static float *pad_bias(const Shape *s, const float *bias, int64_t size) {
+    int64_t width = round_up(size, LANES);
+    float *to = floats(2 * s->blocks * width);
+    memset(to, 0, 4 * 2 * s->blocks * width);
+    for (int64_t i = 0; i < 2 * s->blocks; i++) memcpy(to + i * width, bias + i * size, 4 * size);
+    return to;
+}
