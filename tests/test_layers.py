@@ -11,7 +11,7 @@ ALLOWED = {
     'environment': {'packaging'},
     'version': set(),
     'registry': {'mmengine'},
-    'ops': set(),
+    'ops': {'triton'},
     'mixers': {'ops', 'registry', 'mmengine'},
     'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
     'tasks': {'registry', 'mmpretrain'},

@@ -8,10 +8,10 @@ import os
 
 import torch
 
-from . import compiled_path, reference_path
+from . import compiled_path, reference_path, triton_path
 
 # From the fastest to the one that takes everything.
-PATHS = {'compiled': compiled_path, 'reference': reference_path}
+PATHS = {'triton': triton_path, 'compiled': compiled_path, 'reference': reference_path}
 VARIABLE = 'AFNO_MM_PATH'
 
 
