@@ -1,20 +1,12 @@
 """Results as tables, as ratios, and as files."""
 import json
-import math
 import statistics
 from pathlib import Path
 
 from .cases import PUBLIC_AFNO
+from .goals import GOALS
 from .plot import plot
-
-# How many times faster than the public layer the path that AFNO chooses is meant to be
-# (geometric mean over the stages), by device type and dtype.
-TARGETS = {
-    ('cpu', 'fp32'): {'AFNO': dict(forward=2.5, train=2.5), 'AFNO-25%': dict(forward=7, train=6)},
-    ('cuda', 'fp32'): {'AFNO': dict(forward=2, train=2), 'AFNO-25%': dict(forward=4, train=4)},
-    ('cuda', 'tf32'): {'AFNO': dict(forward=3, train=3), 'AFNO-25%': dict(forward=6, train=6)},
-    ('cuda', 'bf16'): {'AFNO': dict(forward=6, train=6), 'AFNO-25%': dict(forward=10, train=10)},
-}
+from .ratios import baseline, growth_exponent, median, speed_ups
 
 
 def write(results, out):
@@ -36,14 +28,15 @@ def show(results):
 
 
 def show_summaries(results):
-    """Means over the stages, against the targets; growth with tokens."""
+    """Means over the stages; growth with tokens; what was to be reached."""
     sections = []
     stages = [case for case in results['cases'] if case['suite'] == 'stages']
     if stages:
-        sections.append(_show_means(stages, results['circumstances']))
+        sections.append(_show_means(stages))
     growing = [case for case in results['cases'] if case['suite'] == 'tokens']
     if len(growing) > 1:
         sections.append(_show_growth(growing))
+    sections.append(_show_goals(results))
     return '\n\n'.join(sections)
 
 
@@ -81,16 +74,6 @@ def show_case(case):
     return '\n'.join(lines)
 
 
-def baseline(case):
-    """The public AFNO layer's row, under autocast or not, whichever trains faster; else None."""
-    rows = [row for row in case['rows'] if row['name'].startswith(PUBLIC_AFNO)]
-    return min(rows, key=lambda row: median(row, 'train'), default=None)
-
-
-def median(row, phase):
-    return statistics.median(row['seconds'][phase])
-
-
 def limit_share(row, case, phase):
     """Time of a fused operator at the machine's rates over the time taken; None without model."""
     if not row['work']:
@@ -100,56 +83,17 @@ def limit_share(row, case, phase):
     return max(work['flops'] / flops, work['bytes'] / rate) / median(row, phase)
 
 
-def speed_ups(cases):
-    """Ratios to the public layer, geometric means over cases.
-
-    Returns:
-        dict[str, dict]: By name: 'forward', 'train' and 'saved' (how many times less), the
-        number of 'cases' that count, and whether AFNO has 'chosen' the path in all of them.
-    """
-    ratios = {}
-    for case in cases:
-        base = baseline(case)
-        for row in case['rows'] if base else ():
-            ratio = {phase: median(base, phase) / median(row, phase)
-                     for phase in ('forward', 'train')}
-            ratio['saved'] = base['saved_bytes'] / max(row['saved_bytes'], 1)
-            ratios.setdefault(row['name'], []).append((ratio, row))
-    return {
-        name: dict({key: geometric_mean([ratio[key] for ratio, _ in found])
-                    for key in ('forward', 'train', 'saved')},
-                   kind=found[0][1]['kind'], cases=len(found),
-                   chosen=all(row['chosen'] for _, row in found))
-        for name, found in ratios.items()}
-
-
-def geometric_mean(values):
-    return math.exp(statistics.fmean(map(math.log, values)))
-
-
-def growth_exponent(tokens, seconds):
-    """a of the least-squares fit ``seconds ~ tokens^a``."""
-    return statistics.linear_regression(
-        [math.log(n) for n in tokens], [math.log(t) for t in seconds]).slope
-
-
-def _show_means(cases, circumstances):
+def _show_means(cases):
     named = [case for case in cases if not case['shape'].startswith('ViT')]
     lines = [f'### Geometric means over {", ".join(case["shape"] for case in named)}', '']
     means = speed_ups(named)
     if not means:
         return '\n'.join(lines + [f'None: {PUBLIC_AFNO}, which they are ratios to, was not run.'])
-    lines += [_row('', 'forward x', 'forward+backward x', 'saved, times less', 'sizes'),
+    lines += [_row('', 'forward x', 'forward+backward x', 'saved x', 'sizes'),
               '|' + '---|' * 5]
     for name, mean in means.items():
         lines.append(_row(name + ' *' * mean['chosen'], *(f'{mean[key]:.2f}' for key in (
             'forward', 'train', 'saved')), f'{mean["cases"]} of {len(named)}'))
-    kind = circumstances['device'].split(':')[0], circumstances['dtype']
-    for name, target in TARGETS.get(kind, {}).items():
-        for mean in (m for m in means.values() if m['chosen'] and m['kind'] == name):
-            lines += ['', f'{name} against its target: ' + ', '.join(
-                f'{phase} {mean[phase]:.2f} / {wanted:g} = {mean[phase] / wanted:.2f}'
-                for phase, wanted in target.items())]
     return '\n'.join(lines)
 
 
@@ -172,6 +116,18 @@ def _show_growth(cases):
             *(f'{growth_exponent(*zip(*series)):.2f}' if len(series) > 1 else ''
               for series in known)))
     return '\n'.join(lines)
+
+
+def _show_goals(results):
+    lines = [_row('suite', 'mixer', 'to', 'ratio of', 'goal', 'measured'), '|' + '---|' * 6]
+    for goal in GOALS:
+        value = goal.measured(results)
+        if value is not None:
+            lines.append(_row(
+                f'{goal.suite} {goal.shape}', goal.name, goal.base, goal.quantity,
+                f'{goal.relation} {goal.bound:g}',
+                f'{value:.2f}' + ('' if goal.met(value) else ', missed')))
+    return '\n'.join(['### Goals', '', *lines]) if len(lines) > 2 else ''
 
 
 def _circumstances(facts):
