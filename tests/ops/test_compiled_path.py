@@ -1,0 +1,139 @@
+"""The compiled path of AFNO: its numbers, and machines that cannot build it."""
+import os
+import platform
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afno_mm.ops.afno_paths import afno, choose_path, compiled_path, compiler
+
+NAMES = 'x', 'w1', 'b1', 'w2', 'b2'
+
+
+def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
+    """Tokens and weights with which no ReLU and no shrinkage by 1 is near its kink.
+
+    Biases of the first layer keep half of its units open, those of the second two thirds of its
+    results above the threshold.
+    """
+    k, b, h = num_blocks, block_size, block_size * hidden_ratio
+    sign = torch.randint(0, 2, (2, k, h)) * 2. - 1
+    w1 = torch.randn(2, k, b, h) / (2 * b)**.5
+    w2 = torch.randn(2, k, h, b) / (32 * h**.5)
+    b2 = torch.randint(-1, 2, (2, k, b)) * 4.
+    x = torch.randn(batch, *grid, k * b)
+    return x, w1, 8 * sign, w2, b2
+
+
+def values_and_gradients(tensors, path, **options):
+    leaves = [t.detach().clone().requires_grad_() for t in tensors]
+    y = afno(*leaves, 1., path=path, **options)
+    cotangent = torch.linspace(-1, 1.3, y.numel(), dtype=y.dtype).sin().view_as(y)
+    return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
+
+
+def assert_agrees(tensors, **options):
+    actual = values_and_gradients(tensors, 'compiled', **options)
+    expected = values_and_gradients([t.double() for t in tensors], 'reference', **options)
+    for name, a, e in zip(('y', *NAMES), actual, expected):
+        # Gradients of few weights may be small sums of large numbers.
+        assert (a - e).norm() <= 1e-5 * (e.norm() + 1), name
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 3), st.integers(1, 40),
+       st.integers(1, 3), st.integers(1, 2), st.floats(.05, 1), st.booleans(),
+       st.sampled_from(['ortho', 'forward']), st.integers(0, 10**6))
+def test_any_shape(height, width, blocks, block_size, ratio, batch, fraction, residual, norm, seed):
+    torch.manual_seed(seed)
+    assert_agrees(make((height, width), blocks, block_size, ratio, batch),
+                  mode_fraction=fraction, residual=residual, norm=norm)
+
+
+@pytest.mark.parametrize('grid, blocks, block_size, fraction', [
+    ((256, 5), 1, 208, 1.), ((3, 256), 2, 144, .5), ((64, 64), 5, 88, 1.), ((64, 64), 5, 88, .5),
+    ((32, 32), 8, 64, 1.), ((14, 14), 1, 768, 1.), ((101, 2), 1, 20, 1.), ((2, 509), 1, 20, .3)])
+def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction):
+    assert_agrees(make(grid, blocks, block_size), mode_fraction=fraction, residual=True)
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """An empty cache of libraries, for this test only."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    compiler.build.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    compiler.build.cache_clear()
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='names processors of x86')
+@pytest.mark.parametrize('processor', ['x86-64', 'x86-64-v3', 'x86-64-v4'])
+def test_every_width_of_vectors(fresh, processor):
+    if processor == 'x86-64-v4' and 'avx512f' not in compiler._processor():
+        pytest.skip('this processor has no AVX-512')
+    fresh.setattr(compiler, 'FLAGS', (*compiler.FLAGS[:-1], f'-march={processor}'))
+    for fraction in (1., .5):
+        assert_agrees(make((24, 21), 3, 21, 2), mode_fraction=fraction, residual=True)
+
+
+def test_a_second_process_takes_the_library_that_was_built(fresh):
+    assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
+    compiler.build.cache_clear()
+    fresh.setattr(compiler, '_compile', lambda *_: pytest.fail('was compiled again'))
+    assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
+
+
+@pytest.mark.parametrize('variable, value, reason', [
+    ('PATH', '/nowhere', 'no C compiler'),
+    ('CC', '/bin/false', 'false -std=gnu11.* failed'),
+    ('XDG_CACHE_HOME', '/dev/null/no', 'failed: .*Not a directory')])
+def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
+    fresh.setenv(variable, value)
+    path, why = choose_path(torch.zeros(1, 2, 2, 8))
+    assert path != 'compiled'
+    with pytest.raises(ValueError, match=reason) as error:
+        choose_path(torch.zeros(1, 2, 2, 8), 'compiled')
+    assert 'not compiled: ' in why and str(error.value).count('\n') == 0
+    assert choose_path(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'reference'
+
+
+def test_equal_calls_give_equal_bits():
+    tensors = make((16, 17), 2, 24, batch=3)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        runs = [values_and_gradients(tensors, 'compiled') for _ in range(3)]
+    finally:
+        torch.set_num_threads(before)
+    for run in runs[1:]:
+        assert all(map(torch.equal, run, runs[0]))
+
+
+def test_nan_is_passed_on():
+    x, *weights = make((8, 8), 2, 64)
+    x[0, 3, 3, 80] = torch.nan  # in the second block
+    y = afno(x, *weights, 1., path='compiled')
+    assert y[..., 64:].isnan().all() and not y[..., :64].isnan().any()
+
+
+def test_what_is_kept():
+    """Spectrum and hidden layer, and up to a twelfth of one for the mask; nothing for inference."""
+    def kept(grad):
+        sizes = []
+        x, *weights = (t.requires_grad_(grad) for t in make((64, 64), 1, 48))
+        with torch.autograd.graph.saved_tensors_hooks(
+                lambda t: sizes.append(t.nbytes) or t, lambda t: t):
+            afno(x, *weights, 1., path='compiled')
+        return (sum(sizes) - sum(w.nbytes for w in weights)) / x.nbytes
+
+    assert kept(False) <= 0
+    assert kept(True) < 2 * 66 / 64 + 1 / 10
+
+
+def test_the_library_is_this_machines_alone():
+    """Homes are shared by unlike machines: the name of a library holds the processor's."""
+    assert compiler._processor()
+    assert os.path.basename(compiled_path.build(compiled_path.SOURCE)._name).startswith('afno-')
