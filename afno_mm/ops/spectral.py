@@ -87,4 +87,5 @@ def _hermitian_columns(z, width):
 
 def _hermitian_part(columns):
     mirrored = columns.flip(1).roll(1, dims=1)  # row frequency u -> -u
-    return (columns + mirrored.conj()) / 2
+    # Not mirrored.conj(): custom operators in a compiled graph ignore its lazy bit.
+    return (columns + torch.complex(mirrored.real, -mirrored.imag)) / 2

@@ -8,10 +8,11 @@ import os
 
 import torch
 
-from . import compiled_path, reference_path, triton_path
+from . import compiled_path, reference_path, torch_path, triton_path
 
 # From the fastest to the one that takes everything.
-PATHS = {'triton': triton_path, 'compiled': compiled_path, 'reference': reference_path}
+PATHS = {'triton': triton_path, 'compiled': compiled_path, 'torch': torch_path,
+         'reference': reference_path}
 VARIABLE = 'AFNO_MM_PATH'
 
 

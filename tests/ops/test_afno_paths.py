@@ -1,0 +1,287 @@
+"""Every path of the AFNO operator against its float64 definition, and the choice among them."""
+import copy
+import math
+import re
+
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from afno_mm.ops import afno, choose_path, reference
+from afno_mm.ops.afno_paths import PATHS, VARIABLE, real_transforms, torch_path
+
+GRIDS = [(1, 1), (1, 5), (6, 1), (2, 2), (8, 8), (9, 8), (7, 16), (6, 7), (13, 10)]
+THRESHOLD = 1.5
+
+
+@pytest.fixture(params=[*PATHS, 'torch by FFT', 'torch by products'])
+def path(request, monkeypatch):
+    """Each path; that in PyTorch also by either transform, in pieces that do not divide."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    name, *transform = request.param.split(' by ')
+    if transform:
+        limit = {'FFT': 0, 'products': math.inf}[transform[0]]
+        monkeypatch.setattr(real_transforms, 'MOST_PRODUCTS', limit)
+        monkeypatch.setattr(real_transforms, 'CHANNELS', 5)
+        monkeypatch.setattr(torch_path, 'FREQUENCIES', 7)
+    reason = PATHS[name].refusal(torch.zeros(1, 8, 8, 12))
+    if reason is not None:
+        pytest.skip(reason)
+    return name
+
+
+def make(grid=(7, 8), batch=2, channels=12, num_blocks=3, ratio=2, dtype=torch.float32, scale=1):
+    """Tokens and weights whose ReLU and shrinkage are well away from their kinks.
+
+    Biases decide what passes, half of it in either; else a rounding error flips gradients.
+    """
+    k, b, h = num_blocks, channels // num_blocks, channels // num_blocks * ratio
+    signs = torch.randint(0, 2, (2, k, h)) * 2. - 1
+    weights = (torch.randn(2, k, b, h) * 0.1 * scale, 3 * signs,
+               torch.randn(2, k, h, b) * 0.05, 3. * torch.randint(-1, 2, (2, k, b)))
+    x = torch.randn(batch, *grid, channels).clamp(-2, 2)
+    return [t.to(dtype).requires_grad_() for t in (x, *weights)]
+
+
+def defined(x, *weights, mode_fraction=1.0, norm='ortho', threshold=THRESHOLD):
+    return reference.afno(x, *weights, threshold, mode_fraction, norm) + x.double()
+
+
+def gradients(y, inputs):
+    torch.manual_seed(1)
+    return torch.autograd.grad(y, inputs, torch.randn(y.shape).to(y.dtype))
+
+
+def doubles(tensors):
+    return [t.detach().double().requires_grad_() for t in tensors]
+
+
+def assert_close(actual, expected, bound=1e-5):
+    for a, e in zip(actual, expected, strict=True):
+        assert a.shape == e.shape
+        error = (a.double() - e).norm() / e.norm().clamp(min=1e-12)
+        assert error < bound, f'{error:.1e}'
+
+
+def assert_agrees(function, inputs, bound=1e-5, **settings):
+    """Values and all gradients of ``function(x, *weights)`` with the definition's."""
+    y, exact = function(*inputs), doubles(inputs)
+    expected = defined(*exact, **settings)
+    assert y.dtype == inputs[0].dtype
+    assert_close([y, *gradients(y, inputs)], [expected, *gradients(expected, exact)], bound)
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5, 0.3])
+@pytest.mark.parametrize('norm', ['ortho', 'forward'])
+def test_values_and_gradients(path, grid, mode_fraction, norm):
+    settings = dict(mode_fraction=mode_fraction, norm=norm)
+    assert_agrees(lambda *t: afno(*t[:5], THRESHOLD, **settings, residual=True, path=path),
+                  make(grid), **settings)
+
+
+@pytest.mark.parametrize('settings', [
+    dict(num_blocks=1), dict(num_blocks=12, ratio=1), dict(ratio=3), dict(batch=1),
+    dict(channels=9), dict(grid=(16, 18), channels=33)], ids=str)
+def test_any_blocks(path, settings):
+    assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), make(**settings))
+
+
+def test_without_shrinkage(path):
+    assert_agrees(lambda *t: afno(*t, 0, residual=True, path=path), make(), threshold=0)
+
+
+def test_without_residual(path):
+    inputs = make()
+    exact = doubles(inputs)
+    y = afno(*inputs, THRESHOLD, path=path)
+    expected = reference.afno(*exact, THRESHOLD)
+    assert_close([y, *gradients(y, inputs)], [expected, *gradients(expected, exact)])
+
+
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
+def test_rounding_stays_near_float32s_where_nothing_spares_it(path, mode_fraction):
+    """Weights of ordinary size, with kinks anywhere: values only."""
+    inputs = [torch.randn_like(t) * s for t, s in zip(make((24, 26)), (1, .3, .1, .3, .1))]
+    y = afno(*inputs, 0.05, mode_fraction, path=path)
+    assert_close([y], [reference.afno(*inputs, 0.05, mode_fraction)], 2e-6)
+
+
+@pytest.mark.parametrize('dtype, bound', [(torch.float16, 4e-3), (torch.bfloat16, 3e-2)])
+def test_half_precision_is_rounded_at_the_ends_only(path, dtype, bound):
+    assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), make(dtype=dtype),
+                  bound)
+
+
+def test_autocast_changes_nothing(path):
+    inputs = make()
+    exact = doubles(inputs)
+    expected = defined(*exact)
+    with torch.autocast('cpu', torch.bfloat16):
+        y = afno(*inputs, THRESHOLD, residual=True, path=path)
+        if path != 'reference':  # Autograd itself is at the mercy of an autocast around backward.
+            actual = gradients(y, inputs)
+    if path == 'reference':
+        actual = gradients(y, inputs)
+    assert_close([y, *actual], [expected, *gradients(expected, exact)])
+
+
+@pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
+def test_training_after_evaluation_of_the_same_grid(path, mode, mode_fraction):
+    """Nothing that evaluation leaves behind may keep autograd from working."""
+    real_transforms._matrices.cache_clear()
+    inputs = make((5, 11))
+
+    def function(*inputs):
+        return afno(*inputs, THRESHOLD, mode_fraction, residual=True, path=path)
+
+    with mode():
+        evaluated = function(*inputs)
+    assert not evaluated.requires_grad
+    assert_agrees(function, inputs, mode_fraction=mode_fraction)
+    torch.testing.assert_close(function(*inputs).detach(), evaluated.clone())
+
+
+@pytest.mark.parametrize('trained', [[0], [1, 2, 3, 4], [0, 2], [3], [1, 4]], ids=str)
+def test_frozen(path, trained):
+    """Tokens or weights without gradient."""
+    inputs = make()
+    for i, t in enumerate(inputs):
+        t.requires_grad_(i in trained)
+    y = afno(*inputs, THRESHOLD, residual=True, path=path)
+    exact = doubles(inputs)
+    expected = gradients(defined(*exact), [exact[i] for i in trained])
+    assert_close(gradients(y, [inputs[i] for i in trained]), expected)
+
+
+def test_inputs_and_what_backward_reads_are_left_alone(path):
+    """Also when a graph is walked twice."""
+    inputs = make()
+    before = copy.deepcopy([t.detach() for t in inputs])
+    y = afno(*inputs, THRESHOLD, residual=True, path=path)
+    weight = torch.randn_like(y)
+    first, second = (torch.autograd.grad(y, inputs, weight, retain_graph=r) for r in (True, False))
+    for a, b in zip((*inputs, *first), (*before, *second), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_strides_of_tokens_and_gradients_are_free(path):
+    inputs = make((7, 8))
+    x = inputs[0].detach().permute(3, 2, 0, 1).contiguous().permute(2, 3, 1, 0).requires_grad_()
+    assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), [x, *inputs[1:]])
+    grads = [torch.autograd.grad(y, inputs) for y in
+             (afno(*inputs, THRESHOLD, path=path).sum(),  # an expanded gradient
+              (afno(*inputs, THRESHOLD, path=path) * torch.ones_like(x)).sum())]
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('use_reentrant', [False, True])
+def test_checkpointed(path, use_reentrant):
+    inputs = make()
+    exact = doubles(inputs)
+    y = checkpoint(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), *inputs,
+                   use_reentrant=use_reentrant)
+    y.square().sum().backward()
+    defined(*exact).square().sum().backward()
+    assert_close([t.grad for t in inputs], [t.grad for t in exact])
+
+
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
+def test_compiles_without_a_break(path, mode_fraction):
+    torch._dynamo.reset()
+    function = torch.compile(
+        lambda *t: afno(*t, THRESHOLD, mode_fraction, residual=True, path=path),
+        fullgraph=True, backend='aot_eager')
+    assert_agrees(function, make((9, 8)), mode_fraction=mode_fraction)
+    with torch.no_grad():
+        assert_close([function(*(inputs := make((9, 8))))],
+                     [defined(*inputs, mode_fraction=mode_fraction)])
+
+
+def test_second_gradients_are_right_or_refused(path):
+    inputs = make((4, 5))
+
+    def penalty(y, x):
+        return torch.autograd.grad(y.square().sum(), x, create_graph=True)[0].square().sum()
+
+    try:
+        actual = torch.autograd.grad(
+            penalty(afno(*inputs, THRESHOLD, residual=True, path=path), inputs[0]), inputs[:2])
+    except RuntimeError as error:
+        assert path != 'reference'
+        assert 'AFNO_MM_PATH=reference' in str(error)
+    else:
+        exact = doubles(inputs)
+        assert_close(actual, torch.autograd.grad(penalty(defined(*exact), exact[0]), exact[:2]),
+                     1e-4)
+
+
+def test_no_tokens_at_all():
+    inputs = make(batch=0)
+    y = afno(*inputs, THRESHOLD, residual=True)
+    assert y.shape == (0, 7, 8, 12)
+    assert all(not g.any() for g in gradients(y, inputs))
+
+
+def test_first_path_that_does_not_refuse(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    x = torch.zeros(1, 4, 4, 8)
+    first = next(name for name, module in PATHS.items() if module.refusal(x) is None)
+    assert choose_path(x)[0] == first != 'reference'
+    name, reason = choose_path(x.double())
+    assert name == 'reference' and 'not torch: ' in reason and 'float64' in reason
+    assert choose_path(x.to('meta'))[0] == 'reference'
+
+
+def test_variable_and_argument_force_a_path(monkeypatch):
+    x = torch.zeros(1, 4, 4, 8)
+    monkeypatch.setenv(VARIABLE, 'reference')
+    assert choose_path(x)[0] == 'reference'
+    assert choose_path(x, 'torch')[0] == 'torch'
+
+
+@pytest.mark.parametrize('asked, dtype, message', [
+    ('fastest', torch.float32, "AFNO_MM_PATH=fastest is not a path of AFNO; there are .*reference"),
+    ('torch', torch.float64, 'AFNO_MM_PATH=torch was asked for, but the tokens are float64')])
+def test_what_cannot_be_forced(monkeypatch, asked, dtype, message):
+    monkeypatch.setenv(VARIABLE, asked)
+    with pytest.raises(ValueError, match=message):
+        choose_path(torch.zeros(1, 4, 4, 8, dtype=dtype))
+
+
+class Layer(torch.nn.Module):
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = torch.nn.ParameterList(weights)
+
+    def forward(self, x):
+        return afno(x, *self.weights, THRESHOLD, 0.5, residual=True)
+
+
+@pytest.mark.parametrize('as_graph', [
+    lambda layer, x: torch.export.export(layer, (x,)).module(), torch.jit.trace])
+def test_graphs_are_of_plain_operators(monkeypatch, as_graph):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    x, *weights = (t.detach() for t in make((6, 7)))
+    layer = Layer(weights)
+    graph = as_graph(layer, x)
+    assert not re.search(r'afno_mm(::|\.)', str(graph.graph))
+    torch.testing.assert_close(graph(x), layer(x))
+
+
+@pytest.mark.parametrize('transform', [
+    torch.func.vmap, lambda f: torch.func.grad(lambda x: f(x).sum()),
+    lambda f: lambda x: torch.func.jvp(f, (x,), (x,))[1]], ids=['vmap', 'grad', 'jvp'])
+def test_function_transforms_take_the_reference_path(monkeypatch, transform):
+    """An operator without a rule for them would be silently wrong."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    x, *weights = (t.detach() for t in make((6, 7)))
+
+    def function(x, path=None):
+        return afno(x[None] if x.ndim == 3 else x, *weights, THRESHOLD, path=path).reshape(x.shape)
+
+    torch.testing.assert_close(
+        transform(function)(x), transform(lambda x: function(x, 'reference'))(x))
