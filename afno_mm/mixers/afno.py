@@ -19,8 +19,10 @@ class AFNO(nn.Module):
 
     ``y = IRFFT2(S_lambda(MLP(RFFT2(x)))) + bias(x)`` with one block-diagonal complex
     MLP for all frequencies. Any grid size, and grids may differ from call to call.
-    The transforms and the MLP run in float32 (float64 for float64 tokens), whatever
-    the dtype of the module and under any autocast; the output has the dtype of ``x``.
+    It runs in float32 (float64 for float64 tokens), whatever the dtype of the module and under
+    any autocast, save on GPUs with Triton, where half-precision tokens are multiplied by
+    tensor cores; the output has the dtype of ``x``. :func:`afno_mm.ops.choose_path` tells which
+    program computes it.
 
     Parameters are those of the published layer: ``w1 (2, k, b, h)``, ``b1 (2, k, h)``,
     ``w2 (2, k, h, b)``, ``b2 (2, k, b)`` with real and imaginary part first, ``b = C / k``

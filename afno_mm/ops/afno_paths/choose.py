@@ -7,6 +7,7 @@ values and gradients. To remove a path, remove its module and its row in ``PATHS
 import os
 
 import torch
+from torch.autograd import forward_ad
 
 from . import compiled_path, reference_path, torch_path, triton_path
 
@@ -20,8 +21,8 @@ def afno(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction=1.0, norm='ortho',
          path=None):
     """``IRFFT2(S_lambda(MLP(RFFT2(x))))``, and ``+ x`` where asked (Sec. 4 and Fig. 3).
 
-    Transforms and sums are in float32 (float64 for float64 tokens) whatever the dtype of
-    the tokens and under any autocast.
+    In float32 (float64 for float64 tokens), whatever the dtype of the tokens and under any
+    autocast; only on the path 'triton' are half-precision products those of tensor cores.
 
     Args:
         x (Tensor): Real ``(B, H, W, C)``, of any floating dtype.
@@ -65,7 +66,7 @@ def choose_path(x, path=None):
                              f'AFNO choose among {", ".join(PATHS)}')
         return asked, f'{wanted} asks for it'
     if _is_transformed():
-        return 'reference', 'the operator is exported or transformed'
+        return 'reference', 'it is exported, or transformed by torch.func'
     refusals = []
     for name, module in PATHS.items():
         reason = module.refusal(x)
@@ -76,6 +77,7 @@ def choose_path(x, path=None):
 
 
 def _is_transformed():
-    """Whether what is computed is to be a graph of plain operators."""
+    """Whether plain operators are wanted: by an exporter, torch.func, or forward-mode gradients."""
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
-    return exporting() or torch.jit.is_tracing()
+    return (exporting() or torch.jit.is_tracing()
+            or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0)

@@ -9,7 +9,6 @@ gradients of the weights, which lie between, see them.
 """
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from ..precision import full_precision
 from .real_transforms import pieces, real_transform
@@ -21,8 +20,6 @@ def refusal(x):
     """What the reference path is for."""
     if x.dtype == torch.float64:
         return 'the tokens are float64, where exactness counts'
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-        return 'it knows no torch.func transform and no forward-mode differentiation'
     if x.device.type == 'meta' or x.layout != torch.strided or x.numel() == 0:
         return 'the tokens have no values to work on'
     return None
