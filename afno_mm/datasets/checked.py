@@ -10,7 +10,21 @@ from PIL import Image
 NUM_FILES_READ = 16
 
 
-class CheckedFiles:
+class NamedFiles:
+    """Names the image whose pipeline failed, which decoders of empty files do not.
+
+    Goes before the dataset, any of MMEngine's, among a class's bases.
+    """
+
+    def prepare_data(self, idx):
+        try:
+            return super().prepare_data(idx)
+        except Exception as error:
+            path = self.get_data_info(idx)['img_path']
+            raise RuntimeError(f'reading or transforming {path} failed: {error}') from error
+
+
+class CheckedFiles(NamedFiles):
     """Checks the files of a dataset of MMSegmentation when the list of images is made.
 
     Goes before the dataset among a class's bases, and says in class attributes what to tell
@@ -32,7 +46,8 @@ class CheckedFiles:
     Raises:
         FileNotFoundError: If folders, images or labels are missing; says how many and which,
             the layout wanted, and the commands that mend it.
-        ValueError: If a label holds values that are no classes, or is not of its image's size.
+        ValueError: If a file looked at is no picture, or a label holds values that are no classes
+            or is not of its image's size.
     """
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
@@ -65,16 +80,17 @@ class CheckedFiles:
         missing, spare = sorted(wanted - found), sorted(found - wanted)
         if missing:
             text = (f'{len(missing)} of {len(wanted)} images have no label '
-                    f'*{self.seg_map_suffix}. Missing: {_first(missing)}')
+                    f'*{self.seg_map_suffix}. Missing: {first(missing)}')
             if spare:
-                text += f'\n{len(spare)} labels have no image (misnamed?): {_first(spare)}'
+                text += f'\n{len(spare)} labels have no image (misnamed?): {first(spare)}'
             raise self._error(FileNotFoundError, text, self.LAYOUT, self.MEND_LABELS)
         if spare and not self.ann_file:
             print_log(f'{self.NAME}: {len(spare)} labels in {folder} have no image and are not '
-                      f'used: {_first(spare)}', logger='current', level='WARNING')
+                      f'used: {first(spare)}', logger='current', level='WARNING')
 
     def _check_label(self, img_path, seg_map_path, **_):
-        image, label = (self._open(path) for path in (img_path, seg_map_path))
+        image = self._open(img_path, self.GET_DATA)
+        label = self._open(seg_map_path, self.MEND_LABELS)
         if image.size != label.size:
             raise self._error(
                 ValueError, f'{seg_map_path} is {label.size[0]}x{label.size[1]}, its image '
@@ -88,8 +104,15 @@ class CheckedFiles:
                 f'{self.IDS} (0..{last}, {self.ignore_index} for ignore). {self.NOT_IDS}',
                 self.MEND_LABELS)
 
-    def _open(self, path):
-        return Image.open(io.BytesIO(fileio.get(path, backend_args=self.backend_args)))
+    def _open(self, path, advice):
+        data = io.BytesIO(fileio.get(path, backend_args=self.backend_args))
+        try:
+            picture = Image.open(data)
+            picture.load()
+        except OSError as error:
+            raise self._error(ValueError, f'{path} is no whole picture: {error}. Remove it '
+                              'before you get it anew', advice) from None
+        return picture
 
     def _error(self, kind, found, *advice):
         root = (self.data_root or '.').rstrip('/')
@@ -97,5 +120,6 @@ class CheckedFiles:
         return kind('\n'.join([f'{self.NAME}: {found}', *(a.format(**places) for a in advice)]))
 
 
-def _first(names, most=5):
+def first(names, most=5):
+    """The first of some names, for a message."""
     return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

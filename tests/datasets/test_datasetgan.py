@@ -86,6 +86,15 @@ def test_label_of_another_size_is_refused(root):
         build(root)
 
 
+@pytest.mark.parametrize('kind', ['images', 'labels'])
+@pytest.mark.parametrize('size', [0, 60])
+def test_truncated_file_is_named(root, kind, size):
+    path = root / kind / 'train/1.png'
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match=f'{path} is no whole picture'):
+        build(root)
+
+
 def test_images_without_labels_can_be_predicted(root):
     shutil.rmtree(root / 'labels')
     assert len(DATASETS.build(dict(

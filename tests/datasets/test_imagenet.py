@@ -74,6 +74,32 @@ def test_a_folder_without_images_is_named(root):
         ImageNet(data_root=str(root), data_prefix='empty')
 
 
+def test_a_class_without_images_is_named(root):
+    (root / 'train/n04').mkdir()
+    with pytest.raises(FileNotFoundError, match='1 of 4 folders in .*/train hold no image: n04\n'):
+        read(root)
+
+
+def test_classes_that_would_be_numbered_differently_are_refused(root):
+    """Else every class after the odd one would be scored as its neighbour."""
+    for name in ('n01', 'n02', 'n03'):
+        (root / 'val' / name).mkdir(parents=True)
+        (root / 'val' / name / 'x.JPEG').touch()
+    assert [item['gt_label'] for item in ImageNet(data_root=str(root), data_prefix='val')] == [
+        0, 1, 2]
+    (root / 'val/n02').rename(root / 'val/n00')
+    for split in ('train', 'val'):
+        with pytest.raises(ValueError, match='2 are in one only: .*/train/n02, .*/val/n00'):
+            ImageNet(data_root=str(root), data_prefix=split)
+
+
+def test_an_image_that_cannot_be_read_is_named(root):
+    """OpenCV does not name an empty file."""
+    dataset = read(root, pipeline=[dict(type='LoadImageFromFile')])
+    with pytest.raises(RuntimeError, match='n01/n01_0.JPEG failed'):
+        dataset[0]
+
+
 def test_a_missing_list_is_named_with_the_tool_that_makes_it(root):
     with pytest.raises(FileNotFoundError, match='list.txt\n[^$]*tools/imagenet_subset.py'):
         read(root, ann_file='meta/list.txt')
