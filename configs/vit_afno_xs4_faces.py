@@ -17,5 +17,5 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_afno_xs4_inpainting/epoch_100.pth',
-            prefix='backbone.')),
+            min_match=1.)),
     decode_head=dict(in_channels=584, channels=584, num_classes=34))

@@ -18,5 +18,5 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_fno_xs4_inpainting/epoch_100.pth',
-            prefix='backbone.')),
+            min_match=1.)),
     decode_head=dict(in_channels=64, channels=64, num_classes=34))

@@ -17,5 +17,5 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_ls_b4_inpainting/epoch_100.pth',
-            prefix='backbone.')),
+            min_match=1.)),
     decode_head=dict(in_channels=768, channels=768, num_classes=34))

@@ -71,3 +71,16 @@ def test_it_starts_from_weights_of_the_same_backbone(stem):
     inpainting = Config.fromfile(CONFIGS / f'{name}.py')
     assert inpainting.model.backbone == backbone
     assert epoch == f'epoch_{inpainting.train_cfg.max_epochs}.pth'
+
+
+def test_weights_of_another_mixer_are_refused(tmp_path):
+    """Feed-forward layers of one width fit, and are more than half of a backbone."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        sa, gfn = (Config.fromfile(CONFIGS / f'vit_{mixer}_b4_faces.py').model.backbone
+                   for mixer in ('sa', 'gfn'))
+        sa.arch.num_layers = gfn.arch.num_layers = 1
+        gfn.init_cfg.checkpoint = str(tmp_path / 'sa.pth')
+        state = {f'backbone.{key}': value for key, value in MODELS.build(sa).state_dict().items()}
+        torch.save(dict(state_dict=state), gfn.init_cfg.checkpoint)
+        with pytest.raises(ValueError, match='missing: layers.0.attn(.|\n)*At least 100% were'):
+            MODELS.build(gfn).init_weights()
