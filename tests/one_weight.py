@@ -15,10 +15,10 @@ class OneWeight(BaseModel):
 
 
 def train(work_dir, epochs, schedule, hook, resume=False, **settings):
-    """Train with one learning rate schedule, from 1, and one hook."""
+    """Train with a learning rate schedule (or several), from 1, and one hook."""
     loader = dict(dataset=[dict(inputs=torch.zeros(1))] * 4, batch_size=1,
                   sampler=dict(type='DefaultSampler', shuffle=False))
     Runner(model=OneWeight(), work_dir=str(work_dir), train_dataloader=loader, resume=resume,
-           train_cfg=dict(by_epoch=True, max_epochs=epochs), param_scheduler=[schedule],
+           train_cfg=dict(by_epoch=True, max_epochs=epochs), param_scheduler=schedule,
            optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.)), custom_hooks=[hook],
            experiment_name=f'{work_dir.name}{epochs}', **settings).train()
