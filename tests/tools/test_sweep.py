@@ -141,6 +141,7 @@ def stopped(folder):
     training = str(refused.value).split('training, process ')[1].split(',')[0]
     assert not Path('/proc', training).exists()
     (folder / 'hold').unlink()
+    assert '| 2 |  | begun | not trained |' in (folder / 'runs/results.md').read_text()
     return folder
 
 

@@ -16,7 +16,7 @@ PATIENCE = 60  # seconds until a training that was asked to end is killed
 
 
 def run_sweep(sweep, points=None):
-    """Train what is not trained yet; the results are rewritten after every training.
+    """Train what is not trained yet; results are rewritten after every training, or a stop.
 
     Args:
         sweep (Sweep): What to run.
@@ -44,7 +44,8 @@ def run_sweep(sweep, points=None):
                 except Exception as error:  # one point must not end the others
                     failures[name] = f'{run.folder.name}: {error}'
                     _say(f'  failed: {error}')
-                report.write_results(sweep, failures)
+                finally:  # when stopped, too: it says which training has begun
+                    report.write_results(sweep, failures)
                 if name in failures:
                     break
     return failures
