@@ -1,7 +1,15 @@
-"""One training step of each config on random images of its own size: does it run, and what of?"""
+"""One training step of each config on random images of its own size: does it run, and what of?
+
+Each config has a process of its own, so that one that fails, or that the system ends for want of
+memory, leaves the others alone.
+"""
 import argparse
-import gc
+import logging
+import math
 import traceback
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 from afno_mm.engine.one_step import one_step
@@ -9,7 +17,8 @@ from mmengine.config import Config, DictAction
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
                         help="size of the images (default: the config's own)")
@@ -20,27 +29,48 @@ def parse_args():
     return parser.parse_args()
 
 
+def step(path, args):
+    """What came of a config, in words.
+
+    Raises:
+        RuntimeError: If its loss is not finite, or parameters have no gradient.
+    """
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options or {})
+    result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
+    if result['without_gradient']:
+        raise RuntimeError(f"no gradient reaches {', '.join(result['without_gradient'])}")
+    if not math.isfinite(result['loss']):
+        raise RuntimeError(f"the loss is {result['loss']}")
+    height, width = result['size']
+    return (f"{result['parameters'] / 1e6:.2f}M parameters, {args.batch_size} x {height}x{width}: "
+            f"loss {result['loss']:.4f}, {result['seconds']:.1f} s, {result['peak_gib']:.2f} GiB")
+
+
+def step_in_a_process(path, args):
+    # Spawned: a forked process could not use CUDA. Without MMEngine's line for every parameter.
+    with ProcessPoolExecutor(1, get_context('spawn'), logging.disable, (logging.INFO, )) as process:
+        try:
+            return process.submit(step, path, args).result()
+        except BrokenProcessPool:
+            raise MemoryError('its process was killed, as the system does where memory runs out: '
+                              'try --amp or a smaller --size') from None
+
+
 def main():
     args = parse_args()
     failed = []
     for path in args.configs:
-        cfg = Config.fromfile(path)
-        cfg.merge_from_dict(args.cfg_options or {})
         try:
-            result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
-        except Exception:
+            print(f'{path}: {step_in_a_process(path, args)}', flush=True)
+        except Exception as error:
             traceback.print_exc()
+            print(f'{path}: failed: {type(error).__name__}: {error}', flush=True)
             failed.append(path)
-            continue
-        memory = f", {result['peak_gib']:.2f} GiB" if 'peak_gib' in result else ''
-        print(f"{path}: {result['parameters'] / 1e6:.2f}M parameters, "
-              f"{args.batch_size} x {result['size'][0]}x{result['size'][1]}: "
-              f"loss {result['loss']:.4f}, {result['seconds']:.1f} s{memory}", flush=True)
-        if result['without_gradient']:
-            print(f"  no gradient: {', '.join(result['without_gradient'])}")
-        gc.collect()
+    ran = f'{len(args.configs) - len(failed)} of {len(args.configs)} ran'
     if failed:
-        raise SystemExit(f'{len(failed)} of {len(args.configs)} failed: {failed}')
+        raise SystemExit(f'{ran}; failed: {" ".join(failed)}')
+    print(ran)
 
 
 if __name__ == '__main__':

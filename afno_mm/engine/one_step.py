@@ -1,9 +1,11 @@
 """One training step of a config's model on random images: does it run, and at what cost."""
+import resource
 import time
 
 import torch
 from mmengine.config import ConfigDict
 from mmengine.device import get_device
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
@@ -83,21 +85,24 @@ def build_model(cfg, size, device):
 
 
 def one_step(cfg, size=None, batch_size=1, amp=False):
-    """A forward and a backward pass of a config's model with the weights it is built with.
+    """A step of a config's optimiser on its model, from the weights it is built with.
 
     Args:
         cfg (Config): The config.
         size (tuple[int, int], optional): ``(H, W)`` of the images, by default the config's own.
         batch_size (int): Number of images.
-        amp (bool): Whether in mixed precision: float16, on a CPU bfloat16.
+        amp (bool): Whether in mixed precision: float16 without loss scaling, on a CPU bfloat16.
 
     Returns:
-        dict: ``loss``, ``parameters``, ``size``, ``seconds`` and, on a GPU, ``peak_gib`` of memory;
-        ``without_gradient``, names of the parameters that the loss does not reach.
+        dict: ``loss``, ``parameters``, ``size``, ``seconds`` and ``peak_gib``, the most memory:
+        of the GPU, or on a CPU of this process since it began; ``without_gradient``, names of the
+        parameters that the loss does not reach.
     """
     size = size or image_size(cfg)
     device = get_device()
     model = build_model(cfg, size, device).train()
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     batch = random_batch(cfg.model, size, batch_size)
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats()
@@ -107,17 +112,17 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
     with torch.autocast(device, dtype, enabled=amp):
         losses = model(**model.data_preprocessor(batch, True), mode='loss')
         loss, _ = model.parse_losses(losses)
-    loss.backward()
+    optimizer.backward(loss)
+    without_gradient = [n for n, p in model.named_parameters()
+                        if p.requires_grad and p.grad is None]
+    optimizer.step()
     if device != 'cpu':
         torch.cuda.synchronize()
-    result = dict(
-        loss=loss.item(), size=size, parameters=sum(p.numel() for p in model.parameters()),
-        seconds=time.perf_counter() - start,
-        without_gradient=[n for n, p in model.named_parameters()
-                          if p.requires_grad and p.grad is None])
-    if device != 'cpu':
-        result['peak_gib'] = torch.cuda.max_memory_allocated() / 2**30
-    return result
+    seconds = time.perf_counter() - start
+    peak = (torch.cuda.max_memory_allocated() if device != 'cpu' else
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return dict(loss=loss.item(), parameters=sum(p.numel() for p in model.parameters()), size=size,
+                seconds=seconds, peak_gib=peak / 2**30, without_gradient=without_gradient)
 
 
 def _replaced(cfg, old, new):

@@ -1,0 +1,68 @@
+"""One step of several configs: those that fail leave the others alone."""
+from argparse import Namespace
+
+import pytest
+from running import REPOSITORY, tool
+
+GOOD = REPOSITORY / 'configs/mit_afno_b0_imagenet.py'
+HEADS = '''
+import os
+import signal
+
+from mmpretrain.models import LinearClsHead
+from mmpretrain.registry import MODELS
+
+
+@MODELS.register_module()
+class Killed(LinearClsHead):
+
+    def loss(self, *args):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@MODELS.register_module()
+class Frozen(LinearClsHead):
+
+    def loss(self, feats, data_samples):
+        return dict(loss=feats[0].sum())
+
+
+@MODELS.register_module()
+class Infinite(LinearClsHead):
+
+    def loss(self, *args):
+        return {key: value / 0 for key, value in super().loss(*args).items()}
+'''
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Makes a config with another head."""
+    (tmp_path / 'heads.py').write_text(HEADS)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(head):
+        path = tmp_path / f'{head}.py'
+        path.write_text(f"_base_ = {str(GOOD)!r}\ncustom_imports = dict(imports=['heads'])\n"
+                        f"model = dict(head=dict(type='{head}'))\n")
+        return path
+    return make
+
+
+def test_all_are_tried_and_what_failed_is_named(config, tmp_path):
+    killed = config('Killed')
+    output = tool('one_step.py', '--size', 64, 64, killed, GOOD, succeeds=False,
+                  PYTHONPATH=f'{tmp_path}:{REPOSITORY}')
+    assert f'{killed}: failed: MemoryError: its process was killed' in output
+    assert f'{GOOD}: 3.53M parameters, 1 x 64x64: loss ' in output
+    assert output.splitlines()[-1] == f'1 of 2 ran; failed: {killed}'
+
+
+@pytest.mark.parametrize('head, error', [('Frozen', 'no gradient reaches head.fc.weight'),
+                                         ('Infinite', 'the loss is inf')])
+def test_model_that_does_not_learn_is_refused(config, head, error, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / 'tools')
+    from one_step import step
+    options = Namespace(cfg_options=None, size=(64, 64), batch_size=1, amp=False)
+    with pytest.raises(RuntimeError, match=error):
+        step(config(head), options)
