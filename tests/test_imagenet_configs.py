@@ -10,6 +10,8 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from one_weight import train
 
+from afno_mm.engine import check_schedule
+
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*_imagenet.py'))
 # Width and settings of the mixer, and the published top-1 and top-5 accuracy.
 TABLE_5 = dict(
@@ -62,3 +64,16 @@ def test_learning_rate_warms_up_for_five_epochs_and_falls_as_a_cosine(tmp_path):
     rise = [1e-3 + (1 - 1e-3) * step / 19 for step in range(20)]
     fall = [1e-5 + (1 - 1e-5) * (1 + cos(pi * step / 40)) / 2 for step in range(40)]
     assert rates == pytest.approx(rise + fall, abs=1e-6)
+
+
+def test_training_shorter_than_the_warm_up_is_refused():
+    cfg = Config.fromfile(CONFIGS[0])
+    cfg.train_cfg.max_epochs = 5
+    with pytest.raises(ValueError, match=r'ends after 5 epochs, and param_scheduler\.1 '
+                       r'\(CosineAnnealingLR\) begins after 5'):
+        check_schedule(cfg)
+    # What the message advises, as --cfg-options says it.
+    cfg.merge_from_dict({'param_scheduler.0.end': 1, 'param_scheduler.1.begin': 1})
+    check_schedule(cfg)
+    cfg.param_scheduler = dict(type='ConstantLR')
+    check_schedule(cfg)

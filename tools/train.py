@@ -1,6 +1,6 @@
 """Train a model of a MMSegmentation or MMPretrain config."""
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
-from afno_mm.engine import build_runner, command_line, load_config, use_amp
+from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
 from mmengine.runner import find_latest_checkpoint
 
 
@@ -20,6 +20,7 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args)
+    check_schedule(cfg)
     checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # else a first launch, which starts from the config's own load_from
         cfg.resume, cfg.load_from = True, checkpoint

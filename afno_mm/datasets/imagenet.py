@@ -90,7 +90,7 @@ def subset(folder, fraction, seed=0):
         list[str]: Lines ``<class>/<name> <index of the class>``, sorted.
 
     Raises:
-        FileNotFoundError: If there are no classes in the folder.
+        FileNotFoundError: If there are no classes in the folder, or no images in one of them.
         ValueError: If the share is out of range.
     """
     if not 0 < fraction <= 1:
@@ -102,6 +102,8 @@ def subset(folder, fraction, seed=0):
     for index, path in enumerate(classes):
         names = sorted(p.name for p in path.iterdir()
                        if p.name.lower().endswith(MMPretrainImageNet.IMG_EXTENSIONS))
+        if not names:
+            raise FileNotFoundError(f'no images in {path}')
         count = max(1, round(fraction * len(names)))
         chosen = np.random.default_rng((seed, index)).permutation(len(names))[:count]
         lines += [f'{path.name}/{names[i]} {index}' for i in sorted(chosen)]

@@ -2,11 +2,11 @@
 from .amp import CPUAmpOptimWrapper
 from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
-from .runner import build_runner, command_line, load_config, use_amp
+from .runner import build_runner, check_schedule, command_line, load_config, use_amp
 from .visualization import InpaintingVisualizationHook
 
 __all__ = [
     'BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'EndedScheduleHook',
     'GlooSyncBatchNorm', 'InpaintingVisualizationHook', 'MeanLossHook', 'ValidateResumedHook',
-    'build_runner', 'command_line', 'load_config', 'use_amp'
+    'build_runner', 'check_schedule', 'command_line', 'load_config', 'use_amp'
 ]

@@ -124,6 +124,25 @@ def use_amp(cfg):
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def check_schedule(cfg):
+    """Refuse a training that ends before a part of its learning rate schedule begins.
+
+    Args:
+        cfg (Config): Of a training.
+
+    Raises:
+        ValueError: If it does; says which settings make the schedule shorter.
+    """
+    epochs, schedules = cfg.train_cfg.get('max_epochs'), cfg.get('param_scheduler') or []
+    for number, schedule in enumerate(schedules if isinstance(schedules, list) else [schedules]):
+        begin = schedule.get('begin', 0) if schedule.get('by_epoch', True) else 0
+        if epochs and begin >= epochs:
+            raise ValueError(
+                f'training ends after {epochs} epochs, and param_scheduler.{number} '
+                f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_epochs, '
+                f'or lower param_scheduler.{number}.begin, and the end of what goes before it')
+
+
 def build_runner(cfg):
     """The Runner of a config; without an accelerator, a distributed one runs over gloo."""
     if cfg.launcher != 'none' and get_device() == 'cpu':

@@ -78,6 +78,8 @@ def test_a_class_without_images_is_named(root):
     (root / 'train/n04').mkdir()
     with pytest.raises(FileNotFoundError, match='1 of 4 folders in .*/train hold no image: n04\n'):
         read(root)
+    with pytest.raises(FileNotFoundError, match='no images in .*/n04'):
+        subset(root / 'train', 0.1)
 
 
 def test_classes_that_would_be_numbered_differently_are_refused(root):
