@@ -7,6 +7,7 @@ from mmengine.config import ConfigDict
 from mmengine.device import get_device
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner.activation_checkpointing import turn_on_activation_checkpointing
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
@@ -103,6 +104,7 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
     model = build_model(cfg, size, device).train()
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    turn_on_activation_checkpointing(model, cfg.get('activation_checkpointing', []))
     batch = random_batch(cfg.model, size, batch_size)
     if device != 'cpu':
         torch.cuda.reset_peak_memory_stats()

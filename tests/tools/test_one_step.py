@@ -2,7 +2,11 @@
 from argparse import Namespace
 
 import pytest
+from mmengine.config import Config
+from mmengine.runner import activation_checkpointing
 from running import REPOSITORY, tool
+
+from afno_mm.engine.one_step import one_step
 
 GOOD = REPOSITORY / 'configs/mit_afno_b0_imagenet.py'
 HEADS = '''
@@ -66,3 +70,13 @@ def test_model_that_does_not_learn_is_refused(config, head, error, monkeypatch):
     options = Namespace(cfg_options=None, size=(64, 64), batch_size=1, amp=False)
     with pytest.raises(RuntimeError, match=error):
         step(config(head), options)
+
+
+def test_activation_checkpointing_of_the_config_is_that_of_the_step(monkeypatch):
+    recomputed = []
+    monkeypatch.setattr(activation_checkpointing, 'checkpoint', lambda forward, *args: (
+        recomputed.append(forward.__self__), forward(*args))[1])
+    cfg = Config.fromfile(REPOSITORY / 'configs/vit_fno_xs4_faces.py')
+    cfg.activation_checkpointing = ['backbone.layers.0', 'backbone.layers.3']
+    one_step(cfg, size=(16, 16))
+    assert len(set(map(id, recomputed))) == 2
