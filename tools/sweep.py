@@ -3,6 +3,7 @@
 The same command continues a sweep that was stopped, and runs again what failed.
 """
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def parse_args():
 
 def main():
     args = parse_args()
+    # Each training has a log of its own; MMEngine's lines would stand between commands to paste.
+    logging.disable(logging.INFO)
     sweep = load_sweep(args.config, Path(__file__).with_name('train.py').resolve(), args.work_dir,
                        args.stages, args.cfg_options, args.gpus)
     if args.dry_run:

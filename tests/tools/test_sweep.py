@@ -67,6 +67,7 @@ class Height(BaseMetric):
         return {self.name: results[0]}
 '''
 CONFIG = '''
+data_root = '{{{{$DATA_ROOT:nowhere}}}}'
 default_scope = 'mmengine'
 custom_imports = dict(imports=['climber'])
 model = dict(type='Climber', gain=1., backbone=dict(type='OneWeight'{init_cfg}))
@@ -100,6 +101,7 @@ def folder(tmp_path_factory):
     (folder / 'gains.py').write_text(SWEEP)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('OMP_NUM_THREADS', '1')
+        patch.setenv('DATA_ROOT', 'somewhere')  # which MMEngine logs
         patch.setenv('PYTHONPATH', f'{folder}:{REPOSITORY}')
         patch.syspath_prepend(folder)
         yield folder
@@ -239,6 +241,16 @@ def test_dry_run_prints_commands_of_what_is_left(finished, capsys):
         str(folder / 'runs/100/climb'), '--resume', '--cfg-options', 'model.gain=100',
         f'model.hold={folder / "hold"}']
     assert second.endswith(f'checkpoint="$(cat {folder}/runs/100/climb/last_checkpoint)"')
+
+
+def test_dry_run_prints_nothing_that_cannot_be_pasted(finished):
+    folder = finished[0]
+    result = subprocess.run(
+        [sys.executable, REPOSITORY / 'tools/sweep.py', folder / 'gains.py', '--work-dir',
+         folder / 'runs', '--dry-run', '--cfg-options', f'model.hold={folder / "hold"}'],
+        stdout=subprocess.PIPE, text=True, check=True)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        '#', '#', sys.executable, sys.executable]
 
 
 def test_several_gpus_are_launched_by_torchrun(folder):
