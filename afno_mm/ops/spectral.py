@@ -8,6 +8,8 @@ of the half that a real signal needs.
 import torch
 
 NORMS = ('ortho', 'forward')
+# An adjoint divides by the number of tokens where its transform does.
+ADJOINT_NORMS = {'ortho': 'ortho', 'forward': 'backward', 'backward': 'forward'}
 
 
 def highest_frequency(size, mode_fraction):
@@ -38,14 +40,15 @@ def rfft2(x, mode_fraction=1.0, norm='ortho'):
 
 def rfft2_modes(x, rows, columns, norm='ortho'):
     """As :func:`rfft2`, with the counts of modes to keep: ``K1 = rows``, ``K2 = columns``."""
-    z = torch.fft.rfft2(x, dim=(1, 2), norm=norm)[:, :, :columns]
-    if rows < z.shape[1]:
-        z = torch.cat([z[:, :(rows + 1) // 2], z[:, z.shape[1] - rows // 2:]], dim=1)
-    return z  # (B, K1, K2, C)
+    return _RealToModes.apply(x, rows, columns, norm, 1.)
 
 
 def irfft2(z, grid, norm='ortho'):
     """The real grid of a low-frequency spectrum; dropped frequencies are zero.
+
+    Of the columns that are their own mirror image, 0 and Nyquist, only the Hermitian part can
+    reach a real signal. CPU FFTs take it silently, cuFFT leaves the result undefined
+    (pytorch#154496); here all devices take it.
 
     Args:
         z (Tensor): Complex ``(B, K1, K2, C)``, laid out as by :func:`rfft2`.
@@ -55,37 +58,66 @@ def irfft2(z, grid, norm='ortho'):
     Returns:
         Tensor: Real ``(B, H, W, C)``.
     """
-    height, width = grid
-    kept = z.shape[1]
-    if kept % 2 == 0 and kept < height:
-        z = _spread_rows(z, kept + 1)  # The lowest row frequency, -m, needs one for its mirror.
-    z = _hermitian_columns(z, width)
-    z = _spread_rows(z, height)
-    # Columns beyond K2 are zero-filled by irfft2 itself.
-    return torch.fft.irfft2(z, s=(height, width), dim=(1, 2), norm=norm)
+    return _ModesToReal.apply(z, tuple(grid), norm, 1.)
 
 
-def _spread_rows(z, height):
-    """Zeros between the first and the negative row frequencies, ``height`` rows in all."""
-    kept = z.shape[1]
-    if kept == height:
-        return z
-    gap = z.new_zeros(z.shape[0], height - kept, *z.shape[2:])
-    return torch.cat([z[:, :(kept + 1) // 2], gap, z[:, (kept + 1) // 2:]], dim=1)
+class _RealToModes(torch.autograd.Function):
+    """The transform with ``pairs`` times its columns other than 0 and Nyquist.
 
-
-def _hermitian_columns(z, width):
-    """Make the columns that are their own mirror image, 0 and Nyquist, Hermitian.
-
-    Only their Hermitian part can reach a real signal. CPU FFTs take it silently,
-    cuFFT leaves the result undefined (pytorch#154496).
+    Each of those stands for a pair of frequencies, +v and -v, which the inverse sums. So the
+    adjoint is the inverse of half of them, and the inverse's adjoint the transform with twice
+    of them. Autograd's own is a complex FFT of all frequencies.
     """
-    nyquist = width // 2 if width % 2 == 0 else width
-    zero, interior, last = z[:, :, :1], z[:, :, 1:nyquist], z[:, :, nyquist:]
-    return torch.cat([_hermitian_part(zero), interior, _hermitian_part(last)], dim=2)
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, rows, columns, norm, pairs):
+        # Columns first: the transform along them then meets only those that are kept.
+        z = torch.fft.rfft(x, dim=2, norm=norm)[:, :, :columns]
+        z = torch.fft.fft(z, dim=1, norm=norm)
+        if rows < z.shape[1]:
+            z = torch.cat([z[:, :(rows + 1) // 2], z[:, z.shape[1] - rows // 2:]], dim=1)
+        return _scale_pairs(z, x.shape[2], pairs)  # (B, K1, K2, C)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, _, _, norm, pairs = inputs
+        ctx.adjoint = x.shape[1:3], ADJOINT_NORMS[norm], pairs / 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _ModesToReal.apply(grad, *ctx.adjoint), None, None, None, None
 
 
-def _hermitian_part(columns):
-    mirrored = columns.flip(1).roll(1, dims=1)  # row frequency u -> -u
-    # Not mirrored.conj(): custom operators in a compiled graph ignore its lazy bit.
-    return (columns + torch.complex(mirrored.real, -mirrored.imag)) / 2
+class _ModesToReal(torch.autograd.Function):
+    """The inverse of a spectrum with ``pairs`` times its columns other than 0 and Nyquist."""
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z, grid, norm, pairs):
+        height, width = grid
+        kept = z.shape[1]
+        if kept < height:
+            gap = z.new_zeros(z.shape[0], height - kept, *z.shape[2:])
+            z = torch.cat([z[:, :(kept + 1) // 2], gap, z[:, (kept + 1) // 2:]], dim=1)
+        z = _scale_pairs(torch.fft.ifft(z, dim=1, norm=norm), width, pairs)
+        # An inverse along rows is real where they were Hermitian.
+        z[:, :, ::width if width % 2 else width // 2].imag.zero_()
+        # Columns beyond K2 are zero-filled by irfft itself.
+        return torch.fft.irfft(z, width, dim=2, norm=norm)  # (B, H, W, C)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        z, _, norm, pairs = inputs
+        ctx.adjoint = *z.shape[1:3], ADJOINT_NORMS[norm], 2 * pairs
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _RealToModes.apply(grad, *ctx.adjoint), None, None, None
+
+
+def _scale_pairs(z, width, factor):
+    """In place: the columns that are not their own mirror image, as 0 and Nyquist are."""
+    if factor != 1:
+        z[:, :, 1:(width + 1) // 2] *= factor
+    return z
