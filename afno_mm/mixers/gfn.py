@@ -50,8 +50,12 @@ class GFN(nn.Module):
             weight = self.complex_weight.to(tokens.dtype)
             if grid != self.grid_size:
                 weight = FILTER_RESIZES[self.resize](weight, self.grid_size, grid)
+            # In the memory order that FFTs leave, where products are several times as fast.
+            weight = torch.view_as_complex(weight.permute(2, 1, 0, 3).contiguous())
+            weight = weight.permute(2, 1, 0)[None]  # (1, H, W//2+1, C)
             z = rfft2(tokens)  # (B, H, W//2+1, C)
-            y = irfft2(z * torch.view_as_complex(weight.contiguous()), grid)  # (B, H, W, C)
+            z = z * weight if torch.is_grad_enabled() else z.mul_(weight)
+            y = irfft2(z, grid)  # (B, H, W, C)
         return y.to(x.dtype)
 
     def extra_repr(self):

@@ -37,10 +37,17 @@ def resize_bilinear(weight, grid, new_grid):
         Tensor: Real ``(H', W'//2+1, C, 2)``.
     """
     height, width = new_grid
-    image = weight.flatten(2).permute(2, 0, 1)[None]  # (1, 2C, H, W//2+1)
-    image = F.interpolate(
-        image, size=(height, width // 2 + 1), mode='bilinear', align_corners=True)
-    return image[0].permute(1, 2, 0).unflatten(2, weight.shape[2:]).contiguous()
+    rows, columns = (_interpolation(old, new, weight) for old, new in zip(
+        weight.shape, (height, width // 2 + 1)))
+    weight = (rows @ weight.flatten(1)).unflatten(1, weight.shape[1:])  # (H', W//2+1, C, 2)
+    weight = columns @ weight.permute(2, 1, 0, 3).flatten(2)  # (C, W'//2+1, H' * 2)
+    return weight.unflatten(2, (height, 2)).permute(2, 1, 0, 3)
+
+
+def _interpolation(old, new, like):
+    """The matrix ``(new, old)`` that interpolates linearly between kept ends."""
+    identity = torch.eye(old, dtype=like.dtype, device=like.device)[None]
+    return F.interpolate(identity, size=new, mode='linear', align_corners=True)[0].T
 
 
 def resize_exact(weight, grid, new_grid):
