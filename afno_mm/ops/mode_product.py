@@ -19,9 +19,32 @@ def mode_product(z, weights1, weights2):
         Tensor: Complex ``(B, K1, K2, C)``.
     """
     rows, columns = z.shape[1:3]
-    first = weights1[..., :(rows + 1) // 2, :columns, :]
-    last = weights2[..., weights2.shape[-3] - rows // 2:, :columns, :]
-    weights = torch.view_as_complex(torch.cat([first, last], dim=-3))  # (k, b, b, K1, K2)
-    z = z.unflatten(-1, weights.shape[:2])  # (B, K1, K2, k, b)
-    out = z.permute(1, 2, 3, 0, 4) @ weights.permute(3, 4, 0, 1, 2)  # (K1, K2, k, B, b)
-    return out.permute(3, 0, 1, 2, 4).flatten(3)
+    sizes = (rows + 1) // 2, rows // 2
+    weights = (weights1[..., :sizes[0], :columns, :],
+               weights2[..., weights2.shape[-3] - sizes[1]:, :columns, :])
+    halves = z.unflatten(-1, weights1.shape[:2]).split(sizes, dim=1)  # (B, K1 / 2, K2, k, b)
+    halves = [_Product.apply(half, torch.view_as_complex(w)) for half, w in zip(halves, weights)]
+    return torch.cat(halves, dim=1).flatten(3)
+
+
+class _Product(torch.autograd.Function):
+    """``(B, U, V, k, i)`` by ``(k, i, o, U, V)``, both complex.
+
+    Neither the weights' layout nor their conjugate is one that matrix products take, and
+    autograd would keep the copies of that.
+    """
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z, weights):
+        return torch.einsum('buvki,kiouv->buvko', z, weights)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        z, weights = ctx.saved_tensors
+        grad_z = _Product.apply(grad.conj(), weights.transpose(1, 2)).conj()
+        return grad_z, torch.einsum('buvki,buvko->kiouv', z.conj(), grad)
