@@ -22,13 +22,15 @@ def mode_product(z, weights1, weights2):
     sizes = (rows + 1) // 2, rows // 2
     weights = (weights1[..., :sizes[0], :columns, :],
                weights2[..., weights2.shape[-3] - sizes[1]:, :columns, :])
-    halves = z.unflatten(-1, weights1.shape[:2]).split(sizes, dim=1)  # (B, K1 / 2, K2, k, b)
-    halves = [_Product.apply(half, torch.view_as_complex(w)) for half, w in zip(halves, weights)]
-    return torch.cat(halves, dim=1).flatten(3)
+    # In the weights' memory order, which their gradient then has, too.
+    z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
+    halves = [_Product.apply(half, torch.view_as_complex(w))
+              for half, w in zip(z.split(sizes, dim=3), weights)]
+    return torch.cat(halves, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
 
 
 class _Product(torch.autograd.Function):
-    """``(B, U, V, k, i)`` by ``(k, i, o, U, V)``, both complex.
+    """``(B, k, i, U, V)`` by ``(k, i, o, U, V)``, both complex.
 
     Neither the weights' layout nor their conjugate is one that matrix products take, and
     autograd would keep the copies of that.
@@ -37,7 +39,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(z, weights):
-        return torch.einsum('buvki,kiouv->buvko', z, weights)
+        return torch.einsum('bkiuv,kiouv->bkouv', z, weights)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -47,4 +49,4 @@ class _Product(torch.autograd.Function):
     def backward(ctx, grad):
         z, weights = ctx.saved_tensors
         grad_z = _Product.apply(grad.conj(), weights.transpose(1, 2)).conj()
-        return grad_z, torch.einsum('buvki,buvko->kiouv', z.conj(), grad)
+        return grad_z, torch.einsum('bkiuv,bkouv->kiouv', z.conj(), grad.contiguous())
