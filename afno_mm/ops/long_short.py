@@ -52,11 +52,11 @@ def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_r
     rank = k_landmarks.shape[1]
     margin = max(window_size // 2, 1)
     in_grid = q.new_ones(1, height, width, 1, dtype=torch.bool)
-    mask = F.pad(_windows(in_grid, 1, window_size, margin), (0, 0, rank, 0), value=True)
+    mask = F.pad(_flat(_windows(in_grid, 1, window_size, margin)), (0, 0, rank, 0), value=True)
     y = F.scaled_dot_product_attention(
-        _windows(q, num_heads, window_size),
-        _with_landmarks(_windows(k, num_heads, window_size, margin), k_landmarks, num_heads),
-        _with_landmarks(_windows(v, num_heads, window_size, margin), v_landmarks, num_heads),
+        _flat(_windows(q, num_heads, window_size)),
+        _Keys.apply(k, k_landmarks, num_heads, window_size, margin),
+        _Keys.apply(v, v_landmarks, num_heads, window_size, margin),
         mask.transpose(2, 3),  # (1, windows, 1, keys), the same for all queries of a window
         drop_rate)  # (B * heads, windows, w^2, C / heads)
     rows, columns = -(-height // window_size), -(-width // window_size)
@@ -65,15 +65,54 @@ def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_r
     return y[:, :height, :width]
 
 
+class _Keys(torch.autograd.Function):
+    """Landmarks ``(B, r, C)`` and after them the tokens in and around each window.
+
+    ``(B * heads, windows, r + (w + 2 * margin)^2, C / heads)`` in the dtype of the tokens,
+    written once. Each token is in several windows: their gradients are added tile by tile.
+    """
+
+    @staticmethod
+    def forward(x, landmarks, num_heads, window_size, margin):
+        windows, rank = _windows(x, num_heads, window_size, margin), landmarks.shape[1]
+        landmarks = landmarks.unflatten(2, (num_heads, -1)).transpose(1, 2)
+        size, channels = windows.shape[5:]
+        keys = x.new_empty(*windows.shape[:4], rank + size**2, channels)
+        keys[..., :rank, :] = landmarks[:, :, None, None]
+        keys[..., rank:, :].unflatten(-2, (size, size)).copy_(windows)
+        return keys.flatten(2, 3).flatten(0, 1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, landmarks, ctx.num_heads, ctx.window_size, ctx.margin = inputs
+        ctx.shape, ctx.rank, ctx.dtype = x.shape, landmarks.shape[1], landmarks.dtype
+
+    @staticmethod
+    def backward(ctx, grad):
+        batch, height, width, channels = ctx.shape
+        w, margin, heads = ctx.window_size, ctx.margin, ctx.num_heads
+        rows, columns, size = -(-height // w), -(-width // w), w + 2 * margin
+        grad = grad.view(batch, heads, rows, columns, -1, channels // heads)
+        # Rounded after the sum over the windows, which may leave the range of float16.
+        grad_landmarks = grad[..., :ctx.rank, :].sum((2, 3), dtype=ctx.dtype)
+        windows = grad[..., ctx.rank:, :].unflatten(-2, (size, size)).permute(0, 2, 4, 3, 5, 1, 6)
+        extra = -(-size // w) - 1
+        tiles = grad.new_zeros(
+            batch, rows + extra, w, columns + extra, w, heads, channels // heads)
+        for i in range(extra + 1):
+            for j in range(extra + 1):
+                part = windows[:, :, i * w:(i + 1) * w, :, j * w:(j + 1) * w]
+                tiles[:, i:i + rows, :part.shape[2], j:j + columns, :part.shape[4]] += part
+        grad_x = tiles.flatten(5).flatten(3, 4).flatten(1, 2)
+        grad_x = grad_x[:, margin:margin + height, margin:margin + width]
+        return grad_x, grad_landmarks.transpose(1, 2).flatten(2), None, None, None
+
+
 def _windows(x, num_heads, window_size, margin=0):
     """The windows of a grid, each with a margin of its surroundings, zeros off the grid.
 
-    Windows come as SDPA's second axis, images and heads as its first, because CUDA kernels
-    take at most 65 535 of each (pytorch#142228), and 16 images of 256 x 256 tokens have 65 536
-    windows of 4 x 4.
-
     Returns:
-        Tensor: ``(B * heads, windows, (w + 2 * margin)^2, C / heads)``.
+        Tensor: ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
     """
     height, width = x.shape[1:3]
     below, right = (margin + -size % window_size for size in (height, width))
@@ -81,13 +120,14 @@ def _windows(x, num_heads, window_size, margin=0):
     size = window_size + 2 * margin
     x = x.unfold(1, size, window_size).unfold(2, size, window_size)
     x = x.unflatten(3, (num_heads, -1))  # (B, rows, columns, heads, C / heads, size, size)
-    x = x.permute(0, 3, 1, 2, 5, 6, 4)
-    return x.flatten(4, 5).flatten(2, 3).flatten(0, 1)
+    return x.permute(0, 3, 1, 2, 5, 6, 4)
 
 
-def _with_landmarks(windows, landmarks, num_heads):
-    """``(B, r, C)`` landmarks in front of the tokens of each window."""
-    landmarks = landmarks.unflatten(2, (num_heads, -1)).transpose(1, 2).flatten(0, 1)
-    landmarks = landmarks.unsqueeze(1).expand(-1, windows.shape[1], -1, -1)
-    # Rounded here and not earlier: their gradient is summed over the windows before rounding.
-    return torch.cat([landmarks.to(windows.dtype), windows], dim=2)
+def _flat(windows):
+    """Windows for SDPA, ``(B * heads, windows, tokens, C / heads)``.
+
+    They come as its second axis, images and heads as its first, because CUDA kernels take at
+    most 65 535 of each (pytorch#142228), and 16 images of 256 x 256 tokens have 65 536 windows
+    of 4 x 4.
+    """
+    return windows.flatten(4, 5).flatten(2, 3).flatten(0, 1)
