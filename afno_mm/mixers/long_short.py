@@ -1,6 +1,7 @@
 """Attention of the Long-Short Transformer."""
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from ..ops import dynamic_projection, full_precision, long_short
 from ..registry import MODELS
@@ -22,6 +23,9 @@ class LS(nn.Module):
     tokens), whatever the dtype of the module and under any autocast. The rest runs in the
     parameters' dtype, or autocast's; the output has the dtype of ``x``. Float16 needs loss
     scaling all the same: what a mean loss sends back to a window is below its range.
+
+    Kept for backward are the tokens, queries, keys, values and the result of the attention, 5
+    times the tokens; the rest is computed again.
 
     Parameters are those of the published layer: ``qkv (3C, C)``, ``proj (C, C)``,
     ``to_dynamic_projection (num_heads * r, C)``, and the norms ``dual_ln_full`` of all keys
@@ -65,15 +69,24 @@ class LS(nn.Module):
 
     def forward(self, x):
         check_grid(x, self.embed_dims)
+        drop_rate = self.attn_drop if self.training else 0.
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
+        y = checkpoint(self._attend, x, q, k, v, drop_rate, use_reentrant=False,
+                       preserve_rng_state=drop_rate > 0)
+        return self.proj(y).to(x.dtype)
+
+    def _attend(self, x, q, k, v, drop_rate):
+        """All between the two projections, computed again in backward.
+
+        Its keys and values, copied for every window, would be 13 times the tokens.
+        """
         with full_precision(x) as tokens:
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
             landmarks = [_norm(self.dual_ln_dp, t)  # (B, r, C)
                          for t in dynamic_projection(scores, k, v, self.num_heads)]
-        y = long_short(q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads,
-                       self.window_size, self.attn_drop if self.training else 0.)
-        return self.proj(y).to(x.dtype)
+        return long_short(q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads,
+                          self.window_size, drop_rate)
 
     def extra_repr(self):
         return (f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, '

@@ -79,3 +79,24 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
     expected = torch.fft.ifft2(full, dim=(1, 2), norm='ortho')
     torch.testing.assert_close(y, expected.real)
     assert expected.imag.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize('norm', ['ortho', 'forward', 'backward'])
+@pytest.mark.parametrize('grid, modes', [
+    ((1, 1), (1, 1)), ((1, 5), (1, 2)), ((4, 6), (4, 4)), ((5, 7), (4, 4)), ((6, 2), (3, 2))])
+def test_gradients_of_all_orders(grid, modes, norm):
+    x = torch.randn(1, *grid, 2, dtype=torch.float64, requires_grad=True)
+    z = torch.randn(1, *modes, 2, dtype=torch.complex128, requires_grad=True)
+    for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
+        assert check(lambda x: rfft2_modes(x, *modes, norm), x)
+        assert check(lambda z: irfft2(z, grid, norm), z)
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+def test_gradients_are_those_of_torch(grid):
+    x = torch.randn(2, *grid, 3, dtype=torch.float64, requires_grad=True)
+    expected = torch.fft.rfft2(x, dim=(1, 2), norm='ortho')
+    weight = torch.randn_like(expected)
+    expected, actual = (torch.autograd.grad((z * weight).real.sum(), x)
+                        for z in (expected, rfft2(x)))
+    torch.testing.assert_close(actual, expected)
