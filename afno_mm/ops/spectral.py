@@ -6,6 +6,7 @@ Steps (1) and (3) of the Fourier mixers (Sec. 3.2 of the AFNO paper). A grid is
 of the half that a real signal needs.
 """
 import torch
+from torch.autograd import forward_ad
 
 NORMS = ('ortho', 'forward')
 # An adjoint divides by the number of tokens where its transform does.
@@ -40,7 +41,7 @@ def rfft2(x, mode_fraction=1.0, norm='ortho'):
 
 def rfft2_modes(x, rows, columns, norm='ortho'):
     """As :func:`rfft2`, with the counts of modes to keep: ``K1 = rows``, ``K2 = columns``."""
-    return _RealToModes.apply(x, rows, columns, norm, 1.)
+    return _apply(_RealToModes, x, rows, columns, norm, 1.)
 
 
 def irfft2(z, grid, norm='ortho'):
@@ -58,7 +59,13 @@ def irfft2(z, grid, norm='ortho'):
     Returns:
         Tensor: Real ``(B, H, W, C)``.
     """
-    return _ModesToReal.apply(z, tuple(grid), norm, 1.)
+    return _apply(_ModesToReal, z, tuple(grid), norm, 1.)
+
+
+def _apply(transform, *inputs):
+    if torch.jit.is_tracing() or forward_ad._current_level >= 0:
+        return transform.forward(*inputs)  # Traces hold, and tangents follow, plain operators.
+    return transform.apply(*inputs)
 
 
 class _RealToModes(torch.autograd.Function):
