@@ -78,7 +78,7 @@ class LS(nn.Module):
     def _attend(self, x, q, k, v, drop_rate):
         """All between the two projections, computed again in backward.
 
-        Its keys and values, copied for every window, would be 13 times the tokens.
+        Kept, it would be 13 times the tokens, 9 of them keys and values copied for windows.
         """
         with full_precision(x) as tokens:
             scores = _linear(self.to_dynamic_projection, tokens)
