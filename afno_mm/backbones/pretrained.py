@@ -1,6 +1,7 @@
 """Pre-trained weights for a backbone, with every tensor accounted for."""
 import inspect
 import logging
+from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
@@ -51,8 +52,11 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         'mismatched' (there in another shape) and 'unused' (in the checkpoint only).
 
     Raises:
+        FileNotFoundError: If there is no such file; says what makes it.
         ValueError: If fewer values fit than ``min_match`` asks for.
     """
+    if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().is_file():
+        raise FileNotFoundError(_how_to_get(checkpoint))
     state = CheckpointLoader.load_checkpoint(checkpoint, map_location=map_location)
     for key in ('state_dict', 'model'):
         state = state.get(key, state)
@@ -93,6 +97,17 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
     print_log(summary, logger='current', level=level)
     return report
+
+
+def _how_to_get(checkpoint):
+    lines = [f'there are no pre-trained weights {checkpoint}']
+    config = Path('configs', f'{Path(checkpoint).parent.name}.py')
+    if config.is_file():  # work dirs are named after configs
+        lines.append(f'  python tools/train.py {config}     makes them')
+    lines += ['  model.backbone.init_cfg.checkpoint=FILE     takes those that you have',
+              '  model.backbone.init_cfg=None     trains from random weights',
+              'The last two follow --cfg-options.']
+    return '\n'.join(lines)
 
 
 def _convert(module, state, prefix=''):

@@ -155,6 +155,20 @@ def test_weights_that_hardly_fit_are_refused(tmp_path):
         make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
 
 
+@pytest.mark.parametrize('folder, maker', [
+    ('mit_afno_b0_images', 'train.py configs/mit_afno_b0_images.py     makes them'),
+    ('other', 'None     trains')])
+def test_missing_weights_say_what_makes_them(folder, maker, tmp_path, monkeypatch):
+    (tmp_path / 'configs').mkdir()
+    (tmp_path / 'configs/mit_afno_b0_images.py').touch()
+    monkeypatch.chdir(tmp_path)
+    cfg = dict(type='Pretrained', checkpoint=f'work_dirs/{folder}/epoch_12.pth')
+    with pytest.raises(FileNotFoundError, match=f'{folder}/epoch_12.pth\n') as error:
+        make(init_cfg=cfg).init_weights()
+    assert maker in str(error.value) and 'init_cfg=None' in str(error.value)
+    assert ('makes them' in str(error.value)) == ('makes them' in maker)
+
+
 def test_weights_of_the_segformer_authors_name_the_converter(tmp_path):
     path = saved(tmp_path, {'patch_embed1.proj.weight': torch.zeros(1)})
     with pytest.raises(ValueError, match='mit2mmseg'):
