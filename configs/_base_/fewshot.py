@@ -73,4 +73,5 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook'))
 custom_hooks = [dict(type='afno_mm.MeanLossHook'), dict(type='afno_mm.BestValueHook')]
 visualizer = dict(
-    type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+    type='afno_mm.PartsVisualizer', vis_backends=[dict(type='LocalVisBackend')],
+    name='visualizer')

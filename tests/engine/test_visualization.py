@@ -1,13 +1,17 @@
-"""Pictures of reconstructions: what is in them, which are drawn, and where they go."""
+"""Pictures of predictions: what is in them, which are drawn, and where they go."""
 from types import SimpleNamespace
 
 import mmcv
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
+from mmpretrain.visualization import UniversalVisualizer
+from mmseg.structures import SegDataSample
 
-from afno_mm.engine import InpaintingVisualizationHook
+from afno_mm.engine import (ClassVisualizationHook, InpaintingVisualizationHook,
+                            PartsVisualizer)
 
 
 def sample(index):
@@ -57,3 +61,25 @@ def test_every_nth_image_whatever_the_batches(runner):
 def test_draws_only_when_enabled(runner):
     InpaintingVisualizationHook().after_val_iter(runner, 0, None, [sample(0)])
     assert not runner.visualizer.drawn
+
+
+def test_classified_images_keep_their_colours(tmp_path):
+    UniversalVisualizer.get_instance('colours', vis_backends=[])
+    hook = ClassVisualizationHook(enable=True, interval=1, out_dir=str(tmp_path), resize=64)
+    blue, green, red = 200, 100, 50
+    image = torch.tensor([blue, green, red], dtype=torch.uint8)[:, None, None].expand(3, 32, 32)
+    sample = DataSample(metainfo=dict(img_path='val/discs/a.JPEG')).set_gt_label(0)
+    hook.after_test_iter(None, 0, dict(inputs=[image]), [sample])
+    picture, = tmp_path.glob('*.png')
+    assert mmcv.imread(str(picture))[60, 60].tolist() == [blue, green, red]
+
+
+def test_parts_are_drawn_without_names(tmp_path):
+    visualizer = PartsVisualizer(alpha=1.)
+    visualizer.dataset_meta = dict(classes=['ground', 'part'], palette=[[0, 0, 0], [9, 99, 199]])
+    label = PixelData(data=torch.arange(40).view(1, 40, 1).expand(1, 40, 60) // 20)
+    sample = SegDataSample(gt_sem_seg=label, pred_sem_seg=label)
+    path = str(tmp_path / 'two.png')
+    visualizer.add_datasample('two', np.zeros((40, 60, 3), np.uint8), sample, out_file=path)
+    colours = mmcv.imread(path, channel_order='rgb').reshape(-1, 3)
+    assert set(map(tuple, colours.tolist())) == {(0, 0, 0), (9, 99, 199)}
