@@ -5,6 +5,7 @@ for inpainting the mean colour of the training images, the masked image as it is
 image filled with its mean colour.
 """
 import argparse
+from pathlib import Path
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 import mmengine
@@ -23,12 +24,19 @@ def parse_args():
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='settings that replace those of the config, such as '
                         'test_dataloader.dataset.indices=1000 for the first images only')
-    parser.add_argument('--beside', metavar='METRICS.json', help="print a model's scores beside "
-                        'them, as written by tools/test.py --out-item metrics')
+    parser.add_argument('--beside', nargs='+', default=[], metavar='METRICS.json',
+                        help='print the scores of models beside them, as written by '
+                        'tools/test.py --out-item metrics')
     return parser.parse_args()
 
 
-def segmentation(cfg, model):
+def models_scores(files):
+    """Name of the model -> its scores; several are named after the folders of their files."""
+    names = ['the model'] if len(files) == 1 else [str(Path(file).parent) for file in files]
+    return {name: mmengine.load(file) for name, file in zip(names, files)}
+
+
+def segmentation(cfg, models):
     train, val = (
         DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})
         for loader in (cfg.train_dataloader, cfg.test_dataloader))
@@ -40,21 +48,21 @@ def segmentation(cfg, model):
     print(f'\nmIoU on {len(val)} validation images')
     print(f"  most frequent class of each pixel in {len(train)} training images: "
           f"{baseline['mIoU']:.2f}")
-    if model:
-        print(f"  the model: {model['mIoU']:.2f}")
+    for name, scores in models.items():
+        print(f"  {name}: {scores['mIoU']:.2f}")
 
 
-def classification(cfg, model):
+def classification(cfg, models):
     train, val = (DATASETS.build(loader.dataset).get_gt_labels()
                   for loader in (cfg.train_dataloader, cfg.test_dataloader))
     share = np.mean(val == np.bincount(train).argmax())
     print(f'top-1 accuracy on {len(val)} validation images')
     print(f'  most frequent class of {len(train)} training images: {100 * share:.2f}')
-    if model:
-        print(f"  the model: {model['accuracy/top1']:.2f}")
+    for name, scores in models.items():
+        print(f"  {name}: {scores['accuracy/top1']:.2f}")
 
 
-def inpainting(cfg, model):
+def inpainting(cfg, models):
     val = DATASETS.build(cfg.test_dataloader.dataset)
     # Training images as they are tested: random crops and flips do not change the mean.
     train = DATASETS.build({**cfg.train_dataloader.dataset,
@@ -63,8 +71,7 @@ def inpainting(cfg, model):
     colour = mean_colour(item['inputs'] for item in progress(train))
     print('\nscoring')
     scores = score_fillings(colour, val, cfg.test_evaluator)
-    if model:
-        scores['the model'] = model
+    scores.update(models)
     names = list(next(iter(scores.values())))
     width = max(map(len, scores))
     print(f'\n{len(val)} validation images, {len(train)} training images')
@@ -79,13 +86,13 @@ def main():
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = mmengine.load(args.beside) if args.beside else None
+    models = models_scores(args.beside)
     if cfg.get('default_scope') == 'mmseg':
-        segmentation(cfg, model)
+        segmentation(cfg, models)
     elif type_name(cfg.model.type) == 'InpaintingModel':
-        inpainting(cfg, model)
+        inpainting(cfg, models)
     elif type_name(cfg.model.type) == 'ImageClassifier':
-        classification(cfg, model)
+        classification(cfg, models)
     else:
         raise ValueError('this scores segmentation, classification and inpainting, got a config '
                          f"with default_scope {cfg.get('default_scope')!r} and a {cfg.model.type}")

@@ -208,6 +208,12 @@ def test_baseline_is_printed_beside_the_model(config, tmp_path):
     assert 'most frequent class of each pixel in 4 training images: ' in output
     assert 'the model: 43.21' in output
 
+    (tmp_path / 'tuned').mkdir()
+    (tmp_path / 'tuned/metrics.json').write_text('{"mIoU": 56.78}')
+    output = tool('baseline.py', config, '--beside', tmp_path / 'metrics.json',
+                  tmp_path / 'tuned/metrics.json')
+    assert f'{tmp_path}: 43.21\n  {tmp_path}/tuned: 56.78' in output
+
 
 def test_slurm_gets_the_job_and_the_arguments_of_train(tmp_path):
     srun = tmp_path / 'srun'
