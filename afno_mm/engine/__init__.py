@@ -3,11 +3,10 @@ from .amp import CPUAmpOptimWrapper
 from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
 from .runner import build_runner, check_schedule, command_line, load_config, use_amp
-from .visualization import ClassVisualizationHook, InpaintingVisualizationHook, PartsVisualizer
+from .visualization import InpaintingVisualizationHook
 
 __all__ = [
-    'BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'ClassVisualizationHook',
-    'EndedScheduleHook', 'GlooSyncBatchNorm', 'InpaintingVisualizationHook', 'MeanLossHook',
-    'PartsVisualizer', 'ValidateResumedHook', 'build_runner', 'check_schedule', 'command_line',
-    'load_config', 'use_amp'
+    'BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'EndedScheduleHook',
+    'GlooSyncBatchNorm', 'InpaintingVisualizationHook', 'MeanLossHook', 'ValidateResumedHook',
+    'build_runner', 'check_schedule', 'command_line', 'load_config', 'use_amp'
 ]

@@ -10,8 +10,8 @@ from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 from mmseg.structures import SegDataSample
 
-from afno_mm.engine import (ClassVisualizationHook, InpaintingVisualizationHook,
-                            PartsVisualizer)
+from afno_mm.engine import InpaintingVisualizationHook
+from afno_mm.engine.drawing import ClassVisualizationHook, PartsVisualizer
 
 
 def sample(index):
