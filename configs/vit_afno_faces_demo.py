@@ -6,7 +6,8 @@
 # Expect: 21 mIoU, against 11.6 of the most frequent class of each pixel (both measured by us, from
 # random weights). Parameters: 0.64M. It also starts from vit_afno_inpainting_demo.py's weights:
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
-# which on these pictures gains nothing (20 mIoU). The network sees them at 64x64.
+# which on these pictures gains nothing (19 to 20 mIoU, docs/few_shot.md).
+# The network sees them at 64x64.
 _base_ = ['_base_/fewshot.py']
 data_root = '{{$PARTS_DATASET:data/parts}}/faces'
 train_pipeline = [
