@@ -13,7 +13,7 @@ from ..spectral import highest_frequency, irfft2, rfft2
 
 # Measured on CPUs. Above so many multiplications per token an FFT is faster than products.
 MOST_PRODUCTS = 300
-CHANNELS = 16  # that a CPU's thread transforms at a time
+CHANNELS = 32  # that a CPU's thread transforms at a time
 
 
 def pieces(size, step, like):
