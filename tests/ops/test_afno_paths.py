@@ -8,7 +8,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from afno_mm.ops import afno, choose_path, reference
-from afno_mm.ops.afno_paths import PATHS, VARIABLE, real_transforms, torch_path
+from afno_mm.ops.afno_paths import PATHS, VARIABLE, real_transforms
 
 GRIDS = [(1, 1), (1, 5), (6, 1), (2, 2), (8, 8), (9, 8), (7, 16), (6, 7), (13, 10)]
 THRESHOLD = 1.5
@@ -22,8 +22,7 @@ def path(request, monkeypatch):
     if transform:
         limit = {'FFT': 0, 'products': math.inf}[transform[0]]
         monkeypatch.setattr(real_transforms, 'MOST_PRODUCTS', limit)
-        monkeypatch.setattr(real_transforms, 'CHANNELS', 5)
-        monkeypatch.setattr(torch_path, 'FREQUENCIES', 7)
+        monkeypatch.setattr(real_transforms, 'PIECE', 1000)
     reason = PATHS[name].refusal(torch.zeros(1, 8, 8, 12))
     if reason is not None:
         pytest.skip(reason)

@@ -13,12 +13,17 @@ from ..spectral import highest_frequency, irfft2, rfft2
 
 # Measured on CPUs. Above so many multiplications per token an FFT is faster than products.
 MOST_PRODUCTS = 300
-CHANNELS = 32  # that a CPU's thread transforms at a time
+# Bytes of a tensor that a CPU's thread works on at a time, to stay in its cache and never to ask
+# the system for fresh pages. Smaller ones gain nothing and have threads wait for each other.
+PIECE = 2**21
 
 
-def pieces(size, step, like):
-    """Slices for all threads of a CPU to work on in its cache; all at once elsewhere."""
-    step = step * torch.get_num_threads() if like.device.type == 'cpu' else size
+def pieces(x, dim):
+    """Slices of a dimension to work on in a CPU's cache; one slice on other devices."""
+    size = x.shape[dim]
+    step = size
+    if x.device.type == 'cpu':
+        step = max(1, PIECE * torch.get_num_threads() * size // x.nbytes)
     return [slice(i, min(i + step, size)) for i in range(0, size, step)]
 
 
@@ -52,7 +57,7 @@ class _Fft(_Transform):
 
     def spectrum(self, x):
         z = self.empty(x, self.shape[3])
-        for c in pieces(self.shape[3], CHANNELS, x):
+        for c in pieces(x, 3):
             part = rfft2(x[..., c], self.mode_fraction, self.norm).flatten(0, 2)
             z[0, :, c], z[1, :, c] = part.real, part.imag
         return z
@@ -60,7 +65,7 @@ class _Fft(_Transform):
     def grid(self, z, residual):
         batch, height, width, channels = self.shape
         y = z.new_empty(self.shape)
-        for c in pieces(channels, CHANNELS, z):
+        for c in pieces(y, 3):
             part = torch.complex(z[0, :, c], z[1, :, c])
             part = part.unflatten(0, (batch, self.rows, self.columns))
             y[..., c] = irfft2(part, (height, width), self.norm)

@@ -13,9 +13,6 @@ from torch import Tensor
 from ..precision import full_precision
 from .real_transforms import pieces, real_transform
 
-# What a CPU thread works on at a time. Fewer means more meetings of threads, for no gain.
-FREQUENCIES = 4096
-
 
 def refusal(x):
     """What the reference path is for."""
@@ -46,7 +43,7 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
         hidden, alive = _kept(transform, x, w1, sparsity_threshold, keep)
         out = torch.empty_like(z) if keep else z
         first, second = _three(w1), _three(w2)
-        for f in pieces(z.shape[1], FREQUENCIES, z):
+        for f in pieces(z, 1):
             a = _blocks(hidden[:, f] if keep else transform.empty(x, k * h, z[:, f].shape[1]), k)
             a = _product(_blocks(z[:, f], k), first, a).add_(b1[:, :, None]).relu_()
             o = _product(a, second, _blocks(out[:, f], k)).add_(b2[:, :, None])
@@ -72,7 +69,7 @@ def _backward(g: Tensor, z: Tensor, hidden: Tensor, alive: Tensor, w1: Tensor, w
         first, second = _three(_adjoint(w1)), _three(_adjoint(w2))
         sums1, sums2 = g.new_zeros(3, k, b, h), g.new_zeros(3, k, h, b)
         gb1, gb2 = g.new_zeros(2, k, h), g.new_zeros(2, k, b)
-        for f in pieces(z.shape[1], FREQUENCIES, z):
+        for f in pieces(z, 1):
             a, o = _blocks(hidden[:, f], k), _blocks(u[:, f], k)
             if alive.numel():
                 o *= _blocks(alive[:, f], k)
