@@ -86,7 +86,7 @@ def _call(function, shape, *tensors):
         *(None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors))
 
 
-@torch.library.custom_op('afno_mm::forward', mutates_args=(), device_types='cpu')
+@torch.library.custom_op('afno_mm::compiled_afno', mutates_args=(), device_types='cpu')
 def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
              b2: Tensor, sparsity_threshold: float, mode_fraction: float, norm: str,
              residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -106,7 +106,7 @@ def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep
     return torch.empty_like(x), *kept
 
 
-@torch.library.custom_op('afno_mm::backward', mutates_args=(), device_types='cpu')
+@torch.library.custom_op('afno_mm::compiled_afno_backward', mutates_args=(), device_types='cpu')
 def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, mask: Tensor, w1: Tensor,
               w2: Tensor, sparsity_threshold: float, mode_fraction: float,
               norm: str, residual: bool, to_tokens: bool, to_weights: bool

@@ -31,7 +31,7 @@ def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
     return y.to(x.dtype)
 
 
-@torch.library.custom_op('afno_mm::torch_path', mutates_args=())
+@torch.library.custom_op('afno_mm::torch_afno', mutates_args=())
 def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
              sparsity_threshold: float, mode_fraction: float, norm: str, residual: bool,
              keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -55,7 +55,7 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
     return y, z if keep else x.new_empty(0), hidden, alive
 
 
-@torch.library.custom_op('afno_mm::torch_path_backward', mutates_args=())
+@torch.library.custom_op('afno_mm::torch_afno_backward', mutates_args=())
 def _backward(g: Tensor, z: Tensor, hidden: Tensor, alive: Tensor, w1: Tensor, w2: Tensor,
               mode_fraction: float, norm: str, residual: bool, for_tokens: bool,
               for_weights: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
