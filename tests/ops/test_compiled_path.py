@@ -30,16 +30,20 @@ def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
 def values_and_gradients(tensors, path, **options):
     leaves = [t.detach().clone().requires_grad_() for t in tensors]
     y = afno(*leaves, 1., path=path, **options)
-    cotangent = torch.linspace(-1, 1.3, y.numel(), dtype=y.dtype).sin().view_as(y)
+    cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y.dtype)
     return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
 
 
 def assert_agrees(tensors, **options):
+    batch, height, width, _ = tensors[0].shape
+    # The gradient of a weight may be a small sum of as many large numbers as there are tokens.
+    terms = (batch * height * width)**.5
+    if options.get('norm') == 'forward':
+        terms *= (height * width)**.5
     actual = values_and_gradients(tensors, 'compiled', **options)
     expected = values_and_gradients([t.double() for t in tensors], 'reference', **options)
     for name, a, e in zip(('y', *NAMES), actual, expected):
-        # Gradients of few weights may be small sums of large numbers.
-        assert (a - e).norm() <= 1e-5 * (e.norm() + 1), name
+        assert (a - e).norm() <= 1e-5 * (e.norm() + terms), name
 
 
 @settings(deadline=None, max_examples=40)
