@@ -1,14 +1,15 @@
 """AFNO on CPUs by three sweeps of compiled code (``cpu/afno.c``), float32.
 
 Kept for backward are the spectrum and the hidden layer, each as large as the tokens (a
-quarter of them for a quarter of the modes), and a mask of what survived the shrinkage, 1/24
-(AVX-512) or 1/12 of that.
+quarter of them for a quarter of the modes). What survived the shrinkage is in the signs of the
+hidden layer.
 """
 import ctypes
 import math
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..precision import full_precision
@@ -46,12 +47,21 @@ def refusal(x):
 
 def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
     with full_precision(x) as tokens:
-        weights = [w.to(tokens.dtype) for w in weights]
+        weights = _at_least_square([w.to(tokens.dtype) for w in weights])
         differentiated = torch.is_grad_enabled() and any(
             t.requires_grad for t in (tokens, *weights))
         y, *_ = _forward(tokens.contiguous(), *(w.contiguous() for w in weights),
                            sparsity_threshold, mode_fraction, norm, residual, differentiated)
     return y.to(x.dtype)
+
+
+def _at_least_square(weights):
+    """With units added to a hidden layer that is narrower than its block: signs for all."""
+    lack = weights[0].shape[2] - weights[0].shape[3]
+    if lack <= 0:
+        return weights
+    w1, b1, w2, b2 = weights
+    return F.pad(w1, (0, lack)), F.pad(b1, (0, lack)), F.pad(w2, (0, 0, 0, lack)), b2
 
 
 def _shape(batch, height, width, channels, w1, sparsity_threshold, mode_fraction, norm, residual):
@@ -64,16 +74,17 @@ def _shape(batch, height, width, channels, w1, sparsity_threshold, mode_fraction
 
 
 def _kept(x, shape):
-    """Empty spectrum, hidden layer and mask."""
-    size = build(SOURCE).afno_mask_size
-    size.restype = ctypes.c_int64
-    rows = (shape.batch, shape.blocks, shape.columns, shape.rows, 2)
-    return (x.new_empty(*rows, shape.channels // shape.blocks), x.new_empty(*rows, shape.hidden),
-            x.new_empty(size(ctypes.byref(shape)), dtype=torch.int32))
+    """Empty spectrum and hidden layer."""
+    count = build(SOURCE).afno_kept_rows
+    count.restype = ctypes.c_int64
+    parts = (shape.batch, shape.blocks)
+    rows = count(ctypes.byref(shape))
+    return (x.new_empty(*parts, rows, 2, shape.channels // shape.blocks),
+            x.new_empty(*parts, shape.columns, shape.rows, 2, shape.hidden))
 
 
 def _not_kept(x):
-    return x.new_empty(0), x.new_empty(0), x.new_empty(0, dtype=torch.int32)
+    return x.new_empty(0), x.new_empty(0)
 
 
 def _scratch(x, shape):
@@ -89,13 +100,13 @@ def _call(function, shape, *tensors):
 @torch.library.custom_op('afno_mm::compiled_afno', mutates_args=(), device_types='cpu')
 def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
              b2: Tensor, sparsity_threshold: float, mode_fraction: float, norm: str,
-             residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+             residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
     shape = _shape(*x.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
     y = torch.empty_like(x)
     kept = _kept(x, shape) if keep else _not_kept(x)
     if x.numel():
         _call('afno_forward', shape, x, w1, b1, w2, b2, y, _scratch(x, shape),
-              *(kept if keep else [None] * 3))
+              *(kept if keep else [None] * 2))
     return y, *kept
 
 
@@ -107,20 +118,20 @@ def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep
 
 
 @torch.library.custom_op('afno_mm::compiled_afno_backward', mutates_args=(), device_types='cpu')
-def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, mask: Tensor, w1: Tensor,
-              w2: Tensor, sparsity_threshold: float, mode_fraction: float,
+def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, w1: Tensor, w2: Tensor,
+              sparsity_threshold: float, mode_fraction: float,
               norm: str, residual: bool, to_tokens: bool, to_weights: bool
               ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     dx, *dw = _gradients(dy, w1, w2, to_tokens, to_weights)
     shape = _shape(*dy.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
     if dy.numel():
-        _call('afno_backward', shape, dy, spectrum, hidden, mask, w1, w2, dx if to_tokens else None,
+        _call('afno_backward', shape, dy, spectrum, hidden, w1, w2, dx if to_tokens else None,
               _scratch(dy, shape), *(dw if to_weights else [None] * 4))
     return dx, *dw
 
 
 @_backward.register_fake
-def _(dy, spectrum, hidden, mask, w1, w2, sparsity_threshold, mode_fraction, norm, residual,
+def _(dy, spectrum, hidden, w1, w2, sparsity_threshold, mode_fraction, norm, residual,
       to_tokens, to_weights):
     return _gradients(dy, w1, w2, to_tokens, to_weights)
 

@@ -15,16 +15,18 @@
 #include "middle.h"
 
 /* y = IRFFT2(shrink(w2 relu(w1 RFFT2(x) + b1) + b2)), + x if residual.
- * t: scratch (B, H, K2, 2, C). Kept for backward, or NULL: spectrum (B, k, K2, K1, 2, C / k),
- * activation (B, k, K2, K1, 2, h), which is the hidden layer after its ReLU, and mask. */
+ * t: scratch (B, H, K2, 2, C). Kept for backward, or NULL: spectrum (B, k, rows, 2, C / k) with
+ * rows of afno_kept_rows, and activation (B, k, K2, K1, 2, h), which is the hidden layer after its
+ * ReLU, its signs being those of keep_hidden. h must not be less than C / k. */
 void afno_forward(const Shape *s, const float *x, const float *w1, const float *b1,
                   const float *w2, const float *b2, float *y, float *t, float *spectrum,
-                  float *activation, int32_t *mask) {
+                  float *activation) {
     Middle m = middle(s);
     int64_t scratch = s->batch * s->height * s->columns * 2 * s->channels;
     int64_t kept = s->batch * s->blocks * s->columns * s->rows * 2;
     huge(t, 4 * scratch), huge(y, 4 * s->batch * s->height * s->width * s->channels);
-    huge(spectrum, 4 * kept * m.block_size), huge(activation, 4 * kept * s->hidden);
+    huge(spectrum, 8 * s->batch * s->channels * kept_before(s, s->columns));
+    huge(activation, 4 * kept * s->hidden);
     Weights first = pack(s, w1, m.block_size, s->hidden, 0);
     Weights second = pack(s, w2, s->hidden, m.block_size, 0);
     float *bias1 = pad_bias(s, b1, s->hidden), *bias2 = pad_bias(s, b2, m.block_size);
@@ -39,9 +41,7 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
         for (int64_t number = 0; number < s->batch * m.groups * s->blocks; number++) {
             Job j = job(s, &m, number);
             gather(s, &m, &p, t, &j, buffer, z);
-            if (spectrum)
-                keep_rows(spectrum + 2 * j.first_row * m.block_size, z, j.filled,
-                          m.block_size, 0);
+            if (spectrum) keep_spectrum(s, &j, spectrum, z, 0, j.filled, 0);
             for (int64_t row = 0; row < j.filled; row += m.chunk) {
                 int64_t rows = minimum(m.chunk, m.rows - row);
                 Rows a = at_row(z, row), none = {0};
@@ -49,14 +49,13 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
                 combine(a, sum, 1, rows);
                 float *bias = bias1 + j.block * m.hidden_width;
                 layer(&first, j.block, a, hidden, rows, HIDDEN, bias,
-                      bias + s->blocks * m.hidden_width, none, 0, NULL);
-                if (activation)
-                    keep_rows(activation + 2 * (j.first_row + row) * s->hidden, hidden,
-                              minimum(rows, j.filled - row), s->hidden, 0);
+                      bias + s->blocks * m.hidden_width, none, 0);
                 bias = bias2 + j.block * m.width;
                 layer(&second, j.block, hidden, a, rows, SHRINK, bias, bias + s->blocks * m.width,
-                      none, s->shrink,
-                      mask ? mask + (number * (m.rows / ROWS) + row / ROWS) * m.width : NULL);
+                      none, s->shrink);
+                if (activation)
+                    keep_hidden(s, activation + 2 * (j.first_row + row) * s->hidden, hidden, a,
+                                minimum(rows, j.filled - row));
             }
             scatter(s, &m, &p, z, &j, buffer, t);
         }
@@ -104,8 +103,8 @@ static void add_gradient(const Shape *s, Gradient g, float *w, float *b) {
 /* Gradients of afno_forward from that of its result. t: scratch as there. dx or all four of
  * dw1, db1, dw2, db2 may be NULL; those are added to. */
 void afno_backward(const Shape *s, const float *dy, const float *spectrum, const float *activation,
-                   const int32_t *mask, const float *w1, const float *w2, float *dx, float *t,
-                   float *dw1, float *db1, float *dw2, float *db2) {
+                   const float *w1, const float *w2, float *dx, float *t, float *dw1, float *db1,
+                   float *dw2, float *db2) {
     Middle m = middle(s);
     int64_t scratch = s->batch * s->height * s->columns * 2 * s->channels;
     huge(t, 4 * scratch), huge(dx, 4 * s->batch * s->height * s->width * s->channels);
@@ -138,17 +137,8 @@ void afno_backward(const Shape *s, const float *dy, const float *spectrum, const
                 Rows dout = at_row(g, row), none = {0};
                 int64_t filled = minimum(rows, j.filled - row);
                 dout.more = sum;
-                keep_rows((float *)activation + 2 * (j.first_row + row) * s->hidden, hidden, filled,
-                          s->hidden, 1);
-                const int32_t *passed = mask + (number * (m.rows / ROWS) + row / ROWS) * m.width;
-                for (int64_t r = 0; r < rows; r++)
-                    for (int64_t c = 0; c < m.width; c += LANES) {
-                        bits word = *(bits *)(passed + r / ROWS * m.width + c);
-                        vec *re = (vec *)(dout.re + r * g.ld + c);
-                        vec *im = (vec *)(dout.im + r * g.ld + c);
-                        *re = only(*re, -((word >> r % ROWS) & 1));
-                        *im = only(*im, -((word >> (r % ROWS + 16)) & 1));
-                    }
+                read_hidden(s, activation + 2 * (j.first_row + row) * s->hidden, hidden, dout,
+                            filled);
                 combine(dout, sum, 1, rows);
                 if (dw1) {
                     Rows turned = {dout.im, dout.re, NULL, g.ld};
@@ -156,18 +146,16 @@ void afno_backward(const Shape *s, const float *dy, const float *spectrum, const
                     combine(hidden, hidden.more, -1, rows);
                     weight_gradient(&grad[1], j.block, hidden, dout, more, rows);
                 }
-                layer(&second_adjoint, j.block, dout, dhidden, rows, GATE, NULL, NULL, hidden, 0,
-                      NULL);
+                layer(&second_adjoint, j.block, dout, dhidden, rows, GATE, NULL, NULL, hidden, 0);
                 if (dw1) {
                     Rows turned = {dhidden.im, dhidden.re, NULL, dhidden.ld};
                     combine(turned, more, -1, rows);
-                    keep_rows((float *)spectrum + 2 * (j.first_row + row) * m.block_size, z, filled,
-                              m.block_size, 1);
+                    keep_spectrum(s, &j, (float *)spectrum, z, row, filled, 1);
                     combine(z, z.more, -1, rows);
                     weight_gradient(&grad[0], j.block, z, dhidden, more, rows);
                 }
                 if (dx) layer(&first_adjoint, j.block, dhidden, dout, rows, PLAIN, NULL, NULL, none,
-                              0, NULL);
+                              0);
             }
             if (dx) scatter(s, &m, &p, g, &j, buffer, t);
         }

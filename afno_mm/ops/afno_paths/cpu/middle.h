@@ -32,26 +32,35 @@ static Middle middle(const Shape *s) {
 }
 
 typedef struct {
-    int64_t block, column, columns, filled;
+    int64_t image, block, column, columns, filled;
     int64_t at;        /* of the first number, in (B, H, K2, 2, C) */
     int64_t first_row; /* in (B, k, K2, K1) */
 } Job;
 
 static Job job(const Shape *s, const Middle *m, int64_t number) {
     Job j = {.block = number % s->blocks, .column = number / s->blocks % m->groups * m->together};
-    int64_t image = number / s->blocks / m->groups;
+    j.image = number / s->blocks / m->groups;
     j.columns = minimum(m->together, s->columns - j.column);
     j.filled = j.columns * s->rows;
-    j.at = (image * s->height * s->columns + j.column) * 2 * s->channels + j.block * m->block_size;
-    j.first_row = ((image * s->blocks + j.block) * s->columns + j.column) * s->rows;
+    j.at = (j.image * s->height * s->columns + j.column) * 2 * s->channels + j.block * m->block_size;
+    j.first_row = ((j.image * s->blocks + j.block) * s->columns + j.column) * s->rows;
     return j;
 }
 
-/* Size of the mask of what survives the shrinkage, in 32-bit words. */
-int64_t afno_mask_size(const Shape *s) {
-    Middle m = middle(s);
-    return s->batch * s->blocks * m.groups * (m.rows / ROWS) * m.width;
+/* Frequencies of a column that are kept. Those of a column that is its own mirror image come in
+ * conjugate pairs, as tokens are real: half of them. */
+static int64_t kept_rows(const Shape *s, int64_t column) {
+    return own_mirror(column, s->width) ? s->rows / 2 + 1 : s->rows;
 }
+
+/* How many are kept of the columns before one. */
+static int64_t kept_before(const Shape *s, int64_t column) {
+    int64_t mirrors = (column > 0) + (s->width % 2 == 0 && column > s->width / 2);
+    return column * s->rows - mirrors * (s->rows - kept_rows(s, 0));
+}
+
+/* Of one block and image. */
+int64_t afno_kept_rows(const Shape *s) { return kept_before(s, s->columns); }
 
 /* FFT along H of a job's columns of (B, H, K2, 2, C); its kept frequencies become rows. */
 static void gather(const Shape *s, const Middle *m, const Plan *p, const float *t, const Job *j,
@@ -102,12 +111,53 @@ static void scatter(const Shape *s, const Middle *m, const Plan *p, Rows from, c
         }
 }
 
-/* Write `count` rows, without their padding, to what is kept for backward, or read them. */
-static void keep_rows(float *kept, Rows rows, int64_t count, int64_t width, int read) {
-    for (int64_t r = 0; r < count; r++, kept += 2 * width) {
-        float *re = rows.re + r * rows.ld, *im = rows.im + r * rows.ld;
-        memcpy(read ? re : kept, read ? kept : re, 4 * width);
-        memcpy(read ? im : kept + width, read ? kept + width : im, 4 * width);
+/* Write `count` rows of a job's spectrum, from `row` on, to what is kept for backward, or read
+ * them. */
+static void keep_spectrum(const Shape *s, const Job *j, float *kept, Rows z, int64_t row,
+                          int64_t count, int read) {
+    int64_t K = s->rows, b = s->channels / s->blocks;
+    kept += 2 * b * (j->image * s->blocks + j->block) * kept_before(s, s->columns);
+    for (int64_t r = 0; r < count; r++) {
+        int64_t column = j->column + (row + r) / K, k = (row + r) % K;
+        int mirrored = k >= kept_rows(s, column);
+        float *at = kept + 2 * b * (kept_before(s, column) + (mirrored ? K - k : k));
+        float *re = z.re + r * z.ld, *im = z.im + r * z.ld;
+        if (read) {
+            memcpy(re, at, 4 * b), memcpy(im, at + b, 4 * b);
+            for (int64_t c = 0; mirrored && c < b; c++) im[c] = -im[c];
+        } else if (!mirrored) {
+            memcpy(at, re, 4 * b), memcpy(at + b, im, 4 * b);
+        }
+    }
+}
+
+/* Write `count` rows of the hidden layer. Its numbers are not negative, so that their signs are
+ * free to tell which numbers of `out` survived the shrinkage: those that are not 0, or all. */
+static void keep_hidden(const Shape *s, float *kept, Rows hidden, Rows out, int64_t count) {
+    bits all = s->shrink == 0 ? ~(bits){0} : (bits){0};
+    for (int64_t r = 0; r < 2 * count; r++, kept += s->hidden) {
+        float *from = (r % 2 ? hidden.im : hidden.re) + r / 2 * hidden.ld;
+        float *result = (r % 2 ? out.im : out.re) + r / 2 * out.ld;
+        for (int64_t c = 0; c < s->hidden; c += LANES) {
+            vec v = *(vec *)(from + c);
+            if (c < out.ld)
+                v = (vec)((bits)v | ((all | (*(vec *)(result + c) != 0)) & INT32_MIN));
+            store(kept + c, v, s->hidden - c);
+        }
+    }
+}
+
+/* Read them, and set what did not survive in `gradient` of `out` to 0. */
+static void read_hidden(const Shape *s, const float *kept, Rows hidden, Rows gradient,
+                        int64_t count) {
+    for (int64_t r = 0; r < 2 * count; r++, kept += s->hidden) {
+        float *to = (r % 2 ? hidden.im : hidden.re) + r / 2 * hidden.ld;
+        float *g = (r % 2 ? gradient.im : gradient.re) + r / 2 * gradient.ld;
+        for (int64_t c = 0; c < s->hidden; c += LANES) {
+            bits word = (bits)load(kept + c, s->hidden - c);
+            *(vec *)(to + c) = (vec)(word & INT32_MAX);
+            if (c < gradient.ld) *(vec *)(g + c) = only(*(vec *)(g + c), word >> 31);
+        }
     }
 }
 

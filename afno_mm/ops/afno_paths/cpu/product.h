@@ -74,7 +74,7 @@ typedef enum { HIDDEN, SHRINK, GATE, PLAIN } Finish;
 /* out = finish(a w) for ROWS rows and one panel. */
 INLINE void tile(const Weights *w, int64_t block, int64_t start, Rows a, Rows out, Finish finish,
                  const float *bias_re, const float *bias_im, Rows gate, float shrink,
-                 int32_t *mask, const int vectors) {
+                 const int vectors) {
     vec acc[ROWS][PANEL] = {0}, p[ROWS][PANEL], re[ROWS][PANEL];
     int64_t skip = start * w->in;
     multiply(acc, a.more, a.ld, weight(w, block, 0) + skip, w->in, vectors);
@@ -88,19 +88,16 @@ INLINE void tile(const Weights *w, int64_t block, int64_t start, Rows a, Rows ou
         vec zero = {0}, limit = splat(shrink);
         vec br = bias_re ? *(const vec *)(bias_re + column) : zero;
         vec bi = bias_im ? *(const vec *)(bias_im + column) : zero;
-        bits kept = {0}, off = shrink == 0 ? ~(bits){0} : (bits){0};
         for (int r = 0; r < ROWS; r++) {
             int64_t at = r * out.ld + column;
             vec x = re[r][v] + br, y = acc[r][v] + bi;
             if (finish == HIDDEN) {
                 x = only(x, ~(x < zero)), y = only(y, ~(y < zero));
             } else if (finish == SHRINK) {
-                bits far_x = (x > limit) | (x < -limit) | off, in_x = (x >= -limit) & (x <= limit);
-                bits far_y = (y > limit) | (y < -limit) | off, in_y = (y >= -limit) & (y <= limit);
+                bits in_x = (x >= -limit) & (x <= limit), in_y = (y >= -limit) & (y <= limit);
                 vec to_x = (vec)(((bits)limit & (x > limit)) | ((bits)-limit & (x < -limit)));
                 vec to_y = (vec)(((bits)limit & (y > limit)) | ((bits)-limit & (y < -limit)));
                 if (shrink) x = only(x - to_x, ~in_x), y = only(y - to_y, ~in_y);
-                kept |= (far_x & (1 << r)) | (far_y & (1 << (r + 16)));
             } else if (finish == GATE) {
                 x = only(x, *(vec *)(gate.re + at) > zero);
                 y = only(y, *(vec *)(gate.im + at) > zero);
@@ -109,25 +106,22 @@ INLINE void tile(const Weights *w, int64_t block, int64_t start, Rows a, Rows ou
             *(vec *)(out.im + at) = y;
             if (finish == HIDDEN || finish == GATE) *(vec *)(out.more + at) = x + y;
         }
-        if (finish == SHRINK && mask) *(bits *)(mask + column) = kept;
     }
 }
 
 /* out = finish(a w) for `count` rows. */
 INLINE void layer(const Weights *w, int64_t block, Rows a, Rows out, int64_t count, Finish finish,
-                  const float *bias_re, const float *bias_im, Rows gate, float shrink,
-                  int32_t *mask) {
+                  const float *bias_re, const float *bias_im, Rows gate, float shrink) {
     int64_t width = round_up(w->out, LANES);
     for (int64_t start = 0; start < width; start += PANEL * LANES)
         for (int64_t r = 0; r < count; r += ROWS) {
-            int32_t *m = mask ? mask + r / ROWS * width : NULL;
             Rows g = gate.re ? at_row(gate, r) : gate;
             if (width - start > LANES)
                 tile(w, block, start, at_row(a, r), at_row(out, r), finish, bias_re, bias_im, g,
-                     shrink, m, 2);
+                     shrink, 2);
             else
                 tile(w, block, start, at_row(a, r), at_row(out, r), finish, bias_re, bias_im, g,
-                     shrink, m, 1);
+                     shrink, 1);
         }
 }
 
