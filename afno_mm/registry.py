@@ -11,7 +11,7 @@ def _child(name, parent, *locations):
         name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations])
 
 
-MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'tasks')
+MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks')
 MODEL_WRAPPERS = _child('model_wrapper', mmengine.MODEL_WRAPPERS, 'engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', mmengine.OPTIM_WRAPPERS, 'engine')
 HOOKS = _child('hook', mmengine.HOOKS, 'engine', 'engine.drawing')

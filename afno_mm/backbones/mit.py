@@ -1,5 +1,6 @@
 """SegFormer's encoder with a mixer slot."""
 import numpy as np
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule, ModuleList
 from mmengine.utils import to_2tuple
@@ -21,11 +22,14 @@ class MiTBlock(MixerBlock, TransformerEncoderLayer):
     def feed_forward(self, x, hw_shape, identity):
         if x.device.type != 'cpu':
             return self.ffn(x, hw_shape, identity=identity)
-        # Upstream copies the tokens to NCHW and back. As they lie they are an image in
-        # channels-last, which CPUs convolve 1.4 times as fast.
-        image = x.unflatten(1, hw_shape).permute(0, 3, 1, 2)
-        out = self.ffn.layers(image).permute(0, 2, 3, 1).flatten(1, 2)
+        # Without upstream's copies to NCHW and back: 1.4 times as fast.
+        out = self.ffn.layers(image(x, hw_shape)).permute(0, 2, 3, 1).flatten(1, 2)
         return identity + self.ffn.dropout_layer(out)
+
+
+def image(tokens, hw_shape):
+    """``(B, H*W, C)`` as ``(B, C, H, W)``, in channels-last without a copy."""
+    return tokens.unflatten(1, hw_shape).permute(0, 3, 1, 2)
 
 
 @MODELS.register_module()
@@ -145,3 +149,18 @@ class MiT(MixerBackbone, MixVisionTransformer):
             self.layers.append(ModuleList([patch_embed, blocks, norm]))
             in_channels = embed_dims[i]
         put_mixers([blocks for _, blocks, _ in self.layers], mixers, MiTBlock, known, skip)
+        self.channels_last = any(mixer is not None for mixer in mixers)
+
+    def forward(self, x):
+        if x.device.type != 'cpu' or not self.channels_last:
+            return super().forward(x)
+        features = []
+        x = x.contiguous(memory_format=torch.channels_last)
+        for i, (patch_embed, blocks, norm) in enumerate(self.layers):
+            x, hw_shape = patch_embed(x)
+            for block in blocks:
+                x = block(x, hw_shape)
+            x = image(norm(x), hw_shape)
+            if i in self.out_indices:
+                features.append(x)
+        return tuple(features)

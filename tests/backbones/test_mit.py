@@ -5,6 +5,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
+from mmseg.models.backbones import MixVisionTransformer
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 
@@ -197,3 +198,13 @@ def test_share_of_values_decides_not_of_tensors(tmp_path):
     assert len(report['loaded']) > len(report['missing'])
     with pytest.raises(ValueError, match='min_match'):
         load_pretrained(make(), saved(tmp_path, state))
+
+
+@pytest.mark.parametrize('mixer', [AFNO, [None, AFNO | dict(num_blocks=2), None, None]])
+def test_channels_last_gives_upstreams_features(mixer):
+    model = make(mixer=mixer).double().eval()
+    x = torch.randn(2, 3, 33, 70, dtype=torch.float64)
+    features = model(x)
+    for mine, theirs in zip(features, MixVisionTransformer.forward(model, x)):
+        torch.testing.assert_close(mine, theirs)
+    assert all(f.is_contiguous(memory_format=torch.channels_last) for f in features)

@@ -1,0 +1,4 @@
+"""OpenMMLab's heads with less work."""
+from .segformer import SegformerHead
+
+__all__ = ['SegformerHead']
