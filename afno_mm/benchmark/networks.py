@@ -6,10 +6,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from ..engine.one_step import build_model, random_batch
+from ..mixers import mixer_per_stage
 from ..ops import choose_path
 from .cases import PUBLIC_AFNO, QUARTER, STOCK_ESA, WIDE, Case, too_large, too_long
 from .candidates import Model
-from .peers import PublicAFNO, StockESA
+from .peers import PublicAFNO, StockESA, put_public_afno
 
 STRIDES = (4, 8, 16, 32)
 SR_RATIOS = (8, 4, 2, 1)
@@ -53,15 +54,24 @@ def mit_case(size, settings):
 
 
 def model_case(size, settings):
-    """Whole SegFormers: inference, and forward, loss and backward of a training step."""
+    """Whole SegFormers: inference, and forward, loss and backward of a training step.
+
+    The public layers are in MMSegmentation's own SegFormer. The public AFNO layer is once more in
+    ours, which tells the share of the mixer from that of all else.
+    """
     case = Case('model', _name(size), _tokens(size), settings)
 
-    def model(kind, stock=False, **mixer):
+    def model(kind, stock=False, public=False, **mixer):
         cfg = _config(settings, kind)
         backbone = cfg.model.backbone
         backbone.init_cfg = None
+        layers = mixer_per_stage(backbone.mixer, len(backbone.num_layers))
         backbone.mixer = None if stock else {**backbone.mixer, **mixer}
+        if stock:
+            cfg.model.decode_head.type = 'SegformerHead'
         built = build_model(cfg, size, settings.device)
+        if public:
+            put_public_afno(built.backbone, layers)
         torch.manual_seed(0)
         batch = random_batch(cfg.model, size, settings.batch)
         return built, built.data_preprocessor(batch, True)
@@ -69,7 +79,9 @@ def model_case(size, settings):
     if size[1] > size[0]:
         case.notes = WIDE
     choices = ' and '.join(sorted(set(_choices(settings, size))))
-    case.add(PUBLIC_AFNO, 'AFNO', lambda: model('afno', type=PublicAFNO), candidate=Model)
+    case.add(PUBLIC_AFNO, 'AFNO', lambda: model('afno', stock=True, public=True), candidate=Model)
+    case.add(f'{PUBLIC_AFNO}, all else ours', 'AFNO', lambda: model('afno', type=PublicAFNO),
+             candidate=Model)
     for name, options in (('AFNO', {}), ('AFNO-25%', dict(mode_fraction=QUARTER))):
         made = case.add(f'{name} {choices}', name, lambda options=options: model('afno', **options),
                         candidate=Model)

@@ -25,6 +25,32 @@ class PublicAFNO(nn.Module):
         return self.layer(x)
 
 
+class PublicAFNOAttention(nn.Module):
+    """The public layer as the attention of a MMSegmentation block, which adds the skip itself."""
+
+    def __init__(self, layer, attn):
+        super().__init__()
+        self.layer, self.dropout_layer = layer, attn.dropout_layer
+
+    def forward(self, x, hw_shape, identity):
+        mixed = self.layer(x.unflatten(1, hw_shape)).flatten(1, 2)
+        return identity + self.dropout_layer(mixed)
+
+
+def put_public_afno(backbone, mixers):
+    """Public layers in MMSegmentation's blocks, as one puts them there without this package.
+
+    Args:
+        backbone (MiT): Without mixers.
+        mixers (Sequence[dict]): AFNO's config of each stage.
+    """
+    for (_, blocks, norm), mixer in zip(backbone.layers, mixers):
+        settings = {key: mixer[key] for key in ('num_blocks', 'sparsity_threshold')}
+        for block in blocks:
+            layer = PublicAFNO(*norm.normalized_shape, **settings).to(norm.weight.device)
+            block.attn = PublicAFNOAttention(layer, block.attn)
+
+
 class PublicFNO(nn.Module):
     """neuraloperator's spectral convolution, which takes channels first."""
 

@@ -150,8 +150,8 @@ def test_all_mixers_of_a_mit_at_their_own_widths():
 def test_whole_models_with_each_mixer():
     case, = run_suites(['model'], settings(shapes=['64x64'], repeats=1, only=[
         'physicsnemo', 'AFNO reference', 'ESA', 'mmseg']))['cases']
-    assert {'physicsnemo AFNO2DLayer', 'ESA', 'mmseg EfficientMultiheadAttention'} <= set(
-        names(case))
+    assert {'physicsnemo AFNO2DLayer', 'physicsnemo AFNO2DLayer, all else ours', 'ESA',
+            'mmseg EfficientMultiheadAttention'} <= set(names(case))
     assert case['left_out']['GFN'] == '--only does not name it'
 
 
