@@ -19,8 +19,6 @@ import mmengine
 from afno_mm.benchmark import SUITES, Settings, run_suites, show, show_case, show_summaries, write
 from afno_mm.benchmark.measure import DTYPES
 
-MALLOC = 'MALLOC_MMAP_THRESHOLD_'
-
 
 def parse_args():
     parser = argparse.ArgumentParser(
@@ -54,10 +52,6 @@ def main():
                         args.shapes, args.only, args.variant, str(configs))
     out = args.out or 'work_dirs/benchmark/{}_{}_{}'.format(
         '_'.join(args.suite), args.device.replace(':', ''), args.dtype)
-    if not settings.on_gpu and MALLOC not in os.environ:
-        print(f'{MALLOC} is not set: much of the time on a CPU goes into pages of fresh tensors. '
-              f'Compare with\n  {MALLOC}=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 '
-              f'{shlex.join([os.path.basename(sys.executable), *sys.argv])}', file=sys.stderr)
     command = shlex.join(['python', *sys.argv])
     files = []
 

@@ -12,6 +12,7 @@ from importlib import metadata
 import torch
 
 from .limits import Machine, synchronize
+from ..engine import keep_freed_memory
 from .memory import PEAK_METHODS, device_memory, peak_bytes, saved_bytes
 
 # Share of the memory; backward needs more, and a machine that runs out may end the process.
@@ -20,8 +21,7 @@ PHASES = ('forward', 'train')
 DTYPES = ('fp32', 'tf32', 'bf16')
 PACKAGES = ('afno-mm', 'torch', 'nvidia-physicsnemo', 'neuraloperator', 'onedl-mmsegmentation',
             'onedl-mmcv', 'numpy', 'triton')
-VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'LD_PRELOAD', 'OMP_NUM_THREADS',
-             'AFNO_MM_PATH')
+VARIABLES = ('LD_PRELOAD', 'OMP_NUM_THREADS', 'AFNO_MM_PATH')
 
 
 @dataclass
@@ -70,7 +70,12 @@ class Settings:
 
     @contextlib.contextmanager
     def apply(self):
-        """Sets threads and the precision of products; sets them back."""
+        """Sets threads and the precision of products; sets them back.
+
+        On a CPU freed memory is kept, for all candidates, as it is in trainings.
+        """
+        if not self.on_gpu:
+            keep_freed_memory()
         cudnn, before = torch.backends.cudnn, (
             torch.get_num_threads(), torch.get_float32_matmul_precision(),
             torch.backends.cudnn.allow_tf32)

@@ -11,6 +11,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
+from .cpu_memory import keep_freed_memory
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -144,9 +146,14 @@ def check_schedule(cfg):
 
 
 def build_runner(cfg):
-    """The Runner of a config; without an accelerator, a distributed one runs over gloo."""
-    if cfg.launcher != 'none' and get_device() == 'cpu':
-        _distribute_over_cpus(cfg)
+    """The Runner of a config.
+
+    Without an accelerator, a distributed one runs over gloo, and freed memory is kept.
+    """
+    if get_device() == 'cpu':
+        keep_freed_memory()
+        if cfg.launcher != 'none':
+            _distribute_over_cpus(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 

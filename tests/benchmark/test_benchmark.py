@@ -81,7 +81,7 @@ def test_stages_time_every_path_beside_the_public_layer(tmp_path):
     kept = json.loads(files[0].read_text())
     assert show(kept) == show(results)
     assert kept['circumstances']['threads'] == 1 and kept['circumstances']['packages']['torch']
-    assert 'MALLOC_MMAP_THRESHOLD_' in kept['circumstances']['environment']
+    assert 'AFNO_MM_PATH' in kept['circumstances']['environment']
 
 
 def test_without_the_public_layer_its_command_is_told_and_the_rest_runs(monkeypatch):
