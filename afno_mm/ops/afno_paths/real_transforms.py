@@ -43,40 +43,52 @@ class _Transform:
         self.mode_fraction, self.norm = mode_fraction, norm
         self.size = shape[0] * rows * columns
 
-    def single_columns(self, z):
-        """The columns that stand for one frequency only: 0 and Nyquist."""
-        z = z.unflatten(1, (-1, self.columns))
-        return z[:, :, :1], z[:, :, (self.shape[2] + 1) // 2:]
-
 
 class _Fft(_Transform):
-    """FFTs, a few channels at a time. Channels come before frequencies in memory."""
+    """FFTs, a few channels at a time.
 
-    def empty(self, like, channels, size=None, dtype=None):
-        return like.new_empty(2, channels, size or self.size, dtype=dtype).transpose(1, 2)
+    In memory channels come first, then images, columns, rows: rows last, as FFTs along them
+    leave it.
+    """
+
+    def empty(self, like, channels, size=None, dtype=None, parts=2):
+        return like.new_empty(parts, channels, size or self.size, dtype=dtype).transpose(1, 2)
+
+    def single_columns(self, z):
+        """The columns that stand for one frequency only: 0 and Nyquist."""
+        z = self._grid(z)
+        return z[:, :, :, :1], z[:, :, :, (self.shape[2] + 1) // 2:]
 
     def spectrum(self, x):
         z = self.empty(x, self.shape[3])
         for c in pieces(x, 3):
-            part = rfft2(x[..., c], self.mode_fraction, self.norm).flatten(0, 2)
-            z[0, :, c], z[1, :, c] = part.real, part.imag
+            part = rfft2(x[..., c], self.mode_fraction, self.norm).permute(3, 0, 2, 1)
+            real, imag = self._grid(z[:, :, c])
+            real.copy_(part.real)
+            imag.copy_(part.imag)
         return z
 
     def grid(self, z, residual):
-        batch, height, width, channels = self.shape
         y = z.new_empty(self.shape)
         for c in pieces(y, 3):
-            part = torch.complex(z[0, :, c], z[1, :, c])
-            part = part.unflatten(0, (batch, self.rows, self.columns))
-            y[..., c] = irfft2(part, (height, width), self.norm)
+            part = torch.complex(*self._grid(z[:, :, c])).permute(1, 3, 2, 0)
+            y[..., c] = irfft2(part, self.shape[1:3], self.norm)
         return y if residual is None else y.add_(residual)
+
+    def _grid(self, z):
+        """``(2, C, B, K2, K1)``"""
+        return z.transpose(1, 2).unflatten(2, (self.shape[0], self.columns, self.rows))
 
 
 class _Products(_Transform):
     """Matrix products with the rows of the DFT that are kept. Frequencies before channels."""
 
-    def empty(self, like, channels, size=None, dtype=None):
-        return like.new_empty(2, size or self.size, channels, dtype=dtype)
+    def empty(self, like, channels, size=None, dtype=None, parts=2):
+        return like.new_empty(parts, size or self.size, channels, dtype=dtype)
+
+    def single_columns(self, z):
+        z = z.unflatten(1, (-1, self.columns))
+        return z[:, :, :1], z[:, :, (self.shape[2] + 1) // 2:]
 
     def spectrum(self, x):
         batch, height, width, channels = self.shape

@@ -50,7 +50,8 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
             if sparsity_threshold > 0:
                 torch.ops.aten.softshrink.out(o, sparsity_threshold, out=o)
                 if keep:
-                    torch.ne(o, 0, out=_blocks(alive[:, f], k))
+                    real, imag = torch.ne(o, 0).view(torch.uint8)
+                    torch.add(real, imag, alpha=2, out=_blocks(alive[:, f], k)[0])
         y = transform.grid(out, x if residual else None)
     return y, z if keep else x.new_empty(0), hidden, alive
 
@@ -72,7 +73,9 @@ def _backward(g: Tensor, z: Tensor, hidden: Tensor, alive: Tensor, w1: Tensor, w
         for f in pieces(z, 1):
             a, o = _blocks(hidden[:, f], k), _blocks(u[:, f], k)
             if alive.numel():
-                o *= _blocks(alive[:, f], k)
+                survived = _blocks(alive[:, f], k)[0]
+                o[0] *= survived & 1
+                o[1] *= survived >> 1
             s = _blocks(transform.empty(g, k * h, a.shape[2]), k)
             _product(o, second, s)
             torch.ops.aten.threshold_backward.grad_input(s, a, 0, grad_input=s)
@@ -93,11 +96,14 @@ def _backward(g: Tensor, z: Tensor, hidden: Tensor, alive: Tensor, w1: Tensor, w
 
 
 def _kept(transform, x, w1, sparsity_threshold, keep):
-    """Memory for the hidden layer, and for what survives the shrinkage if there is one."""
+    """Memory for the hidden layer, and for what survives the shrinkage if there is one.
+
+    Of the latter bit 0 tells of the real part and bit 1 of the imaginary one.
+    """
     _, k, b, h = w1.shape
     hidden = transform.empty(x, k * h) if keep else x.new_empty(0)
-    alive = transform.empty(x, k * b, dtype=torch.bool) if keep and sparsity_threshold > 0 else (
-        x.new_empty(0, dtype=torch.bool))
+    alive = transform.empty(x, k * b, dtype=torch.uint8, parts=1) if (
+        keep and sparsity_threshold > 0) else x.new_empty(0, dtype=torch.uint8)
     return hidden, alive
 
 
