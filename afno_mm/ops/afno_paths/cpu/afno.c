@@ -43,7 +43,7 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
             gather(s, &m, &p, t, &j, buffer, z);
             if (spectrum) keep_spectrum(s, &j, spectrum, z, 0, j.filled, 0);
             for (int64_t row = 0; row < j.filled; row += m.chunk) {
-                int64_t rows = minimum(m.chunk, m.rows - row);
+                int64_t rows = minimum(m.chunk, round_up(j.filled - row, ROWS));
                 Rows a = at_row(z, row), none = {0};
                 a.more = sum;
                 combine(a, sum, 1, rows);
@@ -84,19 +84,18 @@ static int gradient_threads(const Shape *s, int64_t block_size) {
 static void add_gradient(const Shape *s, Gradient g, float *w, float *b) {
     if (!g.product) return;
     int64_t width = round_up(g.out, LANES), size = product_size(g.in, g.out);
-    for (int64_t block = 0; block < s->blocks; block++) {
-        float *p = g.product + 3 * block * size, *q = p + size, *r = q + size;
-        float *re = w + block * g.in * g.out, *im = re + s->blocks * g.in * g.out;
-        for (int64_t i = 0; i < g.in; i++)
-            for (int64_t o = 0; o < g.out; o++) {
-                re[i * g.out + o] += p[i * width + o] + q[i * width + o];
-                im[i * g.out + o] += p[i * width + o] + r[i * width + o];
-            }
+#pragma omp parallel for num_threads(s->threads)
+    for (int64_t row = 0; row < s->blocks * g.in; row++) {
+        float *p = g.product + 3 * (row / g.in) * size + row % g.in * width;
+        float *q = p + size, *r = q + size;
+        float *re = w + row * g.out, *im = re + s->blocks * g.in * g.out;
+        for (int64_t o = 0; o < g.out; o++) re[o] += p[o] + q[o], im[o] += p[o] + r[o];
+    }
+    for (int64_t block = 0; block < s->blocks; block++)
         for (int64_t o = 0; o < g.out; o++) {
             b[block * g.out + o] += g.bias[2 * block * width + o];
             b[(s->blocks + block) * g.out + o] += g.bias[(2 * block + 1) * width + o];
         }
-    }
     free(g.product), free(g.bias);
 }
 
@@ -133,7 +132,7 @@ void afno_backward(const Shape *s, const float *dy, const float *spectrum, const
             Job j = job(s, &m, number);
             gather(s, &m, &p, t, &j, buffer, g);
             for (int64_t row = 0; row < j.filled; row += m.chunk) {
-                int64_t rows = minimum(m.chunk, m.rows - row);
+                int64_t rows = minimum(m.chunk, round_up(j.filled - row, ROWS));
                 Rows dout = at_row(g, row), none = {0};
                 int64_t filled = minimum(rows, j.filled - row);
                 dout.more = sum;

@@ -1,13 +1,16 @@
 /* The middle sweep: its jobs, and the FFT along H that gathers and scatters their rows. */
 #include "product.h"
 
-/* Columns that are worked on together, so that their rows fill tiles. */
-static int64_t columns_together(int64_t rows) {
+/* Columns that are worked on together: so many that their rows fill tiles, and that the threads
+ * end together. */
+static int64_t columns_together(const Shape *s) {
     int64_t best = 1;
-    double least = 2;
-    for (int64_t n = 1; n <= 8 && (n == 1 || n * rows <= 22 * ROWS); n++) {
-        double waste = (double)round_up(n * rows, ROWS) / (n * rows) + (n * rows < 48) ;
-        if (waste < least - .01) least = waste, best = n;
+    double least = INFINITY;
+    for (int64_t n = 1; n <= 8 && (n == 1 || n * s->rows <= 22 * ROWS); n++) {
+        int64_t jobs = s->batch * s->blocks * ((s->columns + n - 1) / n);
+        int64_t turns = (jobs + s->threads - 1) / s->threads;
+        double cost = (double)turns * round_up(n * s->rows, ROWS) * (n * s->rows < 48 ? 2 : 1);
+        if (cost < .99 * least) least = cost, best = n;
     }
     return best;
 }
@@ -22,7 +25,7 @@ static Middle middle(const Shape *s) {
     Middle m = {.block_size = s->channels / s->blocks};
     m.width = round_up(m.block_size, LANES);
     m.hidden_width = round_up(s->hidden, LANES);
-    m.together = columns_together(s->rows);
+    m.together = columns_together(s);
     m.groups = (s->columns + m.together - 1) / m.together;
     m.rows = round_up(m.together * s->rows, ROWS);
     /* Rows that fit the cache, but enough of them to pay for a pass over the weights. */
