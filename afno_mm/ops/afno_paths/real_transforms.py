@@ -12,7 +12,7 @@ import torch
 from ..spectral import highest_frequency, irfft2, rfft2
 
 # Measured on CPUs. Above so many multiplications per token an FFT is faster than products.
-MOST_PRODUCTS = 300
+MOST_PRODUCTS = 220
 # Bytes of a tensor that a CPU's thread works on at a time, to stay in its cache and never to ask
 # the system for fresh pages. Smaller ones gain nothing and have threads wait for each other.
 PIECE = 2**21
@@ -30,7 +30,7 @@ def pieces(x, dim):
 def real_transform(shape, mode_fraction, norm):
     m, n = (highest_frequency(size, mode_fraction) for size in shape[1:3])
     rows, columns = min(2 * m + 1, shape[1]), n + 1
-    products = 2 * columns + 4 * rows * columns / shape[2]  # per token and channel
+    products = 2 * columns + 2 * rows * columns / shape[2]  # per token and channel
     kind = _Products if products <= MOST_PRODUCTS else _Fft
     return kind(shape, rows, columns, mode_fraction, norm)
 
@@ -81,7 +81,16 @@ class _Fft(_Transform):
 
 
 class _Products(_Transform):
-    """Matrix products with the rows of the DFT that are kept. Frequencies before channels."""
+    """Matrix products with the rows of the DFT that are kept. Frequencies before channels.
+
+    The frequencies u and -u of an axis have the same cosines and opposite sines: one product with
+    the waves of u >= 0 serves both. So rows are in the order 0, 1, .. and then -1, -2, ..
+    """
+
+    def __init__(self, *settings):
+        super().__init__(*settings)
+        self.above = self.rows // 2 + 1  # rows u >= 0
+        self.paired = slice(1, self.rows - self.above + 1)  # those of them with a row -u
 
     def empty(self, like, channels, size=None, dtype=None, parts=2):
         return like.new_empty(parts, size or self.size, channels, dtype=dtype)
@@ -92,48 +101,67 @@ class _Products(_Transform):
 
     def spectrum(self, x):
         batch, height, width, channels = self.shape
-        along_w, along_h, _, _ = self._matrices(x)
-        x = x.reshape(-1, width, channels)
-        z = torch.bmm(along_w.expand(len(x), -1, -1), x)  # (B H, 2 K2, C)
-        z = z.view(batch, 2 * height, -1)
-        out = x.new_empty(2 * self.rows, batch, z.shape[2])
-        torch.bmm(along_h.expand(batch, -1, -1), z, out=out.transpose(0, 1))
+        along_w, along_h, _ = self._matrices(x)
+        z = x.reshape(-1, width, channels)
+        z = torch.bmm(along_w.expand(len(z), -1, -1), z)  # (B H, 2 K2, C)
+        z = z.view(batch, height, -1)
+        (real_cos, imag_cos), (real_sin, imag_sin) = self._sums(
+            torch.bmm(along_h.expand(batch, -1, -1), z))
+        out = x.new_empty(2, self.rows, *real_cos.shape[1:])
+        torch.add(real_cos, imag_sin, out=out[0, :self.above])
+        torch.sub(imag_cos, real_sin, out=out[1, :self.above])
+        paired = self.paired
+        torch.sub(real_cos[paired], imag_sin[paired], out=out[0, self.above:])
+        torch.add(imag_cos[paired], real_sin[paired], out=out[1, self.above:])
         return out.view(2, -1, channels)
 
     def grid(self, z, residual):
         batch, height, width, channels = self.shape
-        _, _, along_h, along_w = self._matrices(z)
-        z = z.view(2 * self.rows, batch, -1).transpose(0, 1)
-        z = torch.bmm(along_h.expand(batch, -1, -1), z)  # (B, 2 H, K2 C)
+        _, along_h, along_w = self._matrices(z)
+        z = z.view(2, self.rows, batch, -1)
+        (real, imag), (real_below, imag_below) = z[:, :self.above], z[:, self.above:]
+        sums = z.new_empty(batch, 4 * self.above, z.shape[3])
+        (real_cos, imag_cos), (minus_imag_sin, real_sin) = self._sums(sums)
+        paired = self.paired
+        for wave, part, below, sign in ((real_cos, real, real_below, 1),
+                                        (imag_cos, imag, imag_below, 1),
+                                        (real_sin, real, real_below, -1),
+                                        (minus_imag_sin, imag, imag_below, -1)):
+            wave.copy_(part)
+            wave[paired].add_(below, alpha=sign)
+        minus_imag_sin.neg_()
+        z = sums.view(batch, 2 * self.above, -1)
+        z = torch.bmm(along_h.t().expand(batch, -1, -1), z)  # (B, H, 2 K2 C)
         z = z.view(-1, 2 * self.columns, channels)
         along_w = along_w.expand(len(z), -1, -1)
         if residual is None:
             return torch.bmm(along_w, z).view(self.shape)
         return torch.baddbmm(residual.reshape(-1, width, channels), along_w, z).view(self.shape)
 
+    def _sums(self, z):
+        """``(2, 2, U, B, K2 C)``: with cosines or sines, of real or imaginary parts."""
+        return z.view(self.shape[0], 2, self.above, 2, -1).permute(1, 3, 2, 0, 4)
+
     def _matrices(self, like):
-        return _matrices(*self.shape[1:3], self.rows, self.columns, self.norm, like.dtype,
+        return _matrices(*self.shape[1:3], self.above, self.columns, self.norm, like.dtype,
                          like.device)
 
 
 @functools.lru_cache(maxsize=64)
-def _matrices(height, width, rows, columns, norm, dtype, device):
-    """``(2 K2, W)``, ``(2 K1, 2 H)`` and, for the way back, ``(2 H, 2 K1)``, ``(W, 2 K2)``."""
-    def angles(frequencies, size):
-        turns = torch.outer(frequencies, torch.arange(size)) % size
-        return turns.double() * (2 * math.pi / size)
+def _matrices(height, width, above, columns, norm, dtype, device):
+    """``(2 K2, W)``, ``(2 U, H)`` and, for the way back, ``(W, 2 K2)``."""
+    def waves(count, size):
+        turns = torch.outer(torch.arange(count), torch.arange(size)) % size
+        angles = turns.double() * (2 * math.pi / size)
+        return angles.cos(), angles.sin()
 
-    u, v = torch.arange(rows), torch.arange(columns)
-    along_h = angles(u - rows * (u >= (rows + 1) // 2), height)
-    cos, sin = along_h.cos(), along_h.sin()
-    along_h = torch.stack([torch.stack([cos, sin], 2), torch.stack([-sin, cos], 2)])
-    along_h = along_h.view(2 * rows, 2 * height)
-    along_w = angles(v, width)
-    along_w = torch.cat([along_w.cos(), -along_w.sin()])
+    along_h = torch.cat(waves(above, height))
+    cos, sin = waves(columns, width)
+    along_w = torch.cat([cos, -sin])
+    v = torch.arange(columns)
     twice = torch.where((v > 0) & (2 * v != width), 2., 1.).double().repeat(2)
     back_w = along_w.t() * twice
     tokens = height * width
     along_w = along_w / (tokens if norm == 'forward' else math.sqrt(tokens))
     back_w = back_w / (1 if norm == 'forward' else math.sqrt(tokens))
-    matrices = along_w, along_h, along_h.t(), back_w
-    return [m.to(dtype).contiguous().to(device) for m in matrices]
+    return [m.to(dtype).contiguous().to(device) for m in (along_w, along_h, back_w)]
