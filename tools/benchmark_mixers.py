@@ -34,6 +34,8 @@ def parse_args():
                         'tokens, HxW in pixels for mit and model')
     parser.add_argument('--only', nargs='+', default=[], metavar='NAME',
                         help='run what has one of these in its name')
+    parser.add_argument('--keep-memory', action='store_true',
+                        help='keep freed CPU memory, as tools/train.py does, for all candidates')
     parser.add_argument('--variant', default='b3', help='of MiT and SegFormer, b0 to b3')
     parser.add_argument('--out', help='without suffix: results as .json, .md and .png '
                         '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)')
@@ -49,7 +51,7 @@ def main():
         return
     configs = Path(__file__).resolve().parents[1] / 'configs'
     settings = Settings(args.device, args.dtype, args.batch_size, args.repeats, args.threads,
-                        args.shapes, args.only, args.variant, str(configs))
+                        args.shapes, args.only, args.variant, str(configs), args.keep_memory)
     out = args.out or 'work_dirs/benchmark/{}_{}_{}'.format(
         '_'.join(args.suite), args.device.replace(':', ''), args.dtype)
     command = shlex.join(['python', *sys.argv])

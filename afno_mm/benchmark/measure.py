@@ -38,6 +38,8 @@ class Settings:
         only (list[str], optional): Parts of names; others are left out.
         variant (str): Of MiT and SegFormer, 'b0' to 'b3'.
         configs (str): Folder of the configs.
+        keep_memory (bool): Whether freed CPU memory is kept, as the tools that train do, and not given
+            back to the system, as by default: for all candidates.
         least (float): Seconds that a sample takes at least, by repeating the call.
     """
     device: str = 'cpu'
@@ -49,6 +51,7 @@ class Settings:
     only: list = field(default_factory=list)
     variant: str = 'b3'
     configs: str = 'configs'
+    keep_memory: bool = False
     least: float = 0.02
 
     def __post_init__(self):
@@ -70,12 +73,9 @@ class Settings:
 
     @contextlib.contextmanager
     def apply(self):
-        """Sets threads and the precision of products; sets them back.
-
-        On a CPU freed memory is kept, for all candidates, as it is in trainings.
-        """
-        if not self.on_gpu:
-            keep_freed_memory()
+        """Sets threads and the precision of products; sets them back. Kept memory stays kept."""
+        if self.keep_memory and not keep_freed_memory():
+            raise ValueError('keep_memory needs glibc, the C library of most Linux systems')
         cudnn, before = torch.backends.cudnn, (
             torch.get_num_threads(), torch.get_float32_matmul_precision(),
             torch.backends.cudnn.allow_tf32)
@@ -167,6 +167,7 @@ def circumstances(settings):
         gpu=torch.cuda.get_device_name(settings.device) if settings.on_gpu else None,
         cuda=torch.version.cuda if settings.on_gpu else None, python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES},
+        keeps_memory=settings.keep_memory,
         environment={name: os.environ.get(name) for name in VARIABLES},
         peak_method=PEAK_METHODS['cuda' if settings.on_gpu else 'cpu'])
 

@@ -82,6 +82,7 @@ def test_stages_time_every_path_beside_the_public_layer(tmp_path):
     assert show(kept) == show(results)
     assert kept['circumstances']['threads'] == 1 and kept['circumstances']['packages']['torch']
     assert 'AFNO_MM_PATH' in kept['circumstances']['environment']
+    assert not kept['circumstances']['keeps_memory']
 
 
 def test_without_the_public_layer_its_command_is_told_and_the_rest_runs(monkeypatch):
