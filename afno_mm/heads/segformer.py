@@ -12,8 +12,8 @@ class SegformerHead(StockSegformerHead):
 
     Upstream enlarges every scale to the first, stacks their channels, and fuses them by a 1x1
     convolution, which is nearly all of the decoder's work. That convolution is a sum over scales and
-    works on each token by itself, so it commutes with enlarging: here each scale is fused at its own
-    size, then enlarged and added. With four scales that is a third of the
+    works on each token by itself, so it commutes with enlarging: here each scale goes through its
+    part of it at its own size, is then enlarged, and added. With four scales that is a third of its
     multiplications, and the stacked channels, four times the width at the largest size, are
     never in memory. Arguments, keys and, up to rounding, results are upstream's.
     """
