@@ -14,6 +14,7 @@ ALLOWED = {
     'ops': {'triton'},
     'mixers': {'ops', 'registry', 'mmengine'},
     'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
+    'heads': {'registry', 'mmseg'},
     'tasks': {'registry', 'mmpretrain'},
     'datasets': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'cv2',
                  'cityscapesscripts'},
