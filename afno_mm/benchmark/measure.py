@@ -75,7 +75,8 @@ class Settings:
     def apply(self):
         """Sets threads and the precision of products; sets them back. Kept memory stays kept."""
         if self.keep_memory and not keep_freed_memory():
-            raise ValueError('keep_memory needs glibc, the C library of most Linux systems')
+            raise ValueError('keep_memory needs glibc, the C library of most Linux systems: '
+                             'leave out --keep-memory')
         cudnn, before = torch.backends.cudnn, (
             torch.get_num_threads(), torch.get_float32_matmul_precision(),
             torch.backends.cudnn.allow_tf32)
