@@ -14,7 +14,7 @@ _base_ = [
     '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
     '_base_/mmpretrain_runtime.py'
 ]
-data_root = '{{$IMAGENET_DATASET:data/images/}}'
+data_root = 'data/images/'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomCrop', crop_size=64),

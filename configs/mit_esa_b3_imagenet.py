@@ -6,7 +6,8 @@
 #       model.backbone.init_cfg.checkpoint=work_dirs/mit_esa_b3_imagenet/epoch_300.pth
 #
 # Expect: the paper gives no accuracy for its pre-training; not measured by us.
-# Parameters: 44.59M. Schedule: A.3. Widths and mixer are those of the segmentation config.
+# Parameters: 44.59M. Schedule: A.3; stochastic depth is SegFormer's. Widths and mixer are
+# those of the segmentation config.
 _base_ = [
     '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
     '_base_/mmpretrain_runtime.py'

@@ -8,7 +8,7 @@
 # Expect: 38.1 mIoU, against 11.6 of the most frequent class of each pixel; 36.3 from the weights
 # of mit_afno_b0_images.py (all measured by us).
 _base_ = ['_base_/segformer.py', '_base_/cityscapes.py', '_base_/runtime.py']
-data_root = '{{$CITYSCAPES_DATASET:data/scenes/}}'
+data_root = 'data/scenes/'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

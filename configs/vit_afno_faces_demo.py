@@ -9,7 +9,7 @@
 # which on these pictures gains nothing (19 to 20 mIoU, docs/few_shot.md).
 # The network sees them at 64x64.
 _base_ = ['_base_/fewshot.py']
-data_root = '{{$PARTS_DATASET:data/parts}}/faces'
+data_root = 'data/parts/faces'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

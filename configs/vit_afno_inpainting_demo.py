@@ -9,7 +9,7 @@
 # colour, 14.1 and 0.494 of the mean colour of the training images (all measured by us).
 # Parameters: 0.64M.
 _base_ = ['_base_/inpainting.py']
-data_root = '{{$IMAGENET_DATASET:data/images/}}'
+data_root = 'data/images/'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomCrop', crop_size=64),

@@ -15,3 +15,4 @@ model = dict(
         mixer=dict(type='SA')),
     head=dict(in_channels=768))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
+param_scheduler = dict(eta_min_ratio=0.1)

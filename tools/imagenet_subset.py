@@ -1,5 +1,6 @@
 """List a random share of ImageNet's training images, the same share of every class."""
 import argparse
+import os
 from pathlib import Path
 
 from afno_mm.datasets.files import write_whole
@@ -9,7 +10,8 @@ from afno_mm.datasets.imagenet import subset
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('root', nargs='?', default='data/imagenet', help='has train/<class>/')
+    parser.add_argument('root', nargs='?', help='has train/<class>/; $IMAGENET_DATASET if it is set',
+                        default=os.environ.get('IMAGENET_DATASET', 'data/imagenet'))
     parser.add_argument('--percent', type=float, default=10, help='share of each class')
     parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
     parser.add_argument('--out', help='the list, for ann_file of a data set '

@@ -19,7 +19,6 @@ segmentation | classification | inpainting) ;;
 esac
 . tools/environment.sh ''
 
-unset CITYSCAPES_DATASET IMAGENET_DATASET PARTS_DATASET  # the example data, not yours
 root=work_dirs/quickstart
 run() { printf '\n$ %s\n' "$*"; "$@"; }
 

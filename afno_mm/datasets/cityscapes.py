@@ -15,7 +15,7 @@ class CityscapesDataset(CheckedFiles, MMSegCityscapesDataset):
   {root}/gtFine/{{train,val}}/<city>/<city>_<number>_<number>_gtFine_{{labelIds,instanceIds}}.png
   {root}/gtFine/{{train,val}}/<city>/<city>_<number>_<number>_gtFine_labelTrainIds.png"""
     GET_DATA = """Any of these mends it:
-  export CITYSCAPES_DATASET=/path/to/cityscapes      if you have it elsewhere
+  export CITYSCAPES_DATASET=/path/to/cityscapes      for *_cityscapes.py, if you have it elsewhere
   csDownload -d {root} leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip   and unzip both there
   python tools/make_scenes.py {root}      for generated street scenes in the same format"""
     MEND_LABELS = """This makes them:

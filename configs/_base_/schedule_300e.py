@@ -1,6 +1,6 @@
 # 300 epochs of classification (A.3, A.5): learning rate batch / 512 * 5e-4, which is 1e-3 for their
-# batch of 1024, five epochs of warm-up (A.3: 6250 iterations, which is the same), cosine to 1e-5,
-# clipping at 1.0, weight decay 0.05. 'Adam' with that decay is read as AdamW; that norms, biases
+# batch of 1024, five epochs of warm-up (A.3: 6250 iterations, which is the same), cosine to 1e-5
+# (in proportion where the rate is scaled), clipping at 1.0, weight decay 0.05. 'Adam' with that decay is read as AdamW; that norms, biases
 # and position embeddings have none is MMPretrain's.
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -12,7 +12,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, end=5, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=5,
+        type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=True, begin=5,
         convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=1024)

@@ -1,8 +1,10 @@
 # Fig. 4 left, 5.5: the sparsity threshold against inpainting PSNR and, after few-shot fine-tuning,
 # mIoU on faces. ViT-XS/4 with AFNO.
 #
+#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/lambda.py --gpus 8
 #
+# The faces are those of docs/few_shot.md, in data/parts/faces.
 # On another number of GPUs add --cfg-options auto_scale_lr.enable=True.
 # Expect: both highest at 0.01, where Table 6 has 25.69 dB and 49.49 mIoU (the paper's; not
 # measured by us). The PSNR is that of the weights that fine-tuning starts from, the last; the

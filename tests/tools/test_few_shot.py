@@ -5,8 +5,13 @@ import pytest
 from running import REPOSITORY, scalars, tool
 
 CONFIG = REPOSITORY / 'configs/vit_afno_faces_demo.py'
-SHORT = ['--cfg-options', 'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
-         'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0']
+
+
+def short(parts, epochs):
+    roots = [f'{part}_dataloader.{key}' for part in ('train', 'val', 'test')
+             for key in ('num_workers=0', f'dataset.data_root={parts}/faces')]
+    return ['--cfg-options', *roots, f'train_cfg.max_epochs={epochs}', 'train_cfg.val_interval=1',
+            'default_hooks.checkpoint.interval=1']
 
 
 @pytest.fixture(scope='module')
@@ -19,22 +24,19 @@ def parts(tmp_path_factory):
 
 def test_training_from_a_checkpoint_keeps_the_best_over_a_resume(parts, tmp_path):
     first = tmp_path / 'first'
-    tool('train.py', CONFIG, '--work-dir', first, *SHORT, 'train_cfg.max_epochs=1',
-         PARTS_DATASET=parts)
+    tool('train.py', CONFIG, '--work-dir', first, *short(parts, 1))
     one = scalars(first)[-1]['mIoU']
 
     tuned = tmp_path / 'tuned'
     init = [f'model.backbone.init_cfg.{key}={value}' for key, value in dict(
         type='Pretrained', checkpoint=first / 'epoch_1.pth', prefix='backbone.').items()]
-    output = tool('train.py', CONFIG, '--work-dir', tuned, *SHORT, 'train_cfg.max_epochs=2', *init,
-                  PARTS_DATASET=parts)
+    output = tool('train.py', CONFIG, '--work-dir', tuned, *short(parts, 2), *init)
     assert 'epoch_1.pth: 53 of 53 tensors of ViT loaded' in output
     values = [line['mIoU'] for line in scalars(tuned) if 'mIoU' in line]
     best = json.loads((tuned / 'best.json').read_text())
     assert best['metric'] == 'mIoU' and best['value'] == pytest.approx(max(values), abs=1e-4)
 
-    resumed = tool('train.py', CONFIG, '--work-dir', first, '--resume', *SHORT,
-                   'train_cfg.max_epochs=2', PARTS_DATASET=parts)
+    resumed = tool('train.py', CONFIG, '--work-dir', first, '--resume', *short(parts, 2))
     best = json.loads((first / 'best.json').read_text())
     assert best['value'] >= one and f"best mIoU {best['value']} at {best['when']}" in resumed
 
