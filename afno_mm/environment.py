@@ -101,7 +101,7 @@ def torch_pair_problem():
     fits = all(r.specifier.contains(Version(torch).base_version) for r in needs
                if r.name == 'torch' and not r.marker)
     build, other_build = torch.partition('+')[2], torchvision.partition('+')[2]
-    if fits and (build == other_build or _imports('torchvision')):
+    if fits and (build == other_build or not _import_failure('torchvision')):
         return []
     kinds = ' (CPU-only torch, CUDA torchvision)' if build == 'cpu' else ''
     return [(f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
@@ -110,21 +110,25 @@ def torch_pair_problem():
 
 
 def opencv_problem():
-    """An OpenCV whose system libraries are missing, as in slim containers.
+    """An OpenCV that does not import: often its system libraries are missing, as in containers.
 
     Returns:
         list[tuple[str, str]]: Empty, or the problem with the command that mends it.
     """
-    if _imports('cv2'):
+    failure = _import_failure('cv2')
+    if not failure:
         return []
-    return [('OpenCV (cv2) does not import: its system libraries are missing',
-             'apt-get install -y libgl1 libglib2.0-0, or: pip uninstall -y opencv-python && '
-             'pip install opencv-python-headless')]
+    headless = ('pip uninstall -y opencv-python opencv-python-headless && '
+                'pip install opencv-python-headless')
+    libraries = 'cannot open shared object' in failure
+    return [(f'OpenCV (cv2) does not import: {failure}',
+             'apt-get install -y libgl1 libglib2.0-0, or: ' * libraries + headless)]
 
 
-def _imports(module):
+def _import_failure(module):
+    """The error on one line; empty if there is none."""
     try:
         import_module(module)
-    except (ImportError, OSError, RuntimeError):
-        return False
-    return True
+    except (ImportError, OSError, RuntimeError) as error:
+        return ' '.join(str(error).split()) or type(error).__name__
+    return ''

@@ -101,6 +101,29 @@ def test_data_root_follows_the_environment(monkeypatch):
         {'/data/cs'}
 
 
+def test_data_root_reaches_wrapped_data_sets(tmp_path):
+    path = tmp_path / 'wrapped.py'
+    path.write_text("""
+data_root = 'old'
+one = dict(type='BaseSegDataset', data_root=data_root)
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=one))
+val_dataloader = dict(dataset=dict(
+    type='ConcatDataset', datasets=[one, dict(type='BaseSegDataset', data_root='another')]))
+""")
+    cfg = load_config(command_line('').parse_args([str(path), '--cfg-options', 'data_root=new']))
+    assert cfg.train_dataloader.dataset.dataset.data_root == 'new'
+    assert [each.data_root for each in cfg.val_dataloader.dataset.datasets] == ['new', 'another']
+
+
+@pytest.mark.parametrize('path', [*CONFIGS[0].parent.glob('*_imagenet.py'), *CONFIGS[0].parent.glob(
+    '*4_inpainting.py')], ids=lambda p: p.stem)
+def test_rate_ends_at_the_paper_s(path, monkeypatch):
+    cfg = load(path, monkeypatch)
+    schedules = cfg.param_scheduler
+    cosine = schedules[-1] if isinstance(schedules, list) else schedules
+    assert cosine.eta_min_ratio * cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-5)
+
+
 def mixer_with(monkeypatch, config, *options):
     """The first stage's mixer of a config after ``--cfg-options``."""
     monkeypatch.delenv('CITYSCAPES_DATASET', raising=False)
@@ -140,6 +163,9 @@ def test_mixers_of_a_list_change_from_the_command_line(tmp_path):
     assert mixer('model.backbone.mixer.type=GFN') == gfn
     with pytest.raises(IndexError, match=r'mixer\.2\.type=GFN: model\.backbone\.mixer has 2'):
         mixer('model.backbone.mixer.2.type=GFN')
+    path.write_text("model = dict(backbone=dict(mixer=dict(type='AFNO')))\n")
+    with pytest.raises(ValueError, match=r'model\.backbone\.mixer is not a list'):
+        mixer('model.backbone.mixer.0.type=GFN')
 
 
 def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):

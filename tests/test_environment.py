@@ -96,6 +96,10 @@ def test_opencv_without_its_system_libraries(tmp_path):
     code, text = import_with(tmp_path)
     assert code == 1 and 'apt-get install -y libgl1' in text
 
+    (tmp_path / 'cv2.py').write_text("raise ImportError('numpy.core.multiarray failed to import')")
+    code, text = import_with(tmp_path)
+    assert code == 1 and 'numpy.core.multiarray' in text and 'apt-get' not in text
+
 
 def test_torchvision_for_another_torch(tmp_path):
     plant(tmp_path, 'torch', '2.15.0')

@@ -85,7 +85,10 @@ def test_compiles_without_a_break(mixer):
 
 @pytest.mark.parametrize('mixer', MIXERS.values(), ids=MIXERS)
 def test_empty_batch(mixer):
-    assert alone(mixer)(torch.zeros(0, 9, 8, 8)).shape == (0, 9, 8, 8)
+    x = torch.zeros(0, 9, 8, 8, requires_grad=True)
+    y = alone(mixer)(x)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (0, 9, 8, 8)
 
 
 def model_of(framework, backbone, mixer):

@@ -62,7 +62,7 @@ def test_learning_rate_warms_up_for_five_epochs_and_falls_as_a_cosine(tmp_path):
 
     train(tmp_path, 15, Config.fromfile(CONFIGS[0]).param_scheduler, Record())
     rise = [1e-3 + (1 - 1e-3) * step / 19 for step in range(20)]
-    fall = [1e-5 + (1 - 1e-5) * (1 + cos(pi * step / 40)) / 2 for step in range(40)]
+    fall = [.01 + .99 * (1 + cos(pi * step / 40)) / 2 for step in range(40)]  # of 1e-3: to 1e-5
     assert rates == pytest.approx(rise + fall, abs=1e-6)
 
 
@@ -77,3 +77,8 @@ def test_training_shorter_than_the_warm_up_is_refused():
     check_schedule(cfg)
     cfg.param_scheduler = dict(type='ConstantLR')
     check_schedule(cfg)
+
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000)
+    cfg.param_scheduler = [dict(type='PolyLR', begin=1500, by_epoch=False)]
+    with pytest.raises(ValueError, match=r'ends after 1000 iters.*Raise train_cfg\.max_iters'):
+        check_schedule(cfg)

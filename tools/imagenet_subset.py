@@ -10,8 +10,9 @@ from afno_mm.datasets.imagenet import subset
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('root', nargs='?', help='has train/<class>/; $IMAGENET_DATASET if it is set',
-                        default=os.environ.get('IMAGENET_DATASET', 'data/imagenet'))
+    root = os.environ.get('IMAGENET_DATASET', 'data/imagenet')
+    parser.add_argument('root', nargs='?', default=root,
+                        help='has train/<class>/; $IMAGENET_DATASET is another default')
     parser.add_argument('--percent', type=float, default=10, help='share of each class')
     parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
     parser.add_argument('--out', help='the list, for ann_file of a data set '

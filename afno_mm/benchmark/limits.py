@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..ops import highest_frequency
+from ..ops import kept_modes
 
 
 @dataclass
@@ -38,8 +38,7 @@ def afno_work(shape, num_blocks, mode_fraction=1.0, itemsize=4):
         dict[str, Work]: Of 'forward', and of 'train', which is forward and backward.
     """
     batch, height, width, channels = shape
-    rows = min(2 * highest_frequency(height, mode_fraction) + 1, height)
-    columns = highest_frequency(width, mode_fraction) + 1
+    rows, columns = kept_modes((height, width), mode_fraction)
     b = channels / num_blocks
     mlp = 2 * rows * columns * num_blocks * 3 * 2 * b**2
     fft = 2 * channels * height * (

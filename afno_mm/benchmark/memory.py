@@ -1,6 +1,7 @@
 """Bytes that training keeps for the backward pass, and bytes that it needs at most."""
 import gc
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ PEAK_METHODS = {
 }
 
 
-def saved_bytes(graph, parameters=()):
+def saved_bytes(graph, parameters=(), most=math.inf):
     """Bytes kept for the backward pass, each storage once, without those of parameters.
 
     Counts what operators and custom functions save, the input too if it is kept, and what
@@ -24,22 +25,31 @@ def saved_bytes(graph, parameters=()):
     Args:
         graph (callable): Runs forward and returns the output tensors, in a list.
         parameters (Iterable[Tensor]): Whose storages do not count.
+        most (float): Bytes at which to stop.
+
+    Raises:
+        MemoryError: If there are more than ``most``.
     """
     parameters = {p.untyped_storage().data_ptr() for p in parameters}
     kept = {}  # address of a storage -> a tensor, which keeps the address from being reused
+    total = 0
 
     def keep(tensor):
+        nonlocal total
         tensor = tensor.detach()
         address = tensor.untyped_storage().data_ptr()
-        if address not in parameters:
+        if address not in parameters and address not in kept:
             kept[address] = tensor
+            total += tensor.untyped_storage().nbytes()
+            if total > most:
+                raise MemoryError(f'training keeps more than {most / 1e9:.1f} GB for backward')
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = graph()
     for tensor in _attributes_of_functions(outputs):
         keep(tensor)
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    return total
 
 
 def _attributes_of_functions(outputs):

@@ -33,10 +33,12 @@ class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, x):
         if not self.training:
-            return nn.functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return super().forward(x)
         with torch.autocast('cpu', enabled=False):
             return self._normalize(x.float()).to(x.dtype)
+
+    def _check_input_dim(self, x):
+        """Any ``(B, C, ...)``."""
 
     def _normalize(self, x):
         channels_last = x.transpose(1, -1)
@@ -47,9 +49,14 @@ class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         if self.track_running_stats:
             with torch.no_grad():
                 self.num_batches_tracked += 1
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(var * count / (count - 1), self.momentum)
-        y = (channels_last - mean) * torch.rsqrt(var + self.eps) * self.weight + self.bias
+                share = self.momentum
+                if share is None:  # the mean over all batches
+                    share = 1 / self.num_batches_tracked.item()
+                self.running_mean.lerp_(mean, share)
+                self.running_var.lerp_(var * count / (count - 1), share)
+        y = (channels_last - mean) * torch.rsqrt(var + self.eps)
+        if self.affine:
+            y = y * self.weight + self.bias
         return y.transpose(1, -1)
 
 

@@ -4,7 +4,7 @@ import re
 
 import mmengine
 from mmengine.dist import all_reduce_dict, master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop
 
 from ..registry import HOOKS
@@ -47,9 +47,20 @@ class BestValueHook(Hook):
 
     It is the value that ``CheckpointHook(save_best=...)`` keeps, over a resume too: in
     ``work_dir/best.json`` from the first validation on, and in the log at the end.
+
+    Raises:
+        ValueError: At the start, if there is not one such value.
     """
 
     priority = 'LOWEST'  # after CheckpointHook
+
+    def before_train(self, runner):
+        kept = [hook.save_best for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if len(kept) != 1 or kept[0] is None or (
+                isinstance(kept[0], list) and len(kept[0]) != 1):
+            raise ValueError('afno_mm.BestValueHook reports the one value that CheckpointHook '
+                             'keeps the best checkpoint of: set default_hooks.checkpoint.save_best '
+                             f'to the name of a metric, as mIoU. Found {kept}')
 
     @master_only
     def after_val_epoch(self, runner, metrics=None):
@@ -68,10 +79,11 @@ class BestValueHook(Hook):
         kept = runner.message_hub.runtime_info
         if 'best_score' not in kept:
             return None
+        hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         name = osp.basename(kept['best_ckpt'])
-        metric, unit, count = re.match(r'best_(.+)_(epoch|iter)_(\d+)', name).groups()
-        return dict(metric=metric, value=round(float(kept['best_score']), 4),
-                    when=f'{unit} {count}', checkpoint=name)
+        time = re.search(r'_(epoch|iter)_(\d+)\.', name)
+        return dict(metric=hook.key_indicators[0], value=round(float(kept['best_score']), 4),
+                    when=' '.join(time.groups()) if time else name, checkpoint=name)
 
 
 @HOOKS.register_module()

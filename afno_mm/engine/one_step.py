@@ -77,7 +77,9 @@ def build_model(cfg, size, device):
         device (str): Where the model is to be.
     """
     model_cfg = ConfigDict(cfg.model)
-    if 'size' in model_cfg.data_preprocessor:
+    if 'data_preprocessor' in cfg:  # where MMPretrain's configs have it
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    if 'size' in model_cfg.get('data_preprocessor', {}):
         model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
     if torch.device(device).type == 'cpu':
         # Synchronised batch norm is for several GPUs.

@@ -58,10 +58,19 @@ def load_config(args):
     for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(field):
             # A config copies its data_root into the data sets before options are merged.
-            if 'data_root' in options and cfg[field].dataset.get('data_root') == before:
-                cfg[field].dataset.data_root = cfg.data_root
+            for dataset in _data_sets(cfg[field].dataset) if 'data_root' in options else ():
+                if dataset.get('data_root') == before:
+                    dataset.data_root = cfg.data_root
             _complete_loader(cfg[field], cfg, args)
     return cfg
+
+
+def _data_sets(cfg):
+    """A data set's config and those that it wraps."""
+    yield cfg
+    for wrapped in (cfg.get('dataset'), *cfg.get('datasets', ())):
+        if wrapped:
+            yield from _data_sets(wrapped)
 
 
 def _make_way_for_mixers(cfg, options):
@@ -77,6 +86,9 @@ def _make_way_for_mixers(cfg, options):
         holder = cfg
         for part in path:
             holder = holder.get(part) or {}
+        if isinstance(name, int) and not isinstance(holder, list):
+            raise ValueError(f'{key}={kind}: {".".join(path)} is not a list with an entry for each '
+                             f'stage. Set {".".join(path)}.type, or write the list into a config')
         if isinstance(holder, list) and name >= len(holder):
             raise IndexError(f'{key}={kind}: {".".join(path)} has {len(holder)} entries')
         old = holder[name] if isinstance(holder, list) else holder.get(name)
@@ -135,13 +147,14 @@ def check_schedule(cfg):
     Raises:
         ValueError: If it does; says which settings make the schedule shorter.
     """
-    epochs, schedules = cfg.train_cfg.get('max_epochs'), cfg.get('param_scheduler') or []
+    schedules = cfg.get('param_scheduler') or []
     for number, schedule in enumerate(schedules if isinstance(schedules, list) else [schedules]):
-        begin = schedule.get('begin', 0) if schedule.get('by_epoch', True) else 0
-        if epochs and begin >= epochs:
+        unit = 'epochs' if schedule.get('by_epoch', True) else 'iters'
+        begin, end = schedule.get('begin', 0), cfg.train_cfg.get(f'max_{unit}')
+        if end and begin >= end:
             raise ValueError(
-                f'training ends after {epochs} epochs, and param_scheduler.{number} '
-                f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_epochs, '
+                f'training ends after {end} {unit}, and param_scheduler.{number} '
+                f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_{unit}, '
                 f'or lower param_scheduler.{number}.begin, and the end of what goes before it')
 
 

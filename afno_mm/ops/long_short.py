@@ -92,7 +92,7 @@ class _Keys(torch.autograd.Function):
         batch, height, width, channels = ctx.shape
         w, margin, heads = ctx.window_size, ctx.margin, ctx.num_heads
         rows, columns, size = -(-height // w), -(-width // w), w + 2 * margin
-        grad = grad.view(batch, heads, rows, columns, -1, channels // heads)
+        grad = grad.view(batch, heads, rows, columns, ctx.rank + size**2, channels // heads)
         # Rounded after the sum over the windows, which may leave the range of float16.
         grad_landmarks = grad[..., :ctx.rank, :].sum((2, 3), dtype=ctx.dtype)
         windows = grad[..., ctx.rank:, :].unflatten(-2, (size, size)).permute(0, 2, 4, 3, 5, 1, 6)

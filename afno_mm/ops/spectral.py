@@ -13,14 +13,21 @@ NORMS = ('ortho', 'forward')
 ADJOINT_NORMS = {'ortho': 'ortho', 'forward': 'backward', 'backward': 'forward'}
 
 
-def highest_frequency(size, mode_fraction):
-    """The highest frequency kept on an axis of ``size`` tokens.
+def kept_modes(grid, mode_fraction):
+    """How many frequencies are kept on each axis.
 
-    An axis has the frequencies 0..size//2; ``mode_fraction`` is the share of
-    them below the cut. 0.5 on both axes is the paper's '25 %' of the modes,
-    32/56 its '35 %' (A.6).
+    An axis of n tokens has the frequencies 0..n//2; ``mode_fraction`` is the share of them below
+    the cut. 0.5 on both axes is the paper's '25 %' of the modes, 32/56 its '35 %' (A.6).
+
+    Args:
+        grid (tuple[int, int]): ``(H, W)``.
+        mode_fraction (float): In (0, 1].
+
+    Returns:
+        tuple[int, int]: ``(K1, K2)``; of the rows both signs count.
     """
-    return int(mode_fraction * (size // 2) + 1e-9)
+    m, n = (int(mode_fraction * (size // 2) + 1e-9) for size in grid)
+    return min(2 * m + 1, grid[0]), n + 1
 
 
 def rfft2(x, mode_fraction=1.0, norm='ortho'):
@@ -34,9 +41,7 @@ def rfft2(x, mode_fraction=1.0, norm='ortho'):
     Returns:
         Tensor: Complex ``(B, K1, K2, C)``.
     """
-    height, width = x.shape[1:3]
-    m, n = highest_frequency(height, mode_fraction), highest_frequency(width, mode_fraction)
-    return rfft2_modes(x, min(2 * m + 1, height), n + 1, norm)
+    return rfft2_modes(x, *kept_modes(x.shape[1:3], mode_fraction), norm)
 
 
 def rfft2_modes(x, rows, columns, norm='ortho'):

@@ -32,6 +32,8 @@ def test_saved_bytes_of_a_known_function():
     assert saved_bytes(lambda: [torch.relu(x @ weight)], [weight]) == 4 * (4 * 8 + 4 * 16)
     # One storage counts once, and whole: both halves of x, each kept by a square.
     assert saved_bytes(lambda: [a.square().sum() for a in x.chunk(2)]) == 4 * 4 * 8
+    with pytest.raises(MemoryError, match='more than 0.0 GB'):
+        saved_bytes(lambda: [torch.relu(x @ weight)], [weight], most=4 * (4 * 8 + 4 * 16) - 1)
 
 
 def test_saved_bytes_sees_what_a_custom_function_keeps_on_its_context():

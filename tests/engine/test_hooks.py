@@ -48,6 +48,14 @@ def best_of(work_dir, epochs, values, resume):
     return best['value'], best['when']
 
 
+@pytest.mark.parametrize('save_best', [None, ['mIoU', 'aAcc']])
+def test_best_value_is_of_one_metric(tmp_path, save_best):
+    with pytest.raises(ValueError, match=r'set default_hooks\.checkpoint\.save_best to'):
+        train(tmp_path, 1, dict(type='ConstantLR', factor=1.), dict(type='afno_mm.BestValueHook'),
+              default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best=save_best,
+                                                 rule='greater')))
+
+
 @pytest.mark.parametrize('before, after, best', [
     ([10., 30.], [20., 25.], (30., 'epoch 2')),  # the latest one before the interruption
     ([30., 10.], [20., 25.], (30., 'epoch 1')),

@@ -250,6 +250,20 @@ def test_what_cannot_be_forced(monkeypatch, asked, dtype, message):
         choose_path(torch.zeros(1, 4, 4, 8, dtype=dtype))
 
 
+@pytest.mark.parametrize('change, message', [
+    (dict(x=(1, 4, 4, 24)), r'got \(1, 4, 4, 24\)'), (dict(w1=(2, 4, 4, 4)), 'tokens must be'),
+    (dict(b1=(2, 2, 3)), 'tokens must be'), (dict(w2=(2, 2, 3, 4)), 'tokens must be'),
+    (dict(b2=(2, 4, 2)), 'tokens must be'), (dict(x=(4, 4, 8)), 'tokens must be'),
+    (dict(mode_fraction=2.5), r'mode_fraction must be in \(0, 1\], got 2.5'),
+    (dict(mode_fraction=0.), 'mode_fraction must be')])
+def test_shapes_that_do_not_fit_are_refused(change, message):
+    shapes = dict(x=(1, 4, 4, 8), w1=(2, 2, 4, 4), b1=(2, 2, 4), w2=(2, 2, 4, 4), b2=(2, 2, 4))
+    fraction = change.pop('mode_fraction', 1.)
+    tensors = [torch.zeros(shape) for shape in (shapes | change).values()]
+    with pytest.raises(ValueError, match=message):
+        afno(*tensors, THRESHOLD, fraction)
+
+
 class Layer(torch.nn.Module):
 
     def __init__(self, weights):

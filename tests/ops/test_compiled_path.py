@@ -1,6 +1,7 @@
 """The compiled path of AFNO: its numbers, and machines that cannot build it."""
 import os
 import platform
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,14 +64,21 @@ def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction)
     assert_agrees(make(grid, blocks, block_size), mode_fraction=fraction, residual=True)
 
 
+@pytest.mark.parametrize('grid', [(2, 521), (2 * 521, 1)])
+def test_sides_of_a_prime_too_large_for_it_take_another_path(grid):
+    path, why = choose_path(torch.zeros(1, *grid, 8))
+    assert path == 'torch' and 'prime factor above 512' in why
+    assert choose_path(torch.zeros(1, 2 * 509, 3**6, 8))[0] == 'compiled'
+
+
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """An empty cache of libraries, for this test only."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    compiler.build.cache_clear()
+    compiler._built.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
-    compiler.build.cache_clear()
+    compiler._built.cache_clear()
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='names processors of x86')
@@ -85,7 +93,7 @@ def test_every_width_of_vectors(fresh, processor):
 
 def test_a_second_process_takes_the_library_that_was_built(fresh):
     assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
-    compiler.build.cache_clear()
+    compiler._built.cache_clear()
     fresh.setattr(compiler, '_compile', lambda *_: pytest.fail('was compiled again'))
     assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
 
@@ -93,15 +101,39 @@ def test_a_second_process_takes_the_library_that_was_built(fresh):
 @pytest.mark.parametrize('variable, value, reason', [
     ('PATH', '/nowhere', 'no C compiler'),
     ('CC', '/bin/false', 'false -std=gnu11.* failed'),
-    ('XDG_CACHE_HOME', '/dev/null/no', 'failed: .*Not a directory')])
+    ('XDG_CACHE_HOME', '/dev/null/no', 'Not a directory.*XDG_CACHE_HOME can name another'),
+    ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another')])
 def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
-    fresh.setenv(variable, value)
+    if variable == 'HOME':  # of a user that the system does not know
+        fresh.delenv('XDG_CACHE_HOME')
+        fresh.setattr(Path, 'home', pathlib_without_home)
+    else:
+        fresh.setenv(variable, value)
+    tries = []
+    fresh.setattr(compiler, '_build', lambda *a, real=compiler._build: tries.append(1) or real(*a))
     path, why = choose_path(torch.zeros(1, 2, 2, 8))
     assert path != 'compiled'
     with pytest.raises(ValueError, match=reason) as error:
         choose_path(torch.zeros(1, 2, 2, 8), 'compiled')
     assert 'not compiled: ' in why and str(error.value).count('\n') == 0
     assert choose_path(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'reference'
+    assert len(tries) == 1
+
+
+def pathlib_without_home():
+    raise RuntimeError('Could not determine home directory.')
+
+
+def test_a_library_that_is_not_whole_is_built_anew(fresh, tmp_path):
+    choose_path(torch.zeros(1, 2, 2, 8))
+    library, = tmp_path.glob('afno_mm/*.so')
+    cut_off = tmp_path / 'other/afno_mm' / library.name
+    cut_off.parent.mkdir(parents=True)
+    cut_off.write_bytes(library.read_bytes()[:100])
+    fresh.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
+    compiler._built.cache_clear()
+    assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
+    assert cut_off.stat().st_size == library.stat().st_size
 
 
 def test_equal_calls_give_equal_bits():

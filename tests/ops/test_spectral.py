@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afno_mm.ops import highest_frequency, irfft2, rfft2, rfft2_modes
+from afno_mm.ops import irfft2, kept_modes, rfft2, rfft2_modes
 from afno_mm.ops.reference import kept_frequencies
 
 GRIDS = [(1, 1), (1, 5), (2, 2), (5, 1), (8, 8), (9, 8), (7, 16), (6, 7), (16, 64)]
@@ -39,10 +39,11 @@ def test_number_of_modes_kept(size, mode_fraction, rows, columns):
     assert rfft2(torch.zeros(1, size, size, 1), mode_fraction).shape == (1, rows, columns, 1)
 
 
-@given(st.integers(1, 300), st.floats(0.001, 1))
-def test_highest_frequency_counts_the_share(size, mode_fraction):
-    kept = kept_frequencies(size, mode_fraction)
-    assert highest_frequency(size, mode_fraction) == max(abs(f) for f in kept)
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(0.001, 1))
+def test_modes_kept_count_the_share(height, width, mode_fraction):
+    kept = [kept_frequencies(size, mode_fraction) for size in (height, width)]
+    assert kept_modes((height, width), mode_fraction) == (
+        len(kept[0]), 1 + max(abs(f) for f in kept[1]))
 
 
 def row_frequencies(rows):

@@ -1,4 +1,5 @@
 """One step of several configs: those that fail leave the others alone."""
+import math
 from argparse import Namespace
 
 import pytest
@@ -70,6 +71,14 @@ def test_model_that_does_not_learn_is_refused(config, head, error, monkeypatch):
     options = Namespace(cfg_options=None, size=(64, 64), batch_size=1, amp=False)
     with pytest.raises(RuntimeError, match=error):
         step(config(head), options)
+
+
+def test_preprocessor_beside_the_model_as_mmpretrain_s_configs_have_it():
+    cfg = Config.fromfile(GOOD)
+    cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
+    assert math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
+    cfg.data_preprocessor.std = [0.] * 3
+    assert not math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
 
 
 def test_activation_checkpointing_of_the_config_is_that_of_the_step(monkeypatch):

@@ -37,11 +37,25 @@ def afno(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction=1.0, norm='ortho',
         Tensor: ``(B, H, W, C)``, of the dtype of ``x``.
 
     Raises:
-        ValueError: If the path that is asked for does not exist or cannot take ``x``.
+        ValueError: If shapes do not fit each other, ``mode_fraction`` is out of range, or the
+            path that is asked for does not exist or cannot take ``x``.
     """
+    _check(x, w1, b1, w2, b2, mode_fraction)
     path, _ = choose_path(x, path)
     return PATHS[path].run(
         x, (w1, b1, w2, b2), float(sparsity_threshold), mode_fraction, norm, residual)
+
+
+def _check(x, w1, b1, w2, b2, mode_fraction):
+    """What paths rely on: some of them write to memory by these numbers."""
+    _, k, b, h = w1.shape if w1.ndim == 4 else (0, ) * 4
+    found = [tuple(t.shape) for t in (w1, b1, w2, b2)]
+    if x.ndim != 4 or x.shape[3] != k * b or found != [
+            (2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]:
+        raise ValueError('tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
+                         f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}')
+    if not 0 < mode_fraction <= 1:
+        raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
 
 
 def choose_path(x, path=None):

@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..precision import full_precision
-from ..spectral import highest_frequency
+from ..spectral import kept_modes
 from .compiler import NotBuilt, build
 
 SOURCE = Path(__file__).parent / 'cpu' / 'afno.c'
+# Measured: its transform takes n^2 operations for a prime n, PyTorch's does not.
+LARGEST_PRIME = 512
 
 
 class Shape(ctypes.Structure):
@@ -24,7 +26,7 @@ class Shape(ctypes.Structure):
 
     _fields_ = [(name, ctypes.c_int64) for name in (
         'batch', 'height', 'width', 'channels', 'blocks', 'hidden', 'rows', 'columns',
-        'residual', 'threads')] + [(name, ctypes.c_double) for name in (
+        'spectrum_rows', 'residual', 'threads')] + [(name, ctypes.c_double) for name in (
             'shrink', 'forward_scale', 'inverse_scale')]
 
 
@@ -42,7 +44,20 @@ def refusal(x):
         return f'the tokens are on {x.device.type}'
     if x.dtype == torch.float64:
         return 'it computes in float32'
+    for size in x.shape[1:3]:
+        if _largest_prime(size) > LARGEST_PRIME:
+            return f'a side of {size} tokens has a prime factor above {LARGEST_PRIME}'
     return _why_not_built()
+
+
+def _largest_prime(n):
+    factor = 2
+    while factor * factor <= n:
+        if n % factor:
+            factor += 1
+        else:
+            n //= factor
+    return n
 
 
 def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
@@ -64,30 +79,38 @@ def _at_least_square(weights):
     return F.pad(w1, (0, lack)), F.pad(b1, (0, lack)), F.pad(w2, (0, 0, 0, lack)), b2
 
 
-def _shape(batch, height, width, channels, w1, sparsity_threshold, mode_fraction, norm, residual):
-    high = [highest_frequency(n, mode_fraction) for n in (height, width)]
+def _spectrum_rows(width, rows, columns):
+    """How many of ``K1 * K2`` frequencies a real signal leaves free.
+
+    Those of a column that is its own mirror image, 0 or Nyquist, come in conjugate pairs.
+    """
+    mirrors = 1 + (2 * (columns - 1) == width)
+    return columns * rows - mirrors * (rows - rows // 2 - 1)
+
+
+def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
+    batch, height, width, channels = x.shape
+    rows, columns = kept_modes((height, width), mode_fraction)
     scale = 1 / max(1, height * width)
     scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.)}
-    return Shape(batch, height, width, channels, w1.shape[1], w1.shape[3],
-                 min(2 * high[0] + 1, height), high[1] + 1, residual, torch.get_num_threads(),
+    return Shape(batch, height, width, channels, w1.shape[1], w1.shape[3], rows, columns,
+                 _spectrum_rows(width, rows, columns), residual, torch.get_num_threads(),
                  sparsity_threshold, *scales[norm])
 
 
-def _kept(x, shape):
-    """Empty spectrum and hidden layer."""
-    count = build(SOURCE).afno_kept_rows
-    count.restype = ctypes.c_int64
-    parts = (shape.batch, shape.blocks)
-    rows = count(ctypes.byref(shape))
-    return (x.new_empty(*parts, rows, 2, shape.channels // shape.blocks),
-            x.new_empty(*parts, shape.columns, shape.rows, 2, shape.hidden))
-
-
-def _not_kept(x):
-    return x.new_empty(0), x.new_empty(0)
+def _kept(x, w1, mode_fraction, keep):
+    """Empty spectrum ``(B, k, rows, 2, C / k)`` and hidden layer ``(B, k, K2, K1, 2, h)``."""
+    if not keep:
+        return x.new_empty(0), x.new_empty(0)
+    _, blocks, block_size, hidden = w1.shape
+    rows, columns = kept_modes(x.shape[1:3], mode_fraction)
+    spectrum_rows = _spectrum_rows(x.shape[2], rows, columns)
+    return (x.new_empty(len(x), blocks, spectrum_rows, 2, block_size),
+            x.new_empty(len(x), blocks, columns, rows, 2, hidden))
 
 
 def _scratch(x, shape):
+    """Memory for a half-spectrum ``(B, H, K2, 2, C)``."""
     return x.new_empty(shape.batch, shape.height, shape.columns, 2, shape.channels)
 
 
@@ -101,9 +124,10 @@ def _call(function, shape, *tensors):
 def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
              b2: Tensor, sparsity_threshold: float, mode_fraction: float, norm: str,
              residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
-    shape = _shape(*x.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
+    """AFNO of contiguous tokens ``(B, H, W, C)``, and what :func:`_kept` describes."""
+    shape = _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual)
     y = torch.empty_like(x)
-    kept = _kept(x, shape) if keep else _not_kept(x)
+    kept = _kept(x, w1, mode_fraction, keep)
     if x.numel():
         _call('afno_forward', shape, x, w1, b1, w2, b2, y, _scratch(x, shape),
               *(kept if keep else [None] * 2))
@@ -112,9 +136,7 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
 
 @_forward.register_fake
 def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep):
-    shape = _shape(*x.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
-    kept = _kept(x, shape) if keep else _not_kept(x)
-    return torch.empty_like(x), *kept
+    return torch.empty_like(x), *_kept(x, w1, mode_fraction, keep)
 
 
 @torch.library.custom_op('afno_mm::compiled_afno_backward', mutates_args=(), device_types='cpu')
@@ -122,8 +144,9 @@ def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, w1: Tensor, w2: Tens
               sparsity_threshold: float, mode_fraction: float,
               norm: str, residual: bool, to_tokens: bool, to_weights: bool
               ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of x, w1, b1, w2 and b2, of their shapes; empty ones where not asked for."""
     dx, *dw = _gradients(dy, w1, w2, to_tokens, to_weights)
-    shape = _shape(*dy.shape, w1, sparsity_threshold, mode_fraction, norm, residual)
+    shape = _shape(dy, w1, sparsity_threshold, mode_fraction, norm, residual)
     if dy.numel():
         _call('afno_backward', shape, dy, spectrum, hidden, w1, w2, dx if to_tokens else None,
               _scratch(dy, shape), *(dw if to_weights else [None] * 4))

@@ -18,7 +18,6 @@ class NotBuilt(Exception):
     """The library cannot be built here; the message says why."""
 
 
-@functools.cache
 def build(source):
     """The library of a C file and the headers beside it, from the cache or newly compiled.
 
@@ -32,22 +31,48 @@ def build(source):
         ctypes.CDLL: The loaded library.
 
     Raises:
-        NotBuilt: If there is no compiler, or it fails, or nothing can be written.
+        NotBuilt: If there is no compiler, or it fails, or nothing can be written. It is not
+            tried again in this process.
     """
+    outcome = _built(source)
+    if isinstance(outcome, NotBuilt):
+        raise outcome
+    return outcome
+
+
+@functools.cache
+def _built(source):
+    try:
+        return _build(source)
+    except NotBuilt as reason:
+        return reason
+
+
+def _build(source):
     compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
     if compiler is None:
         raise NotBuilt('there is no C compiler (cc or gcc on PATH, or CC)')
     command = [compiler, *FLAGS]
     sources = [file.read_text() for file in sorted(source.parent.glob('*.[ch]'))]
-    key = '\n'.join([*sources, *command, *_openmp(), _processor()])
+    key = '\n'.join([*sources, *command, *_openmp(), *platform.libc_ver(), _processor()])
     name = f'{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so'
     try:
-        folder = _cache()
-        if not (folder / name).exists():
-            _compile(command, source, folder / name)
-        return ctypes.CDLL(str(folder / name))
-    except (OSError, subprocess.SubprocessError) as error:
+        return _load(command, source, _cache() / name)
+    except subprocess.CalledProcessError as error:
         raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
+    except (OSError, RuntimeError) as error:  # Path.home() raises the latter
+        raise NotBuilt(f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
+                       'for the library') from error
+
+
+def _load(command, source, library):
+    if library.exists():
+        try:
+            return ctypes.CDLL(str(library))
+        except OSError:  # not whole, as after a crash of the machine
+            library.unlink(missing_ok=True)
+    _compile(command, source, library)
+    return ctypes.CDLL(str(library))
 
 
 def _compile(command, source, target):
@@ -57,7 +82,8 @@ def _compile(command, source, target):
                        check=True, capture_output=True, text=True)
         subprocess.run([command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
                        check=True, capture_output=True, text=True)
-        linked.replace(target)  # whole or not at all, whoever else builds it
+        if not target.exists():  # Another process's may be in use, on another machine even.
+            linked.replace(target)
 
 
 def _cache():
@@ -84,6 +110,6 @@ def _processor():
 
 
 def _first_line(error):
-    text = getattr(error, 'stderr', None) or str(error)
+    text = error.stderr or str(error)
     lines = [line for line in text.splitlines() if 'error' in line.lower()] or [text.strip()]
     return lines[0]

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from ..spectral import highest_frequency, irfft2, rfft2
+from ..spectral import irfft2, kept_modes, rfft2
 
 # Measured on CPUs. Above so many multiplications per token an FFT is faster than products.
 MOST_PRODUCTS = 220
@@ -28,15 +28,19 @@ def pieces(x, dim):
 
 
 def real_transform(shape, mode_fraction, norm):
-    m, n = (highest_frequency(size, mode_fraction) for size in shape[1:3])
-    rows, columns = min(2 * m + 1, shape[1]), n + 1
+    rows, columns = kept_modes(shape[1:3], mode_fraction)
     products = 2 * columns + 2 * rows * columns / shape[2]  # per token and channel
     kind = _Products if products <= MOST_PRODUCTS else _Fft
     return kind(shape, rows, columns, mode_fraction, norm)
 
 
 class _Transform:
-    """From ``(B, H, W, C)`` to a spectrum and back."""
+    """From ``(B, H, W, C)`` to a spectrum ``(2, M, C)`` and back.
+
+    ``empty`` is memory for values of all or ``size`` frequencies, ``(parts, M, channels)``, in the
+    order of the transform. ``spectrum`` and ``grid`` transform; the latter adds a ``residual``
+    ``(B, H, W, C)``, or None. ``single_columns`` are views of the columns 0 and Nyquist.
+    """
 
     def __init__(self, shape, rows, columns, mode_fraction, norm):
         self.shape, self.rows, self.columns = shape, rows, columns

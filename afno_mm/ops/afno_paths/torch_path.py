@@ -149,16 +149,17 @@ def _blocks(z, k):
 
 
 def _adjoint(w):
+    """``(2, k, h, b)`` of ``(2, k, b, h)``."""
     return torch.stack([w[0], -w[1]]).transpose(2, 3)
 
 
 def _three(w):
-    """The factors of :func:`_product`."""
+    """The factors ``(3, k, b, h)`` of :func:`_product`, of weights ``(2, k, b, h)``."""
     return torch.stack([w[0], w[1] - w[0], -w[0] - w[1]])
 
 
 def _product(z, three, out):
-    """``z w`` by Gauss' three real products instead of four."""
+    """``z w``, ``(2, k, M, h)`` of ``(2, k, M, b)``, by Gauss' three real products, not four."""
     torch.bmm(z[0] + z[1], three[0], out=out[0])
     torch.baddbmm(out[0], z[0], three[1], out=out[1])
     out[0].baddbmm_(z[1], three[2])
@@ -166,7 +167,10 @@ def _product(z, three, out):
 
 
 def _add_outer(sums, z, g):
-    """Add the parts of ``z* g``, summed over frequencies, for :func:`_from_sums`."""
+    """Add the parts of ``z* g``, summed over frequencies, for :func:`_from_sums`.
+
+    ``(3, k, b, h)`` of ``(2, k, M, b)`` and ``(2, k, M, h)``.
+    """
     real, imag = z.transpose(2, 3)
     sums[0].baddbmm_(real - imag, g[0])
     sums[1].baddbmm_(real, g[1] - g[0])
@@ -174,4 +178,5 @@ def _add_outer(sums, z, g):
 
 
 def _from_sums(sums, scale):
+    """The gradient ``(2, k, b, h)`` of weights."""
     return torch.stack([sums[0] + sums[2], sums[0] + sums[1]]) * scale

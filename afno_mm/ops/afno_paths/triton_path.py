@@ -22,8 +22,7 @@ import os
 import torch
 from torch import Tensor
 
-from ..precision import full_precision
-from ..spectral import highest_frequency
+from ..spectral import kept_modes
 from . import planar_spectrum
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -50,9 +49,7 @@ def refusal(x):
 
 
 def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
-    height, width = x.shape[1:3]
-    rows = min(2 * highest_frequency(height, mode_fraction) + 1, height)
-    columns = highest_frequency(width, mode_fraction) + 1
+    rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     # Inside an autograd function grad mode is always off.
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
     y, _, _ = _forward(x, *weights, sparsity_threshold, rows, columns, norm == 'ortho', residual,
@@ -77,7 +74,7 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, threshol
     from . import triton_mlp
     grid = x.shape[1:3]
     scale = (grid[0] * grid[1])**-0.5 if ortho else 1.
-    with full_precision(x):
+    with torch.autocast(x.device.type, enabled=False):
         x = x.contiguous()
         dense = planar_spectrum.is_dense(grid, rows, columns, triton_mlp.is_exact(dtype))
         z = planar_spectrum.analyse(x, rows, columns, dtype, dense, power=1)
@@ -117,7 +114,7 @@ def _backward(dy: Tensor, z: Tensor, survivors: Tensor, w1: Tensor, b1: Tensor, 
     grid = dy.shape[1:3]
     size = grid[0] * grid[1]
     scale = size**-0.5 if ortho else 1.
-    with full_precision(dy):
+    with torch.autocast(dy.device.type, enabled=False):
         dy = dy.contiguous()
         dense = planar_spectrum.is_dense(grid, rows, columns, triton_mlp.is_exact(z.dtype))
         g = planar_spectrum.analyse(dy, rows, columns, z.dtype, dense, power=0.5, mirrored=True)

@@ -15,8 +15,8 @@
 #include "middle.h"
 
 /* y = IRFFT2(shrink(w2 relu(w1 RFFT2(x) + b1) + b2)), + x if residual.
- * t: scratch (B, H, K2, 2, C). Kept for backward, or NULL: spectrum (B, k, rows, 2, C / k) with
- * rows of afno_kept_rows, and activation (B, k, K2, K1, 2, h), which is the hidden layer after its
+ * t: scratch (B, H, K2, 2, C). Kept for backward, or NULL: spectrum (B, k, spectrum_rows, 2, C / k)
+ * and activation (B, k, K2, K1, 2, h), which is the hidden layer after its
  * ReLU, its signs being those of keep_hidden. h must not be less than C / k. */
 void afno_forward(const Shape *s, const float *x, const float *w1, const float *b1,
                   const float *w2, const float *b2, float *y, float *t, float *spectrum,
@@ -25,7 +25,7 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
     int64_t scratch = s->batch * s->height * s->columns * 2 * s->channels;
     int64_t kept = s->batch * s->blocks * s->columns * s->rows * 2;
     huge(t, 4 * scratch), huge(y, 4 * s->batch * s->height * s->width * s->channels);
-    huge(spectrum, 8 * s->batch * s->channels * kept_before(s, s->columns));
+    huge(spectrum, 8 * s->batch * s->channels * s->spectrum_rows);
     huge(activation, 4 * kept * s->hidden);
     Weights first = pack(s, w1, m.block_size, s->hidden, 0);
     Weights second = pack(s, w2, s->hidden, m.block_size, 0);
@@ -41,7 +41,7 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
         for (int64_t number = 0; number < s->batch * m.groups * s->blocks; number++) {
             Job j = job(s, &m, number);
             gather(s, &m, &p, t, &j, buffer, z);
-            if (spectrum) keep_spectrum(s, &j, spectrum, z, 0, j.filled, 0);
+            if (spectrum) keep_spectrum(s, &j, spectrum, z);
             for (int64_t row = 0; row < j.filled; row += m.chunk) {
                 int64_t rows = minimum(m.chunk, round_up(j.filled - row, ROWS));
                 Rows a = at_row(z, row), none = {0};
@@ -149,7 +149,7 @@ void afno_backward(const Shape *s, const float *dy, const float *spectrum, const
                 if (dw1) {
                     Rows turned = {dhidden.im, dhidden.re, NULL, dhidden.ld};
                     combine(turned, more, -1, rows);
-                    keep_spectrum(s, &j, (float *)spectrum, z, row, filled, 1);
+                    read_spectrum(s, &j, spectrum, z, row, filled);
                     combine(z, z.more, -1, rows);
                     weight_gradient(&grad[0], j.block, z, dhidden, more, rows);
                 }

@@ -23,13 +23,41 @@ INLINE cvec times(cvec a, float re, float im) {
 }
 INLINE cvec times_i(cvec a, float sign) { return (cvec){-sign * a.im, sign * a.re}; }
 
+/* One transform of an odd length from in[0], in[leap] ..., which it overwrites, to out[0],
+ * out[stride] ...: x[j] and x[radix - j] share a cosine and, but for its sign, a sine. Result k is
+ * turned by the k-th multiple of `turn`. */
+static void odd_radix(const Plan *p, int64_t radix, cvec *in, int64_t leap, cvec *out,
+                      int64_t stride, int64_t turn, float sign) {
+    cvec first = in[0], sum = first;
+    for (int64_t j = 1; j <= radix / 2; j++) {
+        cvec a = in[j * leap], b = in[(radix - j) * leap];
+        in[j * leap] = add(a, b), in[(radix - j) * leap] = subtract(a, b);
+        sum = add(sum, in[j * leap]);
+    }
+    out[0] = sum;
+    for (int64_t k = 1; k <= radix / 2; k++) {
+        cvec even = first, odd = {0};
+        for (int64_t j = 1, at = 0; j <= radix / 2; j++) {
+            at += k * (p->n / radix);
+            if (at >= p->n) at -= p->n;
+            cvec s = in[j * leap], d = in[(radix - j) * leap];
+            even.re += s.re * p->root[at][0], even.im += s.im * p->root[at][0];
+            odd.re += d.re * p->root[at][1], odd.im += d.im * p->root[at][1];
+        }
+        odd = times_i(odd, sign);
+        float *r = p->root[k * turn], *q = p->root[(radix - k) * turn];
+        out[k * stride] = times(add(even, odd), r[0], sign * r[1]);
+        out[(radix - k) * stride] = times(subtract(even, odd), q[0], sign * q[1]);
+    }
+}
+
 /* sign 1 is the forward transform, -1 the inverse; unscaled. Returns where the result lies. */
 static cvec *fft(const Plan *p, cvec *x, cvec *y, float sign) {
     int64_t n = p->n, stride = 1;
     for (int f = 0; f < p->factors; f++) {
         int64_t radix = p->factor[f], m = n / radix, leap = stride * m;
         for (int64_t i = 0; i < m; i++) {
-            const cvec *in = x + stride * i;
+            cvec *in = x + stride * i;
             cvec *out = y + stride * radix * i;
             if (radix == 4) {
                 float *r1 = p->root[stride * i], *r2 = p->root[2 * stride * i],
@@ -51,16 +79,8 @@ static cvec *fft(const Plan *p, cvec *x, cvec *y, float sign) {
                     out[q + stride] = times(subtract(a, b), r1[0], sign * r1[1]);
                 }
             } else {
-                for (int64_t k = 0; k < radix; k++)
-                    for (int64_t q = 0; q < stride; q++) {
-                        cvec sum = {0};
-                        for (int64_t j = 0; j < radix; j++) {
-                            float *r = p->root[(j * k % radix * (p->n / radix)
-                                                + k * i * stride) % p->n];
-                            sum = add(sum, times(in[q + j * leap], r[0], sign * r[1]));
-                        }
-                        out[q + k * stride] = sum;
-                    }
+                for (int64_t q = 0; q < stride; q++)
+                    odd_radix(p, radix, in + q, leap, out + q, stride, stride * i, sign);
             }
         }
         cvec *swap = x;

@@ -62,9 +62,6 @@ static int64_t kept_before(const Shape *s, int64_t column) {
     return column * s->rows - mirrors * (s->rows - kept_rows(s, 0));
 }
 
-/* Of one block and image. */
-int64_t afno_kept_rows(const Shape *s) { return kept_before(s, s->columns); }
-
 /* FFT along H of a job's columns of (B, H, K2, 2, C); its kept frequencies become rows. */
 static void gather(const Shape *s, const Middle *m, const Plan *p, const float *t, const Job *j,
                    cvec *buffer, Rows to) {
@@ -114,23 +111,35 @@ static void scatter(const Shape *s, const Middle *m, const Plan *p, Rows from, c
         }
 }
 
-/* Write `count` rows of a job's spectrum, from `row` on, to what is kept for backward, or read
- * them. */
-static void keep_spectrum(const Shape *s, const Job *j, float *kept, Rows z, int64_t row,
-                          int64_t count, int read) {
-    int64_t K = s->rows, b = s->channels / s->blocks;
-    kept += 2 * b * (j->image * s->blocks + j->block) * kept_before(s, s->columns);
+/* Where a job's row is in what is kept of the spectrum, and whether it is the conjugate of it. */
+static int64_t kept_at(const Shape *s, const Job *j, int64_t row, int *mirrored) {
+    int64_t column = j->column + row / s->rows, k = row % s->rows;
+    *mirrored = k >= kept_rows(s, column);
+    int64_t before = (j->image * s->blocks + j->block) * s->spectrum_rows + kept_before(s, column);
+    return (before + (*mirrored ? s->rows - k : k)) * 2 * (s->channels / s->blocks);
+}
+
+/* Write a job's spectrum to what is kept for backward. */
+static void keep_spectrum(const Shape *s, const Job *j, float *kept, Rows z) {
+    int64_t b = s->channels / s->blocks;
+    for (int64_t row = 0; row < j->filled; row++) {
+        int mirrored;
+        float *to = kept + kept_at(s, j, row, &mirrored);
+        if (mirrored) continue;
+        memcpy(to, z.re + row * z.ld, 4 * b), memcpy(to + b, z.im + row * z.ld, 4 * b);
+    }
+}
+
+/* Read `count` rows of it, from `row` on. */
+static void read_spectrum(const Shape *s, const Job *j, const float *kept, Rows z, int64_t row,
+                          int64_t count) {
+    int64_t b = s->channels / s->blocks;
     for (int64_t r = 0; r < count; r++) {
-        int64_t column = j->column + (row + r) / K, k = (row + r) % K;
-        int mirrored = k >= kept_rows(s, column);
-        float *at = kept + 2 * b * (kept_before(s, column) + (mirrored ? K - k : k));
-        float *re = z.re + r * z.ld, *im = z.im + r * z.ld;
-        if (read) {
-            memcpy(re, at, 4 * b), memcpy(im, at + b, 4 * b);
-            for (int64_t c = 0; mirrored && c < b; c++) im[c] = -im[c];
-        } else if (!mirrored) {
-            memcpy(at, re, 4 * b), memcpy(at + b, im, 4 * b);
-        }
+        int mirrored;
+        const float *from = kept + kept_at(s, j, row + r, &mirrored);
+        float *im = z.im + r * z.ld;
+        memcpy(z.re + r * z.ld, from, 4 * b), memcpy(im, from + b, 4 * b);
+        for (int64_t c = 0; mirrored && c < b; c++) im[c] = -im[c];
     }
 }
 

@@ -2,7 +2,9 @@
 #include "fourier.h"
 
 typedef struct {
-    int64_t batch, height, width, channels, blocks, hidden, rows, columns, residual, threads;
+    int64_t batch, height, width, channels, blocks, hidden, rows, columns;
+    int64_t spectrum_rows; /* kept of an image and block: kept_before all columns */
+    int64_t residual, threads;
     double shrink, forward_scale, inverse_scale;
 } Shape;
 
