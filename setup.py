@@ -58,7 +58,6 @@ setup(
     extras_require={
         'tests': ['pytest', 'hypothesis', 'scikit-image', 'setuptools>=64'],
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
-        'export': ['onnx', 'onnxscript', 'onnxruntime'],
     },
     cmdclass={'build_py': BuildWithConfigsAndTools},
 )

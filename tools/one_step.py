@@ -12,8 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
+from afno_mm.engine import keep_freed_memory
 from afno_mm.engine.one_step import one_step
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 
 
 def parse_args():
@@ -47,9 +49,15 @@ def step(path, args):
             f"loss {result['loss']:.4f}, {result['seconds']:.1f} s, {result['peak_gib']:.2f} GiB")
 
 
+def prepare():
+    logging.disable(logging.INFO)  # MMEngine's line for every parameter
+    if get_device() == 'cpu':
+        keep_freed_memory()
+
+
 def step_in_a_process(path, args):
-    # Spawned: a forked process could not use CUDA. Without MMEngine's line for every parameter.
-    with ProcessPoolExecutor(1, get_context('spawn'), logging.disable, (logging.INFO, )) as process:
+    # Spawned: a forked process could not use CUDA.
+    with ProcessPoolExecutor(1, get_context('spawn'), prepare) as process:
         try:
             return process.submit(step, path, args).result()
         except BrokenProcessPool:

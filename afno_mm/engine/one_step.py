@@ -12,7 +12,6 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
-from .cpu_memory import keep_freed_memory
 from .runner import type_name
 
 
@@ -104,8 +103,6 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
     """
     size = size or image_size(cfg)
     device = get_device()
-    if device == 'cpu':
-        keep_freed_memory()
     model = build_model(cfg, size, device).train()
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
