@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
 from afno_mm.ops import afno, choose_path, reference
@@ -197,6 +198,20 @@ def test_compiles_without_a_break(path, mode_fraction):
     with torch.no_grad():
         assert_close([function(*(inputs := make((9, 8))))],
                      [defined(*inputs, mode_fraction=mode_fraction)])
+
+
+def test_one_compiled_program_takes_batches_of_any_size(path):
+    torch._dynamo.reset()
+    programs = CompileCounterWithBackend('aot_eager')
+    function = torch.compile(lambda *t: afno(*t, THRESHOLD, 0.5, path=path), fullgraph=True,
+                             backend=programs)
+    x, *weights = make((6, 7))
+    for batch in (2, 3, 5):
+        tokens = x.detach()[:1].repeat(batch, 1, 1, 1).requires_grad_()
+        torch._dynamo.mark_dynamic(tokens, 0)
+        function(tokens, *weights).sum().backward()
+        assert tokens.grad.shape == tokens.shape
+    assert programs.frame_count == 1
 
 
 def test_second_gradients_are_right_or_refused(path):

@@ -169,6 +169,22 @@ def test_what_is_kept():
     assert kept(True) == pytest.approx(1 + 4 / 64**2 + 66 / 64)
 
 
+@pytest.mark.parametrize('grid', [(6, 7), (5, 8), (1, 2), (4, 1)])
+@pytest.mark.parametrize('fraction', [.5, 1.])
+def test_operators_are_well_formed(grid, fraction):
+    """Schemas, and shapes without data."""
+    checks = ('test_schema', 'test_faketensor')
+    x, w1, b1, w2, b2 = tensors = make(grid, 2, 4, batch=2)
+    settings = (1., fraction, 'ortho', True)
+    for keep in (True, False):
+        torch.library.opcheck(compiled_path._forward, (*tensors, *settings, keep),
+                              test_utils=checks)
+    _, *kept = compiled_path._forward(*tensors, *settings, True)
+    for asked in [(True, True), (True, False), (False, True)]:
+        torch.library.opcheck(compiled_path._backward, (x, *kept, w1, w2, *settings, *asked),
+                              test_utils=checks)
+
+
 def test_the_library_is_this_machines_alone():
     """Homes are shared by unlike machines: the name of a library holds the processor's."""
     assert compiler._processor()

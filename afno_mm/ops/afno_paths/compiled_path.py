@@ -102,11 +102,12 @@ def _kept(x, w1, mode_fraction, keep):
     """Empty spectrum ``(B, k, rows, 2, C / k)`` and hidden layer ``(B, k, K2, K1, 2, h)``."""
     if not keep:
         return x.new_empty(0), x.new_empty(0)
+    batch, height, width, _ = x.shape
     _, blocks, block_size, hidden = w1.shape
-    rows, columns = kept_modes(x.shape[1:3], mode_fraction)
-    spectrum_rows = _spectrum_rows(x.shape[2], rows, columns)
-    return (x.new_empty(len(x), blocks, spectrum_rows, 2, block_size),
-            x.new_empty(len(x), blocks, columns, rows, 2, hidden))
+    rows, columns = kept_modes((height, width), mode_fraction)
+    spectrum_rows = _spectrum_rows(width, rows, columns)
+    return (x.new_empty(batch, blocks, spectrum_rows, 2, block_size),
+            x.new_empty(batch, blocks, columns, rows, 2, hidden))
 
 
 def _scratch(x, shape):
