@@ -20,6 +20,7 @@ ALLOWED = {
                  'cityscapesscripts'},
     'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
                    'torchmetrics'},
+    'analysis': {'engine'},
     'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
