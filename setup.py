@@ -56,7 +56,8 @@ setup(
         'packaging',
     ],
     extras_require={
-        'tests': ['pytest', 'hypothesis', 'scikit-image', 'setuptools>=64'],
+        'tests': ['pytest', 'hypothesis', 'scikit-image', 'scikit-learn', 'setuptools>=64'],
+        'analysis': ['scikit-learn'],  # tools/draw_clusters.py
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
     },
     cmdclass={'build_py': BuildWithConfigsAndTools},

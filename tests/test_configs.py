@@ -116,7 +116,7 @@ val_dataloader = dict(dataset=dict(
 
 
 @pytest.mark.parametrize('path', [*CONFIGS[0].parent.glob('*_imagenet.py'), *CONFIGS[0].parent.glob(
-    '*4_inpainting.py')], ids=lambda p: p.stem)
+    '*_inpainting.py')], ids=lambda p: p.stem)
 def test_rate_ends_at_the_paper_s(path, monkeypatch):
     cfg = load(path, monkeypatch)
     schedules = cfg.param_scheduler

@@ -20,7 +20,7 @@ ALLOWED = {
                  'cityscapesscripts'},
     'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
                    'torchmetrics'},
-    'analysis': {'engine'},
+    'analysis': {'engine', 'mixers', 'ops', 'mmengine', 'matplotlib', 'scipy', 'sklearn'},
     'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }

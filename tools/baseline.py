@@ -10,10 +10,10 @@ from pathlib import Path
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 import mmengine
 import numpy as np
-from afno_mm.engine.runner import type_name
+from afno_mm.engine.runner import read_config, type_name
 from afno_mm.evaluation.prior import (mean_colour, most_frequent_class, progress,
                                       score_constant_prediction, score_fillings)
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
 
@@ -83,8 +83,7 @@ def inpainting(cfg, models):
 
 def main():
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     models = models_scores(args.beside)
     if cfg.get('default_scope') == 'mmseg':

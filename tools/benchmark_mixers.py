@@ -31,7 +31,7 @@ def parse_args():
     parser.add_argument('--repeats', type=int, help='rounds (default: 2 to 10 by suite)')
     parser.add_argument('--shapes', nargs='+', default=[], metavar='SHAPE',
                         help="in place of the suite's: HxWxC/blocks or s1 to s4 for stages and "
-                        'tokens, HxW in pixels for mit and model')
+                        'tokens, HxW in pixels for all others')
     parser.add_argument('--only', nargs='+', default=[], metavar='NAME',
                         help='run what has one of these in its name')
     parser.add_argument('--keep-memory', action='store_true',

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 from afno_mm.analysis import as_the_paper_counts, model_cost
+from afno_mm.engine import read_config
 from afno_mm.engine.one_step import image_size
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 COLUMNS = ('image', 'parameters', 'GMACs', 'of mixers', 'transforms', 'attention', 'bias',
            'as the paper')
@@ -34,8 +35,7 @@ def giga(macs):
 
 
 def row(path, args):
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(path, args.cfg_options)
     size = tuple(args.shape or image_size(cfg))
     cost = model_cost(cfg, size)
     mixers = cost.mixers

@@ -12,9 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
-from afno_mm.engine import keep_freed_memory
+from afno_mm.engine import keep_freed_memory, read_config
 from afno_mm.engine.one_step import one_step
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.device import get_device
 
 
@@ -37,8 +37,7 @@ def step(path, args):
     Raises:
         RuntimeError: If its loss is not finite, or parameters have no gradient.
     """
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(path, args.cfg_options)
     result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
     if result['without_gradient']:
         raise RuntimeError(f"no gradient reaches {', '.join(result['without_gradient'])}")

@@ -40,9 +40,9 @@ class Cost:
 def model_cost(cfg, size):
     """The cost of a config's model on an image.
 
-    A fast Fourier transform of n complex values is taken to have ``5 n log2(n)`` operations, of real
-    ones half as many, and two operations are a MAC; a complex product of matrices has four real
-    ones. AFNO is counted as its reference path computes it.
+    A fast Fourier transform of n complex values is taken to have ``5 n log2(n)`` operations, of
+    real ones half as many, and two operations are a MAC; a complex product of matrices has four
+    real ones. AFNO is counted as its reference path computes it.
 
     Args:
         cfg (Config): Of segmentation, classification or inpainting.
@@ -123,13 +123,13 @@ FORMULAS = TRANSFORM_FORMULAS | {
 def as_the_paper_counts(cfg, size):
     """The MACs that the paper's tables would give for a config's model, in their own ways.
 
-    No one way of counting leads to all of its 'GFLOPs'. These, found by recomputing them, come within
-    0.7 % of its totals:
+    No one way of counting leads to all of its 'GFLOPs'. These, found by recomputing them, come
+    within 0.7 % of its totals:
 
-    * Table 4 (SegFormer): MMSegmentation's decoder. GFN's mixers are left out of the total. Of AFNO's
-      only the MLP counts, a complex product as one MAC.
-    * Tables 2, 3 and 5 (ViT): of AFNO only the MLP, with its real products, of self-attention one of
-      the two products with tokens, of GFN nothing. Table 5 has the numbers of 4
+    * Table 4 (SegFormer): MMSegmentation's decoder. GFN's mixers are left out of the total. Of
+      AFNO's only the MLP counts, a complex product as one MAC.
+    * Tables 2, 3 and 5 (ViT): of AFNO only the MLP, with its real products, of self-attention one
+      of the two products with tokens, of GFN nothing. Table 5 has the numbers of models of 4
       layers, and A.5 has 12.
 
     Returns:

@@ -79,7 +79,7 @@ class Mixers(Candidate):
 
 
 class Model(Candidate):
-    """A MMSegmentation model: inference gives logits, training is forward, loss and backward.
+    """A model: inference gives logits or a reconstruction, training is forward, loss and backward.
 
     Args:
         model (nn.Module): The model.
@@ -89,10 +89,17 @@ class Model(Candidate):
     def __init__(self, name, kind, model, batch, **options):
         super().__init__(name, kind, **options)
         self.model, self.batch = model, batch
-        self.input_bytes = batch['inputs'].nbytes
+        self.inpaints = hasattr(model, 'reconstruct')
+        # Of inpainting the masked images, and the images.
+        self.images = batch['inputs'][0] if self.inpaints else batch['inputs']
+        self.input_bytes = self.images.nbytes
 
     def infer(self):
-        self.model.eval()(self.batch['inputs'], mode='tensor')
+        model = self.model.eval()
+        if self.inpaints:
+            model.reconstruct(self.images)
+        else:
+            model(self.images, mode='tensor')
 
     def differentiable(self):
         losses = self.model.train()(**self.batch, mode='loss')

@@ -1,4 +1,4 @@
-"""All mixers of a MiT, and whole SegFormers, as their configs say."""
+"""All mixers of a MiT, and whole models, as their configs say."""
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from .candidates import Model
 from .peers import PublicAFNO, StockESA, put_public_afno
 
 STRIDES = (4, 8, 16, 32)
+VIT_PATCH = 4
 SR_RATIOS = (8, 4, 2, 1)
 
 
@@ -96,8 +97,29 @@ def model_case(size, settings):
     return case
 
 
+def inpainting_case(size, settings):
+    """ViT-B/4 that inpaints, with each mixer as its config says (Table 2, its latencies)."""
+    tokens = _cells(size[0], VIT_PATCH) * _cells(size[1], VIT_PATCH)
+    case = Case('inpainting', _name(size), tokens, settings, notes='ViT-B/4')
+
+    def model(kind):
+        cfg = _read(settings, f'vit_{kind}_b4_inpainting')
+        built = build_model(cfg, None, settings.device)
+        torch.manual_seed(0)
+        batch = random_batch(cfg.model, size, settings.batch)
+        return built, built.data_preprocessor(batch, True)
+
+    for kind in ('sa', 'ls', 'gfn', 'afno'):
+        case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
+    return case
+
+
 def _config(settings, kind):
-    path = Path(settings.configs, f'segformer_{kind}_{settings.variant}_cityscapes.py')
+    return _read(settings, f'segformer_{kind}_{settings.variant}_cityscapes')
+
+
+def _read(settings, name):
+    path = Path(settings.configs, f'{name}.py')
     if not path.is_file():
         raise FileNotFoundError(f'there is no config {path}')
     return Config.fromfile(path)

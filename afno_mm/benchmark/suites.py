@@ -3,7 +3,7 @@ import gc
 
 from .layers import STAGES, Stage, stage_case
 from .measure import circumstances, measure
-from .networks import mit_case, model_case
+from .networks import inpainting_case, mit_case, model_case
 
 
 def stages(settings):
@@ -31,7 +31,13 @@ def model(settings):
         yield (10 if settings.on_gpu else 2), lambda size=size: model_case(size, settings)
 
 
-SUITES = {'stages': stages, 'mit': mit, 'tokens': tokens, 'model': model}
+def inpainting(settings):
+    """Inference and training step of ViT-B/4 that inpaints 224x224 pixels."""
+    for size in _sizes(settings.shapes or ['224x224']):
+        yield (10 if settings.on_gpu else 3), lambda size=size: inpainting_case(size, settings)
+
+
+SUITES = {'stages': stages, 'mit': mit, 'tokens': tokens, 'model': model, 'inpainting': inpainting}
 
 
 def run_suites(names, settings, report=lambda results: None):
@@ -52,7 +58,7 @@ def run_suites(names, settings, report=lambda results: None):
 
 def _run(case, settings, repeats):
     # Whole models are run anyway for their memory, and long enough to warm up by themselves.
-    warm_up = 3 if settings.on_gpu else int(case.suite != 'model')
+    warm_up = 3 if settings.on_gpu else int(case.suite not in ('model', 'inpainting'))
     gc.collect()
     gc.freeze()  # so that collecting before each sample takes no time
     try:

@@ -68,17 +68,18 @@ def random_batch(model_cfg, size, batch_size):
 
 
 def build_model(cfg, size, device):
-    """A config's model for images of a size, with the weights it is built with.
+    """A config's model, with the weights it is built with.
 
     Args:
         cfg (Config): The config.
-        size (tuple[int, int]): ``(H, W)`` that the data preprocessor pads images to.
+        size (tuple[int, int], optional): ``(H, W)`` that the data preprocessor pads training
+            images to, by default the config's.
         device (str): Where the model is to be.
     """
     model_cfg = ConfigDict(cfg.model)
     if 'data_preprocessor' in cfg:  # where MMPretrain's configs have it
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-    if 'size' in model_cfg.get('data_preprocessor', {}):
+    if size and 'size' in model_cfg.get('data_preprocessor', {}):
         model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
     if torch.device(device).type == 'cpu':
         # Synchronised batch norm is for several GPUs.

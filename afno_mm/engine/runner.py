@@ -14,6 +14,7 @@ from torch import distributed
 from .cpu_memory import keep_freed_memory
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def command_line(description):
@@ -47,21 +48,37 @@ def load_config(args):
         Config: With ``cfg_options``, ``launcher``, ``work_dir`` and loader defaults set.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    options = args.cfg_options or {}
-    before = cfg.get('data_root')
-    _make_way_for_mixers(cfg, options)
-    cfg.merge_from_dict(options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     name = osp.splitext(osp.basename(args.config))[0]
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join('work_dirs', name)
-    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for field in LOADERS:
         if cfg.get(field):
-            # A config copies its data_root into the data sets before options are merged.
-            for dataset in _data_sets(cfg[field].dataset) if 'data_root' in options else ():
+            _complete_loader(cfg[field], cfg, args)
+    return cfg
+
+
+def read_config(path, options=None):
+    """A config file with the settings of ``--cfg-options``, wherever they have to reach.
+
+    Args:
+        path (str): The file.
+        options (dict, optional): Settings by their dotted keys.
+
+    Returns:
+        Config
+    """
+    cfg = Config.fromfile(path)
+    options = options or {}
+    before = cfg.get('data_root')
+    _make_way_for_mixers(cfg, options)
+    cfg.merge_from_dict(options)
+    if 'data_root' in options:
+        # A config copies its data_root into the data sets before options are merged.
+        for field in LOADERS:
+            for dataset in _data_sets(cfg[field].dataset) if cfg.get(field) else ():
                 if dataset.get('data_root') == before:
                     dataset.data_root = cfg.data_root
-            _complete_loader(cfg[field], cfg, args)
     return cfg
 
 

@@ -170,6 +170,15 @@ def test_settings_that_cannot_be_are_refused(options, message):
         settings(**options)
 
 
+def test_inpainting_models_reconstruct_and_train():
+    case, = run_suites(['inpainting'], settings(
+        shapes=['32x24'], repeats=1, only=['GFN', 'AFNO']))['cases']
+    assert [row['name'] for row in case['rows']] == ['GFN', 'AFNO']
+    assert set(case['left_out']) == {'SA', 'LS'} and case['tokens'] == 8 * 6
+    for row in case['rows']:
+        assert row['input_bytes'] == 4 * 3 * 32 * 24 and row['saved_bytes'] > row['input_bytes']
+
+
 @pytest.mark.parametrize('suite, shape', [('stages', '64x64'), ('mit', '64x64x64/2')])
 def test_shapes_of_another_suite_are_refused(suite, shape):
     with pytest.raises(ValueError, match=f"got '{shape}'"):

@@ -1,6 +1,7 @@
 """The tools on the demo of inpainting, cut to seconds."""
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -104,3 +105,31 @@ def test_predictions_are_kept_in_mixed_precision(config, trained, tmp_path):
          '--out', tmp_path / 'kept.pkl')
     kept = pickle.loads((tmp_path / 'kept.pkl').read_bytes())
     assert len(kept) == 10 and kept[0]['pred_image'].dtype == torch.uint8
+
+
+def test_clusters_of_models_are_drawn_side_by_side(config, trained, tmp_path):
+    model = config, trained / 'epoch_2.pth'
+    output = tool('draw_clusters.py', *model, *model, '--names', 'one', 'other', '--out',
+                  tmp_path, '--layers', 1, '--images', 0, 9, '--clusters', 3)
+    drawn = [line for line in output.splitlines() if line.endswith('.png')]
+    assert drawn == [f'{tmp_path}/boxes_00000.png', f'{tmp_path}/waves_00000.png']
+    width, height = Image.open(tmp_path / 'boxes_00000.png').size
+    assert width > 500 and height > 500
+    for options, message in [
+            ((), 'a name of its own for each of 2 models'),
+            (('--names', 'a', 'b', '--layers', '2'), 'the model has layers 1 to 1'),
+            (('--names', 'a', 'b', '--images', '10'), 'the test set has images 0 to 9')]:
+        assert message in tool('draw_clusters.py', *model, *model, '--out', tmp_path,
+                               *options, succeeds=False)
+
+
+def test_spectra_are_drawn_and_their_zeros_told(config, trained, tmp_path):
+    def zeros(*options):
+        output = tool('draw_spectra.py', config, trained / 'epoch_2.pth', '--out', tmp_path,
+                      '--images', 3, *options)
+        (file, share), = re.findall('(.*png): zeros in layer 1: (.*)', output)
+        assert np.array(Image.open(file)).std() > 10
+        return float(share.rstrip('%'))
+    assert 0 < zeros() < 99
+    assert zeros('--cfg-options', 'model.backbone.mixer.sparsity_threshold=1e6') == 100
+    assert zeros('--masked', '--cfg-options', 'model.backbone.mixer.sparsity_threshold=0') == 0

@@ -1,0 +1,104 @@
+"""The layers of a model as it runs, their spectra and clusters."""
+import numpy as np
+import pytest
+import torch
+
+from afno_mm.analysis import Layer, renumbered, run_layers, shrunk_spectrum, token_clusters
+from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
+from afno_mm.mixers import AFNO, GFN
+
+AFNO_2 = dict(type='AFNO', num_blocks=2)
+# Backbone and grids of its layers on an image of 64x48.
+BACKBONES = {
+    'MiT': (MiT(embed_dims=8, num_layers=(1, 2, 1, 1), mixer=[AFNO_2, AFNO_2, None, AFNO_2]),
+            [(16, 12), (8, 6), (8, 6), (2, 2)]),
+    'ViT': (ViT(arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=16),
+                img_size=(64, 48), patch_size=8, with_cls_token=False, out_type='featmap',
+                mixer=dict(type='SA')), [(8, 6)] * 3),
+    'SegViT': (SegViT(img_size=(64, 48), patch_size=16, embed_dims=16, num_layers=2, num_heads=2,
+                      with_cls_token=False, mixer=AFNO_2), [(4, 3)] * 2),
+    'SegSwin': (SegSwin(embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_size=2,
+                        mixer=AFNO_2), [(16, 12), (8, 6), (4, 3), (2, 2)]),
+}
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_layers_are_those_that_ran_on_their_grids(name):
+    backbone, grids = BACKBONES[name]
+    layers = run_layers(backbone.eval(), torch.randn(2, 3, 64, 48))
+    assert [tuple(layer.tokens.shape[:3]) for layer in layers] == [(2, *grid) for grid in grids]
+    for layer in layers:
+        block = backbone.get_submodule(layer.name)
+        assert layer.mixer is block.attn and layer.mixed.shape == layer.tokens.shape
+        assert not block._forward_hooks and not block.attn._forward_pre_hooks
+
+
+def test_tokens_are_those_after_the_block_and_before_its_mixer():
+    vit = BACKBONES['ViT'][0].eval()
+    images = torch.randn(1, 3, 64, 48)
+    layers = run_layers(vit, images)
+    last, before = layers[-1].tokens, layers[-2].tokens
+    torch.testing.assert_close(vit.ln1(last).permute(0, 3, 1, 2), vit(images)[0])
+    torch.testing.assert_close(layers[-1].mixed, vit.layers[-1].ln1(before))
+
+
+def test_backbone_without_mixers_is_refused():
+    with pytest.raises(ValueError, match='no block of MiT has a token mixer: set model.backbone'):
+        run_layers(MiT(embed_dims=8, num_layers=(1, 1, 1, 1)), torch.randn(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize('grid', [(8, 8), (9, 8), (7, 16), (1, 5)])
+@pytest.mark.parametrize('mode_fraction', [1., 0.5])
+def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
+    mixer = AFNO(12, num_blocks=3, sparsity_threshold=0.1, mode_fraction=mode_fraction, bias='none',
+                 init='scaled').double()
+    x = torch.randn(2, *grid, 12, dtype=torch.float64)
+    magnitude, zeros = shrunk_spectrum(Layer('0', x, mixer, x))
+    with torch.no_grad():
+        wanted = torch.fft.fft2(mixer(x)[0], dim=(0, 1), norm='ortho').abs().mean(-1)
+    wanted = torch.fft.fftshift(wanted)
+    # Of columns that are their own mirror image only the Hermitian part gets through.
+    centre, width = grid[1] // 2, grid[1]
+    through = [c for c in range(width) if c != centre and (width % 2 or c != 0)]
+    assert through or width == 1
+    torch.testing.assert_close(magnitude[:, through], wanted[:, through])
+    assert (zeros[magnitude == 0] == 1).all() and ((zeros > 0) & (zeros < 1)).any()
+    assert ((magnitude == 0).double().mean() > 0.3) == (mode_fraction < 1)
+
+
+@pytest.mark.parametrize('threshold, share', [(0., 0.), (1e6, 1.)])
+def test_share_of_zeros(threshold, share):
+    # On an axis of one token imaginary parts are zero anyway.
+    x = torch.randn(1, 6, 7, 8)
+    mixer = AFNO(8, num_blocks=1, sparsity_threshold=threshold, init='scaled')
+    assert (shrunk_spectrum(Layer('0', x, mixer, x))[1] == share).all()
+
+
+def test_spectra_of_other_mixers_are_refused():
+    with pytest.raises(TypeError, match='only AFNO shrinks spectra, layers.1 has GFN'):
+        shrunk_spectrum(Layer('layers.1', None, GFN(4, (2, 2)), None))
+
+
+def quadrants(height, width):
+    return np.add.outer(2 * (np.arange(height) >= height // 2), np.arange(width) >= width // 2)
+
+
+def test_clusters_are_of_features_not_of_places():
+    parts = quadrants(12, 10)
+    scattered = np.random.default_rng(0).permutation(parts.ravel()).reshape(parts.shape)
+    features = np.random.default_rng(1).normal(size=(12, 10, 16))
+    features[..., :4] += 20 * np.eye(4)[scattered]
+    labels = token_clusters(features, num_clusters=4, num_neighbors=5)
+    assert (renumbered(labels, scattered) == scattered).all()
+
+
+def test_clusters_keep_their_numbers_on_a_smaller_grid():
+    small, large = quadrants(4, 6), quadrants(16, 24)
+    swapped = np.array([2, 0, 3, 1])[small]
+    assert (renumbered(swapped, large) == small).all()
+    assert (renumbered(np.array([2, 0, 3, 1])[large], small) == large).all()
+
+
+def test_too_few_tokens_for_the_neighbours_are_refused():
+    with pytest.raises(ValueError, match='2x5 tokens have no 10 neighbours each'):
+        token_clusters(np.zeros((2, 5, 3)), num_neighbors=10)
