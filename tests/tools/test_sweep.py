@@ -263,6 +263,7 @@ def test_several_gpus_are_launched_by_torchrun(folder):
 
 @pytest.mark.parametrize('old, new, message', [
     ('points =', 'grid =', 'is no sweep: points is None'),
+    ('points =', "plot_over = 'size'\npoints =", "plot_over of .* is 'size'"),
     ("metric='mIoU'", "metrics='mIoU'", 'a metric is wanted'),
     ("'best'", "'highest'", r"collect of the stage of PSNR is 'highest'"),
     ('climb_on.py', 'nowhere.py', 'there is no such file'),
@@ -317,3 +318,13 @@ def test_points_that_span_decades_are_spread_evenly(names, even):
     places, _ = report._axis(axes, names)
     steps = np.diff(axes.transData.transform([(x, 0) for x in places])[:, 0])
     assert (steps > 0).all() and (steps.max() < 1.2 * steps.min()) == even
+
+
+def test_points_of_a_name_are_joined_over_their_parameters():
+    axes = Figure().subplots()
+    report._over_parameters(axes, {
+        name: dict(parameters=size * 1e6, value=value) for name, size, value in
+        [('AFNO-B1', 14, 78), ('ESA-B0', 4, 74), ('AFNO-B0', 4, 76), ('alone', 9, 70)]})
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert lines == {'AFNO': [[4, 76], [14, 78]], 'ESA': [[4, 74]], 'alone': [[9, 70]]}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)

@@ -91,9 +91,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Sweep:
-    """``points`` has the runs of each point by its name, one for each of ``stages``."""
+    """``points`` has the runs of each point by its name, one for each of ``stages``.
+
+    ``label`` says what the names are values of, ``plot_over`` what the plot has on its axis.
+    """
     name: str
     label: str
+    plot_over: str
     folder: Path
     stages: list
     points: dict
@@ -105,7 +109,9 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
     * ``points``, a dict from names to options that are set together. A point may have
       ``configs`` of its own among them, one for each stage;
     * ``stages``, a list of arguments of :class:`Stage`, trained one after the other;
-    * ``label`` (optional), what the points' names are values of.
+    * ``label`` (optional), what the points' names are values of;
+    * ``plot_over`` (optional), 'names' or 'parameters': in the latter case points whose names
+      are alike up to the last '-' are joined.
 
     Args:
         path (str): The config.
@@ -127,6 +133,9 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
         if not (isinstance(cfg.get(key), kind) and cfg[key]):
             raise ValueError(f'{path} is no sweep: {key} is {cfg.get(key)!r}, '
                              f'wanted a {kind.__name__} that is not empty')
+    plot_over = cfg.get('plot_over', 'names')
+    if plot_over not in ('names', 'parameters'):
+        raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
     if gpus < 1:
         raise ValueError(f'--gpus is {gpus}: give at least 1, which is a CPU where there is no GPU')
     here = osp.dirname(path)
@@ -154,7 +163,7 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
                              f'{len(planned)} stages of {path}')
         points[point] = _runs(planned, configs, point, folder / point, trainer, gpus,
                               {**options, **(cfg_options or {})})
-    return Sweep(name, cfg.get('label', 'point'), folder, planned, points)
+    return Sweep(name, cfg.get('label', 'point'), plot_over, folder, planned, points)
 
 
 def _stage(path, given):

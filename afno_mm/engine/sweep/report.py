@@ -68,22 +68,46 @@ def _row(*cells):
 def _plot(sweep, rows):
     figure = Figure(figsize=(4.5 * len(sweep.stages), 3.5), layout='constrained')
     FigureCanvasAgg(figure)
-    for i, (axes, stage) in enumerate(
-            zip(figure.subplots(1, len(sweep.stages), squeeze=False)[0], sweep.stages)):
-        places, line = _axis(axes, list(rows))
-        for place in places:  # shows where results are still to come, too
-            axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
-        known = sorted((place, row[i]['value']) for place, row in zip(places, rows.values())
-                       if 'value' in row[i])
-        axes.plot(*zip(*known) if known else ((), ()), f'o{line}', color='tab:blue')
-        for place, value in known:
-            axes.annotate(f'{value:.4g}', (place, value), xytext=(0, 6),
-                          textcoords='offset points', ha='center', fontsize=8,
-                          bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
+    panels = figure.subplots(1, len(sweep.stages), squeeze=False)[0]
+    for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
+        known = {name: row[i] for name, row in rows.items() if 'value' in row[i]}
+        if sweep.plot_over == 'parameters':
+            _over_parameters(axes, known)
+        else:
+            _over_names(axes, list(rows), known)
+            axes.set_xlabel(sweep.label)
         axes.margins(y=0.15)
-        axes.set_xlabel(sweep.label)
         axes.set_ylabel(f'{stage.metric} ({stage.collect})')
     return figure
+
+
+def _over_names(axes, names, known):
+    places, line = _axis(axes, names)
+    for place in places:  # shows where results are still to come, too
+        axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
+    _points(axes, sorted((place, known[name]['value'])
+                         for place, name in zip(places, names) if name in known), line)
+
+
+def _over_parameters(axes, known):
+    """A line for all points that are named alike up to the last '-', as AFNO-B0 and AFNO-B1."""
+    series = {}
+    for name, found in known.items():
+        point = found['parameters'] / 1e6, found['value']
+        series.setdefault(name.rpartition('-')[0] or name, []).append(point)
+    for name, points in series.items():
+        _points(axes, sorted(points), '-', label=name)
+    if series:
+        axes.legend(fontsize=8)
+    axes.set_xlabel('parameters, millions')
+
+
+def _points(axes, points, line, **options):
+    axes.plot(*zip(*points) if points else ((), ()), f'o{line}', **options)
+    for place, value in points:
+        axes.annotate(f'{value:.4g}', (place, value), xytext=(0, 6), textcoords='offset points',
+                      ha='center', fontsize=8,
+                      bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
 
 
 def _axis(axes, names):
