@@ -333,6 +333,60 @@ def test_choice():
     assert path != 'triton' and 'not triton: the tokens are torch.float64' in reason
 
 
+def no_compiler(monkeypatch):
+    from afno_mm.ops.afno_paths import triton_mlp
+
+    def fail(*args):
+        raise RuntimeError('Failed to find\n C compiler')
+    monkeypatch.setattr(triton_mlp, 'forward', fail)
+
+
+def not_a_number(monkeypatch):
+    from afno_mm.ops.afno_paths import triton_trial
+    monkeypatch.setattr(triton_trial, '_error', lambda run, k, *args: torch.tensor(
+        float('nan') if k == triton_trial.SIZES[-1][0] else 0.))
+
+
+@anywhere
+@pytest.mark.parametrize('fault, reason', [
+    (survivors_forgotten, 'are wrong: relative error'),
+    (nyquist_counted_twice, 'are wrong: relative error'),
+    (middle_rows_kept, 'are wrong: relative error'),
+    (not_a_number, 'are wrong: relative error nan'),
+    (no_compiler, 'failed: RuntimeError: Failed to find C compiler')])
+def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
+    from afno_mm.ops.afno_paths import triton_trial
+    x, weights = make((4, 5), 2, 8)
+    triton_trial._failure.cache_clear()
+    with monkeypatch.context() as patch:
+        fault(patch)
+        with pytest.warns(UserWarning, match='does without its Triton kernels: their'):
+            path, why = choose_path(x)
+        assert path != 'triton' and reason in why
+        with torch.inference_mode():
+            assert afno(x, *weights, .05).isfinite().all()
+    assert reason in choose_path(x)[1]  # It is not tried again.
+    triton_trial._failure.cache_clear()
+    assert choose_path(x)[0] == 'triton'
+
+
+@anywhere
+@pytest.mark.parametrize('surroundings', [
+    torch.inference_mode, torch.no_grad, lambda: torch.autocast(DEVICE, torch.float16)])
+def test_trial_does_not_mind_where_it_happens(surroundings):
+    from afno_mm.ops.afno_paths import triton_trial
+    x, weights = make((4, 5), 2, 8)
+    before = torch.random.get_rng_state()
+    triton_trial._failure.cache_clear()
+    with surroundings():
+        assert choose_path(x)[0] == 'triton'
+    assert torch.equal(torch.random.get_rng_state(), before)
+    triton_trial._failure.cache_clear()
+    compiled = torch.compile(lambda x: afno(x, *weights, .05), fullgraph=True, backend='aot_eager')
+    with surroundings():
+        torch.testing.assert_close(compiled(x), afno(x, *weights, .05))
+
+
 @pytest.mark.skipif(INTERPRETED, reason='the interpreter takes CPU tokens')
 def test_refuses_what_is_not_on_a_gpu():
     assert 'cpu' in triton_path.refusal(torch.randn(1, 4, 4, 8)) or not triton_path._HAS_TRITON

@@ -38,14 +38,22 @@ def refusal(x):
     if x.dtype not in DTYPES:
         return f'the tokens are {x.dtype}, which triton does not multiply'
     if _INTERPRETED:
-        return 'the interpreter of triton has no bfloat16' if x.dtype == torch.bfloat16 else None
+        if x.dtype == torch.bfloat16:
+            return 'the interpreter of triton has no bfloat16'
+        return _trial(x.device, _computed_dtype(x))
     if x.device.type != 'cuda':
         return f'the tokens are on {x.device.type}, not on a CUDA GPU'
     if torch.version.hip is not None:
         return 'its tiles are for GPUs by NVIDIA'
     if torch.cuda.get_device_properties(x.device).major < 8:
         return 'the GPU is older than Ampere (compute capability 8.0)'
-    return None
+    return _trial(x.device, _computed_dtype(x))
+
+
+@torch.compiler.assume_constant_result
+def _trial(device, dtype):
+    from . import triton_trial
+    return triton_trial.failure(run, device, dtype)
 
 
 def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
