@@ -20,7 +20,8 @@ ALLOWED = {
                  'cityscapesscripts'},
     'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
                    'torchmetrics'},
-    'analysis': {'engine', 'mixers', 'ops', 'mmengine', 'matplotlib', 'scipy', 'sklearn'},
+    'analysis': {'engine', 'backbones', 'mixers', 'ops', 'mmengine', 'matplotlib', 'scipy',
+                 'sklearn'},
     'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }

@@ -44,8 +44,12 @@ def parse_args():
     return args
 
 
-def clusters_of(layers, args):
-    """Clusters by the numbers of the layers, numbered alike from each layer to the next."""
+def clusters_of(layers, first, args):
+    """Clusters by the numbers of the layers.
+
+    They are numbered as those of the first model in the same layer, and of that model as those in
+    the layer before.
+    """
     numbers = args.layers or range(2, len(layers) + 1, 2)
     clusters, previous = {}, None
     for number in numbers:
@@ -54,8 +58,8 @@ def clusters_of(layers, args):
                              f'{len(layers)}')
         tokens = layers[number - 1].tokens[0].float().cpu().numpy()
         labels = token_clusters(tokens, args.clusters, args.neighbors)
-        previous = labels if previous is None else renumbered(labels, previous)
-        clusters[number] = previous
+        like = first.get(number, previous)
+        clusters[number] = previous = labels if like is None else renumbered(labels, like)
     return clusters
 
 
@@ -68,16 +72,17 @@ def main():
         images.append(images_of_test(cfg, model, args.images, args.masked))
     Path(args.out).mkdir(parents=True, exist_ok=True)
     for index, same in zip(args.images, zip(*images)):
-        first, _, picture = same[0]
+        file, _, picture = same[0]
         clusters = {}
         for (name, model), (path, inputs, _) in zip(models.items(), same):
-            if path != first:
-                raise ValueError(f'image {index} is {first} in one test set and {path} in '
+            if path != file:
+                raise ValueError(f'image {index} is {file} in one test set and {path} in '
                                  'another: give configs of the same data')
-            clusters[name] = clusters_of(run_layers(model.backbone, inputs), args)
-        file = Path(args.out, f'{Path(first).stem}.png')
-        clusters_figure(picture, clusters).savefig(file, dpi=150)
-        print(file, flush=True)
+            first = next(iter(clusters.values()), {})
+            clusters[name] = clusters_of(run_layers(model.backbone, inputs), first, args)
+        drawing = Path(args.out, f'{Path(file).stem}.png')
+        clusters_figure(picture, clusters).savefig(drawing, dpi=150)
+        print(drawing, flush=True)
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import load_checkpoint
 
+from ..backbones.mixer_block import MixerBlock
 from ..engine.one_step import build_model
 from ..mixers import AFNO
 from ..ops import block_mlp, full_precision, kept_modes, rfft2
@@ -105,7 +106,7 @@ def run_layers(backbone, inputs):
 
     handles = []
     for name, block in backbone.named_modules():
-        if hasattr(block, 'take_mixer'):
+        if isinstance(block, MixerBlock):
             handles += [
                 block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
                 block.register_forward_hook(functools.partial(after_block, name))]
