@@ -343,8 +343,8 @@ def no_compiler(monkeypatch):
 
 def not_a_number(monkeypatch):
     from afno_mm.ops.afno_paths import triton_trial
-    monkeypatch.setattr(triton_trial, '_error', lambda run, k, *args: torch.tensor(
-        float('nan') if k == triton_trial.SIZES[-1][0] else 0.))
+    monkeypatch.setattr(triton_trial, '_error', lambda run, grid, *args: torch.tensor(
+        float('nan') if grid == triton_trial.SIZES[-1][0] else 0.))
 
 
 @anywhere
@@ -371,8 +371,33 @@ def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
 
 
 @anywhere
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
+    from afno_mm.ops.afno_paths import triton_mlp, triton_trial
+    ran = set()
+
+    def spied(module, name, what):
+        original = getattr(module, name)
+
+        def spy(*args, **kwargs):
+            result = original(*args, **kwargs)
+            ran.add(what(args, result))
+            return result
+        monkeypatch.setattr(module, name, spy)
+
+    spied(triton_mlp, '_linear', lambda args, _: args[0])
+    spied(triton_mlp, '_launch', lambda args, _: args[0])
+    spied(planar_spectrum, 'is_dense', lambda _, dense: dense)
+    assert triton_trial._reason(triton_path.run, torch.device(DEVICE), dtype, 3e-2) is None
+    kernels = triton_mlp.kernels
+    assert ran == {'hidden', 'output', 'd_hidden', 'd_input', True, False, kernels.linear_kernel,
+                   kernels.fused_forward_kernel, kernels.fused_backward_kernel}
+
+
+@anywhere
 @pytest.mark.parametrize('surroundings', [
-    torch.inference_mode, torch.no_grad, lambda: torch.autocast(DEVICE, torch.float16)])
+    torch.inference_mode, torch.no_grad, lambda: torch.autocast(DEVICE, torch.float16),
+    lambda: torch.device('meta')])
 def test_trial_does_not_mind_where_it_happens(surroundings):
     from afno_mm.ops.afno_paths import triton_trial
     x, weights = make((4, 5), 2, 8)
@@ -381,10 +406,29 @@ def test_trial_does_not_mind_where_it_happens(surroundings):
     with surroundings():
         assert choose_path(x)[0] == 'triton'
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@anywhere
+def test_trial_while_compiling():
+    from afno_mm.ops.afno_paths import triton_trial
+    x, weights = make((4, 5), 2, 8)
     triton_trial._failure.cache_clear()
     compiled = torch.compile(lambda x: afno(x, *weights, .05), fullgraph=True, backend='aot_eager')
-    with surroundings():
-        torch.testing.assert_close(compiled(x), afno(x, *weights, .05))
+    torch.testing.assert_close(compiled(x), afno(x, *weights, .05))
+    assert choose_path(x)[0] == 'triton'
+
+
+@anywhere
+@pytest.mark.parametrize('use_reentrant', [True, False])
+def test_trial_in_a_checkpointed_block(use_reentrant):
+    from afno_mm.ops.afno_paths import triton_trial
+    x, weights = make((4, 5), 2, 8)
+    x.requires_grad_()
+    triton_trial._failure.cache_clear()
+    y = checkpoint(lambda x: afno(x, *weights, .05), x, use_reentrant=use_reentrant)
+    y.square().sum().backward()
+    expected, = torch.autograd.grad(afno(x, *weights, .05).square().sum(), x)
+    assert torch.equal(x.grad, expected) and choose_path(x)[0] == 'triton'
 
 
 @pytest.mark.skipif(INTERPRETED, reason='the interpreter takes CPU tokens')
