@@ -27,7 +27,8 @@ def parse_args():
     parser.add_argument('--masked', action='store_true',
                         help='with the masks of inpainting (default: whole images)')
     parser.add_argument('--layers', type=int, nargs='+', metavar='L',
-                        help='which layers, from 1 (default: every second)')
+                        help='which layers, from 1 (default: every second; many tokens, as in the '
+                        'first stage of a large image, take minutes each)')
     parser.add_argument('--clusters', type=int, default=4, help='number of clusters (default: 4)')
     parser.add_argument('--neighbors', type=int, default=10,
                         help='nearest neighbours that a token is linked to (default: 10)')
@@ -50,7 +51,7 @@ def clusters_of(layers, first, args):
     They are numbered as those of the first model in the same layer, and of that model as those in
     the layer before.
     """
-    numbers = args.layers or range(2, len(layers) + 1, 2)
+    numbers = args.layers or range(2, len(layers) + 1, 2) or [1]
     clusters, previous = {}, None
     for number in numbers:
         if not 1 <= number <= len(layers):

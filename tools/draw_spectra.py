@@ -2,7 +2,7 @@
 
 Each test image becomes a picture: the mean magnitude of its spectrum over the channels, and below
 the share of values that are zero, for each frequency, with frequency zero in the middle. The share
-of each layer is printed too.
+of each layer is printed too. Frequencies that mode_fraction drops count as zeros.
 """
 import argparse
 from pathlib import Path

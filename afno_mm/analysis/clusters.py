@@ -11,7 +11,7 @@ def token_clusters(tokens, num_clusters=4, num_neighbors=10):
     Args:
         tokens (ndarray): ``(H, W, C)``.
         num_clusters (int): 4 in the paper.
-        num_neighbors (int): 10 in the paper.
+        num_neighbors (int): Others that a token is linked to; 10 in the paper.
 
     Returns:
         ndarray: Cluster of each token, int ``(H, W)``.
@@ -30,7 +30,8 @@ def token_clusters(tokens, num_clusters=4, num_neighbors=10):
         raise ValueError(f'{height}x{width} tokens have no {num_neighbors} neighbours each: take '
                          'an earlier stage, a larger image, or fewer neighbours')
     model = SpectralClustering(
-        num_clusters, affinity='nearest_neighbors', n_neighbors=num_neighbors, random_state=0)
+        num_clusters, affinity='nearest_neighbors', random_state=0,
+        n_neighbors=num_neighbors + 1)  # It counts the token itself.
     with warnings.catch_warnings():
         # Tokens of unlike parts need not be connected: their parts are clusters, as they should.
         warnings.filterwarnings('ignore', 'Graph is not fully connected')

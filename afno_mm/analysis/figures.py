@@ -36,7 +36,7 @@ def clusters_figure(picture, clusters):
 
 
 def spectra_figure(picture, spectra):
-    """Fig. 6: log magnitudes of spectra, and the share of their values that shrinkage made zero.
+    """Fig. 6: log magnitudes of spectra after shrinkage, and the share of their values that are zero.
 
     Frequency zero is in the middle. White has no magnitude at all.
 

@@ -1,4 +1,5 @@
 """What a model does to the tokens of an image: their grid after each block, and its spectrum."""
+import copy
 import functools
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def trained_model(cfg, checkpoint, device='cpu'):
     Raises:
         RuntimeError: If they are not.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     cfg.model.backbone.init_cfg = None  # The checkpoint has them.
     model = build_model(cfg, None, device)
     load_checkpoint(model, checkpoint, map_location=device, strict=True)

@@ -1,11 +1,9 @@
 """What is timed: mixers on tokens of their own, and whole models on images."""
 import contextlib
-import os
 
 import torch
 
-from ..ops import PATHS, choose_path
-from ..ops.afno_paths import VARIABLE
+from ..ops import PATHS, choose_path, forced_path
 
 
 class Candidate:
@@ -111,21 +109,6 @@ class Model(Candidate):
     def parameters(self):
         yield from self.model.parameters()
         yield from self.model.buffers()
-
-
-@contextlib.contextmanager
-def forced_path(path):
-    """Has AFNO take a path, None for its own choice."""
-    before = os.environ.get(VARIABLE)
-    if path:
-        os.environ[VARIABLE] = path
-    try:
-        yield
-    finally:
-        if path and before is None:
-            del os.environ[VARIABLE]
-        elif path:
-            os.environ[VARIABLE] = before
 
 
 def paths(x):

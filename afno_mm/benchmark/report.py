@@ -48,9 +48,9 @@ def show_case(case):
         f'### {case["suite"]}: {case["shape"]}, batch {case["batch"]}', '',
         *([case['notes'] + '.'] if case['notes'] else []),
         f'Products {flops / 1e9:.0f} GFLOP/s, copies {rate / 1e9:.0f} GB/s. Times are medians in '
-        f'ms, ± half of the interquartile range; x is the ratio to '
-        f'{base["name"] if base else "-"}.'
-        ' * is the path that AFNO chooses; limit is the share of what the machine could do at those '
+        'ms, ± half of the interquartile range'
+        + (f'; x is the ratio to {base["name"]}. ' if base else '. ')
+        + '* is the path that AFNO chooses; limit is the share of what the machine could do at those '
         'rates, measured between the samples: above 100 % if they were slowed down.', '',
         _row('', 'forward', 'x', 'limit', 'forward+backward', 'x', 'limit', 'saved MB',
              'of the input', 'peak MB'),

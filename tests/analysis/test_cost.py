@@ -1,4 +1,5 @@
 """Multiply-accumulates against the paper's tables, and against formulas of them all."""
+import copy
 from math import log2
 from pathlib import Path
 
@@ -81,9 +82,19 @@ def test_fno_has_complex_products_of_four_reals():
 
 
 def test_stock_attention_costs_what_esa_costs():
-    stock = cost(B3, 'esa', **{'model.backbone.mixer': None})
-    assert stock.mixers == cost(B3, 'esa').mixers
-    assert stock.mixer == 'EfficientMultiheadAttention'
+    stock, esa = load(B3, 'esa', **{'model.backbone.mixer': None}), load(B3, 'esa')
+    assert model_cost(*stock).mixers == model_cost(*esa).mixers
+    assert model_cost(*stock).mixer == 'EfficientMultiheadAttention'
+    assert as_the_paper_counts(*stock) == as_the_paper_counts(*esa)
+
+
+def test_neither_the_config_nor_a_forced_path_is_in_the_way(monkeypatch):
+    monkeypatch.setenv('AFNO_MM_PATH', 'torch')
+    cfg, size = load(B3, 'afno')
+    before = copy.deepcopy(cfg.to_dict())
+    counted = model_cost(cfg, size)
+    as_the_paper_counts(cfg, size)
+    assert cfg.to_dict() == before and model_cost(cfg, size) == counted
 
 
 def test_what_no_table_counts():

@@ -1,11 +1,19 @@
 """The layers of a model as it runs, their spectra and clusters."""
+import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
-from afno_mm.analysis import Layer, renumbered, run_layers, shrunk_spectrum, token_clusters
+from afno_mm.analysis import (Layer, renumbered, run_layers, shrunk_spectrum, token_clusters,
+                              trained_model)
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
+from afno_mm.engine.one_step import build_model
 from afno_mm.mixers import AFNO, GFN
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 AFNO_2 = dict(type='AFNO', num_blocks=2)
 # Backbone and grids of its layers on an image of 64x48.
@@ -77,6 +85,23 @@ def test_share_of_zeros(threshold, share):
 def test_spectra_of_other_mixers_are_refused():
     with pytest.raises(TypeError, match='only AFNO shrinks spectra, layers.1 has GFN'):
         shrunk_spectrum(Layer('layers.1', None, GFN(4, (2, 2)), None))
+
+
+def test_model_has_the_checkpoint_s_weights_and_the_config_keeps_its_own(tmp_path):
+    cfg = Config.fromfile(CONFIGS / 'segformer_esa_b0_cityscapes.py')
+    before = copy.deepcopy(cfg.to_dict())
+    assert before['model']['backbone']['init_cfg']
+    fresh = copy.deepcopy(cfg)
+    fresh.model.backbone.init_cfg = None
+    weights = build_model(fresh, None, 'cpu').state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'all.pth')
+    found = trained_model(cfg, str(tmp_path / 'all.pth')).state_dict()
+    assert all(torch.equal(found[key], value) for key, value in weights.items())
+    assert cfg.to_dict() == before
+    del weights['decode_head.conv_seg.bias']
+    torch.save(dict(state_dict=weights), tmp_path / 'few.pth')
+    with pytest.raises(RuntimeError, match='decode_head.conv_seg.bias'):
+        trained_model(cfg, str(tmp_path / 'few.pth'))
 
 
 def quadrants(height, width):

@@ -1,16 +1,12 @@
 """Arithmetic of the benchmark: bytes, work, means, exponents, ratios."""
-import os
-
 import pytest
 import torch
 
 from afno_mm.benchmark import SUITES, ratios, report
-from afno_mm.benchmark.candidates import forced_path
 from afno_mm.benchmark.goals import GOALS, Goal
 from afno_mm.benchmark.limits import afno_work
 from afno_mm.benchmark.measure import DTYPES
 from afno_mm.benchmark.memory import peak_bytes, saved_bytes
-from afno_mm.ops.afno_paths import VARIABLE
 
 
 def row(name, forward, train, saved=10, kind='AFNO', chosen=False):
@@ -131,14 +127,3 @@ def test_share_of_the_limit():
     one = case('s1', limited)
     assert report.limit_share(limited, one, 'forward') == pytest.approx(1 / 2)
     assert report.limit_share(limited, one, 'train') == pytest.approx(3 / 4)
-
-
-@pytest.mark.parametrize('before', [None, 'reference'])
-def test_a_forced_path_is_given_back(monkeypatch, before):
-    monkeypatch.delenv(VARIABLE, raising=False)
-    if before:
-        monkeypatch.setenv(VARIABLE, before)
-    with pytest.raises(KeyError), forced_path('other'):
-        assert os.environ[VARIABLE] == 'other'
-        raise KeyError
-    assert os.environ.get(VARIABLE) == before

@@ -1,6 +1,7 @@
 """Every path of the AFNO operator against its float64 definition, and the choice among them."""
 import copy
 import math
+import os
 import re
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
-from afno_mm.ops import afno, choose_path, reference
+from afno_mm.ops import afno, choose_path, forced_path, reference
 from afno_mm.ops.afno_paths import PATHS, VARIABLE, real_transforms
 
 GRIDS = [(1, 1), (1, 5), (6, 1), (2, 2), (8, 8), (9, 8), (7, 16), (6, 7), (13, 10)]
@@ -254,6 +255,17 @@ def test_variable_and_argument_force_a_path(monkeypatch):
     monkeypatch.setenv(VARIABLE, 'reference')
     assert choose_path(x)[0] == 'reference'
     assert choose_path(x, 'torch')[0] == 'torch'
+
+
+@pytest.mark.parametrize('before', [None, 'reference'])
+def test_a_forced_path_is_given_back(monkeypatch, before):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if before:
+        monkeypatch.setenv(VARIABLE, before)
+    with pytest.raises(KeyError), forced_path('other'):
+        assert os.environ[VARIABLE] == 'other'
+        raise KeyError
+    assert os.environ.get(VARIABLE) == before
 
 
 @pytest.mark.parametrize('asked, dtype, message', [

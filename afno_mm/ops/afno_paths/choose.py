@@ -4,6 +4,7 @@ Every path is a module with two functions: ``run``, the operator, and ``refusal`
 says why it cannot take these tokens (None if it can). All agree with the reference path in
 values and gradients. To remove a path, remove its module and its row in ``PATHS``.
 """
+import contextlib
 import os
 
 import torch
@@ -95,3 +96,18 @@ def _is_transformed():
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
     return (exporting() or torch.jit.is_tracing()
             or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0)
+
+
+@contextlib.contextmanager
+def forced_path(path):
+    """Has AFNO take a path of ``PATHS`` within; None leaves the choice as it is."""
+    before = os.environ.get(VARIABLE)
+    if path:
+        os.environ[VARIABLE] = path
+    try:
+        yield
+    finally:
+        if path and before is None:
+            del os.environ[VARIABLE]
+        elif path:
+            os.environ[VARIABLE] = before

@@ -17,10 +17,10 @@ import torch
 from ..spectral import irfft2, rfft2_modes
 
 # Up to this many operations per token and channel, matrix products are taken to beat an FFT,
-# whose time is that of its passes over float32 memory. 6 N on a full N x N grid, so all of
+# whose time is that of its passes over float32 memory. 6 (N + 2) on a full N x N grid, so all of
 # the frequencies of 256 x 256 by tensor cores, of 64 x 64 without. From the peak rates of an
 # A100 and an H200, not from measurements.
-DENSE_OPERATIONS = {'tensor cores': 6 * 256, 'exact': 6 * 64}
+DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
 
 
 def is_dense(grid, rows, columns, exact):
