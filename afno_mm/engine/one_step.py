@@ -31,7 +31,8 @@ def image_size(cfg):
             size = transform.get('crop_size') or transform.get('scale') or size
     if size is None:
         raise ValueError('neither model.data_preprocessor.size nor a crop of train_pipeline says '
-                         'how large the images are: give the size')
+                         'how large the images are: give --size (one_step.py) or --shape '
+                         '(get_flops.py)')
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
