@@ -21,9 +21,13 @@ class BuildWithConfigsAndTools(build_py):
             for folder in ('configs', 'tools'):
                 target = os.path.join(self.build_lib, 'afno_mm', '.mim', folder)
                 shutil.copytree(
-                    os.path.join(ROOT, folder), target, dirs_exist_ok=True,
+                    os.path.join(ROOT, folder),
+                    target,
+                    dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns(
-                        '__pycache__', 'environment.sh', 'quickstart.sh', 'run_tests.sh'))
+                        '__pycache__', 'environment.sh', 'quickstart.sh', 'run_tests.sh'
+                    ),
+                )
 
 
 version = {}

@@ -1,4 +1,5 @@
 """Token mixers for high-resolution vision in MMSegmentation and MMPretrain."""
+
 from .environment import check_environment
 from .version import __version__
 

@@ -3,6 +3,7 @@
 Looks at what pip knows; imports something only to confirm a suspicion. What is wanted is the
 list in setup.py.
 """
+
 from importlib import import_module, metadata
 
 from packaging.requirements import Requirement
@@ -14,7 +15,7 @@ DISTRIBUTION = 'afno-mm'
 OLDER = {
     'onedl-mmengine': ('mmengine', 'mmengine-lite'),
     'onedl-mmcv': ('mmcv', 'mmcv-lite', 'mmcv-full'),
-    'onedl-mmsegmentation': ('mmsegmentation', ),
+    'onedl-mmsegmentation': ('mmsegmentation',),
     'onedl-mmpretrain': ('mmpretrain', 'mmcls'),
 }
 REASONS = {
@@ -41,12 +42,15 @@ def check_environment():
         wanted = metadata.requires(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         raise BrokenEnvironmentError(
-            f'{DISTRIBUTION} is not installed. In its folder, run: pip install -e .') from None
+            f'{DISTRIBUTION} is not installed. In its folder, run: pip install -e .'
+        ) from None
     problems = find_problems([Requirement(r) for r in wanted], installed_version)
     problems = problems or torch_pair_problem() + opencv_problem()
     if problems:
-        raise BrokenEnvironmentError('this environment cannot work:\n' + '\n'.join(
-            f'- {found}\n  run: {command}' for found, command in problems))
+        raise BrokenEnvironmentError(
+            'this environment cannot work:\n'
+            + '\n'.join(f'- {found}\n  run: {command}' for found, command in problems)
+        )
 
 
 def installed_version(name):
@@ -77,9 +81,11 @@ def find_problems(requirements, version_of):
         older = [n for n in OLDER.get(name, ()) if version_of(n)]
         if older:
             found = ', '.join(f'{n} {version_of(n)}' for n in older)
-            text = (f'{name} {version} and {found} are installed side by side and overwrite each '
-                    'other' if version else f'{found} is installed, wanted is its maintained '
-                    f'continuation {wanted}')
+            text = (
+                f'{name} {version} and {found} are installed side by side and overwrite each other'
+                if version
+                else f'{found} is installed, wanted is its maintained continuation {wanted}'
+            )
             stale = ' '.join([name] * bool(version) + older)
             problems.append((text, f'pip uninstall -y {stale} && {install}'))
         elif version is None:
@@ -98,15 +104,22 @@ def torch_pair_problem():
     """
     torch, torchvision = installed_version('torch'), installed_version('torchvision')
     needs = [Requirement(r) for r in metadata.requires('torchvision') or ()]
-    fits = all(r.specifier.contains(Version(torch).base_version) for r in needs
-               if r.name == 'torch' and not r.marker)
+    fits = all(
+        r.specifier.contains(Version(torch).base_version)
+        for r in needs
+        if r.name == 'torch' and not r.marker
+    )
     build, other_build = torch.partition('+')[2], torchvision.partition('+')[2]
     if fits and (build == other_build or not _import_failure('torchvision')):
         return []
     kinds = ' (CPU-only torch, CUDA torchvision)' if build == 'cpu' else ''
-    return [(f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
-             'are two from the same index',
-             'pip uninstall -y torch torchvision && pip install torch torchvision')]
+    return [
+        (
+            f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
+            'are two from the same index',
+            'pip uninstall -y torch torchvision && pip install torch torchvision',
+        )
+    ]
 
 
 def opencv_problem():
@@ -118,11 +131,17 @@ def opencv_problem():
     failure = _import_failure('cv2')
     if not failure:
         return []
-    headless = ('pip uninstall -y opencv-python opencv-python-headless && '
-                'pip install opencv-python-headless')
+    headless = (
+        'pip uninstall -y opencv-python opencv-python-headless && '
+        'pip install opencv-python-headless'
+    )
     libraries = 'cannot open shared object' in failure
-    return [(f'OpenCV (cv2) does not import: {failure}',
-             'apt-get install -y libgl1 libglib2.0-0, or: ' * libraries + headless)]
+    return [
+        (
+            f'OpenCV (cv2) does not import: {failure}',
+            'apt-get install -y libgl1 libglib2.0-0, or: ' * libraries + headless,
+        )
+    ]
 
 
 def _import_failure(module):

@@ -3,12 +3,14 @@
 MMEngine imports this module when it meets the scope, and the locations when it looks
 for a name, so a config needs no ``custom_imports``.
 """
+
 from mmengine import registry as mmengine
 
 
 def _child(name, parent, *locations):
     return mmengine.Registry(
-        name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations])
+        name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations]
+    )
 
 
 MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks')

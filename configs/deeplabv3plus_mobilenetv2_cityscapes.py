@@ -7,15 +7,20 @@
 # models of MMSegmentation; that it is DeepLabV3+'s is our reading.
 # Parameters: 15.24M, of which 0.23M for training alone (auxiliary head).
 _base_ = [
-    '_base_/deeplabv3plus.py', '_base_/cityscapes.py', '_base_/schedule_80k.py', '_base_/runtime.py'
+    '_base_/deeplabv3plus.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_80k.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         type='MobileNetV2',
-        widen_factor=1.,
+        widen_factor=1.0,
         strides=(1, 2, 2, 1, 1, 1, 1),
         dilations=(1, 1, 1, 2, 2, 4, 4),
         out_indices=(1, 2, 4, 6),
-        init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2')),
+        init_cfg=dict(type='Pretrained', checkpoint='mmcls://mobilenet_v2'),
+    ),
     decode_head=dict(in_channels=320, c1_in_channels=24),
-    auxiliary_head=dict(in_channels=96))
+    auxiliary_head=dict(in_channels=96),
+)

@@ -7,7 +7,10 @@
 # models of MMSegmentation; that it is DeepLabV3+'s is our reading.
 # Parameters: 62.58M, of which 2.36M for training alone (auxiliary head).
 _base_ = [
-    '_base_/deeplabv3plus.py', '_base_/cityscapes.py', '_base_/schedule_80k.py', '_base_/runtime.py'
+    '_base_/deeplabv3plus.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_80k.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -20,6 +23,8 @@ model = dict(
         norm_eval=False,
         style='pytorch',
         contract_dilation=True,
-        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c')),
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c'),
+    ),
     decode_head=dict(in_channels=2048, c1_in_channels=256),
-    auxiliary_head=dict(in_channels=1024))
+    auxiliary_head=dict(in_channels=1024),
+)

@@ -11,8 +11,10 @@
 # On the street scenes these weights gain nothing at the end: 36.3 and 36.7 mIoU, where random
 # weights have 38.1 and 38.4 (all measured by us).
 _base_ = [
-    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py'
+    '_base_/classifier.py',
+    '_base_/imagenet.py',
+    '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py',
 ]
 data_root = 'data/images/'
 train_pipeline = [
@@ -27,9 +29,11 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(
-    batch_size=16, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+    batch_size=16, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 val_dataloader = dict(
-    batch_size=50, num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
+    batch_size=50, num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline)
+)
 test_dataloader = val_dataloader
 model = dict(
     data_preprocessor=dict(num_classes=10),
@@ -39,19 +43,21 @@ model = dict(
         num_layers=[2, 2, 2, 2],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1,
-        out_indices=(3, ),
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
+        out_indices=(3,),
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
     head=dict(in_channels=256, num_classes=10),
-    train_cfg=None)
+    train_cfg=None,
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, end=1, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1,
-        convert_to_iter_based=True),
+        type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, convert_to_iter_based=True
+    ),
 ]
 auto_scale_lr = dict(base_batch_size=16)
 train_cfg = dict(max_epochs=12, val_interval=4)
 default_hooks = dict(
-    logger=dict(interval=25), checkpoint=dict(interval=4),
-    visualization=dict(resize=320))  # large enough to be labelled
+    logger=dict(interval=25), checkpoint=dict(interval=4), visualization=dict(resize=320)
+)  # large enough to be labelled
 randomness = dict(seed=0)

@@ -9,8 +9,10 @@
 # Parameters: 24.44M. Schedule: A.3; stochastic depth is SegFormer's. Widths and mixer are
 # those of the segmentation config.
 _base_ = [
-    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py'
+    '_base_/classifier.py',
+    '_base_/imagenet.py',
+    '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -19,6 +21,8 @@ model = dict(
         num_layers=[3, 4, 6, 3],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1,
-        out_indices=(3, ),
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
-    head=dict(in_channels=512))
+        out_indices=(3,),
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
+    head=dict(in_channels=512),
+)

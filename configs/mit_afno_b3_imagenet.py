@@ -10,8 +10,10 @@
 # those of the segmentation config.
 # It serves segformer_afno25_b3_cityscapes.py too, which leaves out modes when fine-tuning.
 _base_ = [
-    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py'
+    '_base_/classifier.py',
+    '_base_/imagenet.py',
+    '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -20,6 +22,8 @@ model = dict(
         num_layers=[3, 4, 18, 3],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1,
-        out_indices=(3, ),
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
-    head=dict(in_channels=512))
+        out_indices=(3,),
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
+    head=dict(in_channels=512),
+)

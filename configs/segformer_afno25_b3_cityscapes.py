@@ -10,12 +10,18 @@
 # segformer_afno_b3_cityscapes.py. '25 %' is half of the frequencies on each axis. All else as
 # in segformer_afno_b3_cityscapes.py, whose header says what is whose.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         embed_dims=[208, 288, 440, 512],
         num_layers=[3, 4, 18, 3],
         mixer=dict(
-            type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01, mode_fraction=0.5)),
-    decode_head=dict(in_channels=[208, 288, 440, 512], channels=768))
+            type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01, mode_fraction=0.5
+        ),
+    ),
+    decode_head=dict(in_channels=[208, 288, 440, 512], channels=768),
+)

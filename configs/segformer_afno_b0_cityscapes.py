@@ -7,11 +7,16 @@
 # are ours, chosen to match that count as A.3 did for B3. All else as in
 # segformer_afno_b3_cityscapes.py, whose header says what is whose.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         embed_dims=[88, 136, 200, 256],
         num_layers=[2, 2, 2, 2],
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
-    decode_head=dict(in_channels=[88, 136, 200, 256], channels=256))
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
+    decode_head=dict(in_channels=[88, 136, 200, 256], channels=256),
+)

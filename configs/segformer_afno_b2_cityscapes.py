@@ -7,11 +7,16 @@
 # are ours, chosen to match that count as A.3 did for B3. All else as in
 # segformer_afno_b3_cityscapes.py, whose header says what is whose.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         embed_dims=[184, 272, 420, 512],
         num_layers=[3, 4, 6, 3],
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
-    decode_head=dict(in_channels=[184, 272, 420, 512], channels=768))
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
+    decode_head=dict(in_channels=[184, 272, 420, 512], channels=768),
+)

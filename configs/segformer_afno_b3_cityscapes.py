@@ -13,11 +13,16 @@
 # The paper starts from ImageNet-1k weights, which its authors did not publish. Yours:
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         embed_dims=[208, 288, 440, 512],
         num_layers=[3, 4, 18, 3],
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01)),
-    decode_head=dict(in_channels=[208, 288, 440, 512], channels=768))
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 5, 8], sparsity_threshold=0.01),
+    ),
+    decode_head=dict(in_channels=[208, 288, 440, 512], channels=768),
+)

@@ -8,7 +8,10 @@
 # values; model.backbone.mixer=None is MMSegmentation's own, bit for bit.
 # Starts from SegFormer's public ImageNet-1k weights; model.backbone.init_cfg=None starts without.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -18,5 +21,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/'
-            'segformer/mit_b0_20220624-7e0fe6dd.pth')),
-    decode_head=dict(in_channels=[32, 64, 160, 256], channels=256))
+            'segformer/mit_b0_20220624-7e0fe6dd.pth',
+        ),
+    ),
+    decode_head=dict(in_channels=[32, 64, 160, 256], channels=256),
+)

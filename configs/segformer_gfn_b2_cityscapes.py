@@ -7,11 +7,12 @@
 # are ours, chosen to match that count as A.3 did for B3. All else as in
 # segformer_gfn_b3_cityscapes.py.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
-    backbone=dict(
-        embed_dims=[120, 240, 440, 512],
-        num_layers=[3, 4, 6, 3],
-        mixer=dict(type='GFN')),
-    decode_head=dict(in_channels=[120, 240, 440, 512], channels=768))
+    backbone=dict(embed_dims=[120, 240, 440, 512], num_layers=[3, 4, 6, 3], mixer=dict(type='GFN')),
+    decode_head=dict(in_channels=[120, 240, 440, 512], channels=768),
+)

@@ -9,11 +9,16 @@
 # with them its GFLOPs agree. All else as in segformer_afno_b3_cityscapes.py, whose header
 # says what is whose.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
         embed_dims=[128, 256, 360, 512],
         num_layers=[3, 4, 18, 3],
-        mixer=dict(type='LS', window_size=4, num_landmarks=8)),
-    decode_head=dict(in_channels=[128, 256, 360, 512], channels=768))
+        mixer=dict(type='LS', window_size=4, num_landmarks=8),
+    ),
+    decode_head=dict(in_channels=[128, 256, 360, 512], channels=768),
+)

@@ -9,7 +9,10 @@
 # Starts from SegFormer's public ImageNet-1k weights without their spatial reduction;
 # model.backbone.init_cfg=None starts without.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -19,5 +22,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/'
-            'segformer/mit_b3_20220624-13b1141c.pth')),
-    decode_head=dict(in_channels=[64, 128, 320, 512], channels=768))
+            'segformer/mit_b3_20220624-13b1141c.pth',
+        ),
+    ),
+    decode_head=dict(in_channels=[64, 128, 320, 512], channels=768),
+)

@@ -5,7 +5,10 @@
 # Expect: no number yet; not measured by us. Parameters: 24.05M. Widths and depths are Swin-T's,
 # the mixer works on the whole map of its stage, and training starts from random weights.
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -15,5 +18,7 @@ model = dict(
         embed_dims=96,
         depths=[2, 2, 6, 2],
         num_heads=[3, 6, 12, 24],
-        mixer=dict(type='AFNO', num_blocks=[1, 2, 4, 8], sparsity_threshold=0.01)),
-    decode_head=dict(in_channels=[96, 192, 384, 768], channels=768))
+        mixer=dict(type='AFNO', num_blocks=[1, 2, 4, 8], sparsity_threshold=0.01),
+    ),
+    decode_head=dict(in_channels=[96, 192, 384, 768], channels=768),
+)

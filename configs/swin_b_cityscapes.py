@@ -7,7 +7,10 @@
 # width of the decoder: 768 is that of SegFormer-B2 to B5. Stochastic depth is MMSegmentation's
 # for Swin, all else is the recipe of the SegFormer models (5.6).
 _base_ = [
-    '_base_/segformer.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
+    '_base_/segformer.py',
+    '_base_/cityscapes.py',
+    '_base_/schedule_450e.py',
+    '_base_/runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -20,5 +23,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/'
-            'swin/swin_base_patch4_window7_224_20220317-e9b98025.pth')),
-    decode_head=dict(in_channels=[128, 256, 512, 1024], channels=768))
+            'swin/swin_base_patch4_window7_224_20220317-e9b98025.pth',
+        ),
+    ),
+    decode_head=dict(in_channels=[128, 256, 512, 1024], channels=768),
+)

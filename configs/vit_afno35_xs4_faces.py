@@ -10,14 +10,17 @@
 _base_ = ['_base_/fewshot.py']
 data_root = '{{$PARTS_DATASET:data/parts}}/faces'
 train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root))
+    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root)
+)
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=584, num_layers=5, num_heads=1, feedforward_channels=2336),
-        mixer=dict(
-            type='AFNO', num_blocks=4, sparsity_threshold=0., mode_fraction=32 / 56),
+        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.0, mode_fraction=32 / 56),
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_afno35_xs4_inpainting/epoch_100.pth',
-            min_match=1.)),
-    decode_head=dict(in_channels=584, channels=584, num_classes=34))
+            min_match=1.0,
+        ),
+    ),
+    decode_head=dict(in_channels=584, channels=584, num_classes=34),
+)

@@ -16,5 +16,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=584, num_layers=5, num_heads=1, feedforward_channels=2336),
-        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0., mode_fraction=32 / 56)),
-    head=dict(in_channels=584))
+        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.0, mode_fraction=32 / 56),
+    ),
+    head=dict(in_channels=584),
+)

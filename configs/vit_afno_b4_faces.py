@@ -9,7 +9,8 @@
 _base_ = ['_base_/fewshot.py']
 data_root = '{{$PARTS_DATASET:data/parts}}/faces'
 train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root))
+    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root)
+)
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=750, num_layers=12, num_heads=1, feedforward_channels=3000),
@@ -17,5 +18,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_afno_b4_inpainting/epoch_100.pth',
-            min_match=1.)),
-    decode_head=dict(in_channels=750, channels=750, num_classes=34))
+            min_match=1.0,
+        ),
+    ),
+    decode_head=dict(in_channels=750, channels=750, num_classes=34),
+)

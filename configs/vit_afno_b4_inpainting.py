@@ -13,5 +13,7 @@ _base_ = ['_base_/inpainting.py']
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=750, num_layers=12, num_heads=1, feedforward_channels=3000),
-        mixer=dict(type='AFNO', num_blocks=1, sparsity_threshold=0.1, bias='conv')),
-    head=dict(in_channels=750))
+        mixer=dict(type='AFNO', num_blocks=1, sparsity_threshold=0.1, bias='conv'),
+    ),
+    head=dict(in_channels=750),
+)

@@ -24,18 +24,22 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     num_workers=1,
-    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root, pipeline=train_pipeline))
+    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root, pipeline=train_pipeline),
+)
 val_dataloader = dict(
     num_workers=1,
-    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root, pipeline=test_pipeline))
+    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 model = dict(
     data_preprocessor=dict(size=(64, 64)),
     backbone=dict(
         img_size=64,
         arch=dict(embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512),
-        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.01)),
-    decode_head=dict(in_channels=128, channels=128, num_classes=34))
+        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.01),
+    ),
+    decode_head=dict(in_channels=128, channels=128, num_classes=34),
+)
 train_cfg = dict(max_epochs=200, val_interval=50)
 default_hooks = dict(checkpoint=dict(interval=50))
 randomness = dict(seed=0)

@@ -24,15 +24,18 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(
-    batch_size=8, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+    batch_size=8, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 model = dict(
     backbone=dict(
         img_size=64,
         arch=dict(embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512),
-        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.01)),
-    head=dict(in_channels=128))
+        mixer=dict(type='AFNO', num_blocks=4, sparsity_threshold=0.01),
+    ),
+    head=dict(in_channels=128),
+)
 optim_wrapper = dict(optimizer=dict(lr=3e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=50),

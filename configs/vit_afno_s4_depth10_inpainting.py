@@ -18,5 +18,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=384, num_layers=10, num_heads=1, feedforward_channels=1536),
-        mixer=dict(type='AFNO', num_blocks=16, sparsity_threshold=0.01)),
-    head=dict(in_channels=384))
+        mixer=dict(type='AFNO', num_blocks=16, sparsity_threshold=0.01),
+    ),
+    head=dict(in_channels=384),
+)

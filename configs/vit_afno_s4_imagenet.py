@@ -9,8 +9,10 @@
 # through at first; mixer.init=scaled or mixer.sparsity_threshold=0.01 let more.
 # The position embedding, its learning and stochastic depth are not in the paper: MMPretrain's.
 _base_ = [
-    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py'
+    '_base_/classifier.py',
+    '_base_/imagenet.py',
+    '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -20,5 +22,7 @@ model = dict(
         with_cls_token=False,
         out_type='featmap',
         drop_path_rate=0.1,
-        mixer=dict(type='AFNO', num_blocks=16, sparsity_threshold=0.1, bias='conv')),
-    head=dict(in_channels=384))
+        mixer=dict(type='AFNO', num_blocks=16, sparsity_threshold=0.1, bias='conv'),
+    ),
+    head=dict(in_channels=384),
+)

@@ -10,7 +10,8 @@
 _base_ = ['_base_/fewshot.py']
 data_root = '{{$PARTS_DATASET:data/parts}}/faces'
 train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root))
+    dataset=dict(type='afno_mm.FacesDataset', data_root=data_root)
+)
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=64, num_layers=5, num_heads=1, feedforward_channels=256),
@@ -18,5 +19,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_fno_xs4_inpainting/epoch_100.pth',
-            min_match=1.)),
-    decode_head=dict(in_channels=64, channels=64, num_classes=34))
+            min_match=1.0,
+        ),
+    ),
+    decode_head=dict(in_channels=64, channels=64, num_classes=34),
+)

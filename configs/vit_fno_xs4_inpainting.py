@@ -14,5 +14,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=64, num_layers=5, num_heads=1, feedforward_channels=256),
-        mixer=dict(type='FNO', num_modes=(14, 14))),
-    head=dict(in_channels=64))
+        mixer=dict(type='FNO', num_modes=(14, 14)),
+    ),
+    head=dict(in_channels=64),
+)

@@ -11,5 +11,7 @@ _base_ = ['_base_/inpainting.py']
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
-        mixer=dict(type='GFN')),
-    head=dict(in_channels=768))
+        mixer=dict(type='GFN'),
+    ),
+    head=dict(in_channels=768),
+)

@@ -6,11 +6,11 @@
 # Widths and mixer are A.5's; the decoder is linear; crops, schedule and evaluation are those of
 # the SegFormer models. Weights of the classifier load with
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
-_base_ = [
-    '_base_/vit.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py'
-]
+_base_ = ['_base_/vit.py', '_base_/cityscapes.py', '_base_/schedule_450e.py', '_base_/runtime.py']
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=245, num_layers=12, num_heads=1, feedforward_channels=980),
-        mixer=dict(type='GFN')),
-    decode_head=dict(in_channels=245, channels=245))
+        mixer=dict(type='GFN'),
+    ),
+    decode_head=dict(in_channels=245, channels=245),
+)

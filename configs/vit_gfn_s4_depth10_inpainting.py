@@ -16,5 +16,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=245, num_layers=10, num_heads=1, feedforward_channels=980),
-        mixer=dict(type='GFN')),
-    head=dict(in_channels=245))
+        mixer=dict(type='GFN'),
+    ),
+    head=dict(in_channels=245),
+)

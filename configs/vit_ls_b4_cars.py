@@ -9,7 +9,8 @@
 _base_ = ['_base_/fewshot.py']
 data_root = '{{$PARTS_DATASET:data/parts}}/ade_cars'
 train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(type='afno_mm.ADECarsDataset', data_root=data_root))
+    dataset=dict(type='afno_mm.ADECarsDataset', data_root=data_root)
+)
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
@@ -17,5 +18,8 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='work_dirs/vit_ls_b4_inpainting/epoch_100.pth',
-            min_match=1.)),
-    decode_head=dict(in_channels=768, channels=768, num_classes=12))
+            min_match=1.0,
+        ),
+    ),
+    decode_head=dict(in_channels=768, channels=768, num_classes=12),
+)

@@ -16,5 +16,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=312, num_layers=10, num_heads=12, feedforward_channels=1248),
-        mixer=dict(type='LS', window_size=4, num_landmarks=8)),
-    head=dict(in_channels=312))
+        mixer=dict(type='LS', window_size=4, num_landmarks=8),
+    ),
+    head=dict(in_channels=312),
+)

@@ -7,8 +7,10 @@
 # The paper's (A.5): width, window and rank. Its heads are not given: 12, as for SA.
 # The position embedding, its learning and stochastic depth are not in the paper: MMPretrain's.
 _base_ = [
-    '_base_/classifier.py', '_base_/imagenet.py', '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py'
+    '_base_/classifier.py',
+    '_base_/imagenet.py',
+    '_base_/schedule_300e.py',
+    '_base_/mmpretrain_runtime.py',
 ]
 model = dict(
     backbone=dict(
@@ -18,5 +20,7 @@ model = dict(
         with_cls_token=False,
         out_type='featmap',
         drop_path_rate=0.1,
-        mixer=dict(type='LS', window_size=4, num_landmarks=8)),
-    head=dict(in_channels=312))
+        mixer=dict(type='LS', window_size=4, num_landmarks=8),
+    ),
+    head=dict(in_channels=312),
+)

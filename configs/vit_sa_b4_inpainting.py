@@ -12,7 +12,9 @@ _base_ = ['_base_/inpainting.py']
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=768, num_layers=12, num_heads=16, feedforward_channels=3072),
-        mixer=dict(type='SA')),
-    head=dict(in_channels=768))
+        mixer=dict(type='SA'),
+    ),
+    head=dict(in_channels=768),
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = dict(eta_min_ratio=0.1)

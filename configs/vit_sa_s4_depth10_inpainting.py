@@ -17,7 +17,9 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=324, num_layers=10, num_heads=12, feedforward_channels=1296),
-        mixer=dict(type='SA')),
-    head=dict(in_channels=324))
+        mixer=dict(type='SA'),
+    ),
+    head=dict(in_channels=324),
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = dict(eta_min_ratio=0.1)

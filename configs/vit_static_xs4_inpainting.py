@@ -16,5 +16,7 @@ train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))
 model = dict(
     backbone=dict(
         arch=dict(embed_dims=124, num_layers=5, num_heads=1, feedforward_channels=496),
-        mixer=dict(type='StaticAFNO', num_blocks=4, num_modes=(14, 14), sparsity_threshold=0.01)),
-    head=dict(in_channels=124))
+        mixer=dict(type='StaticAFNO', num_blocks=4, num_modes=(14, 14), sparsity_threshold=0.01),
+    ),
+    head=dict(in_channels=124),
+)

@@ -1,20 +1,20 @@
 """Every config trains, and has the size that its header states."""
+
 import math
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.backbones.pretrained import load_pretrained
+from afno_mm.engine import command_line, load_config
+from afno_mm.engine.one_step import one_step
+from afno_mm.registry import MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from one_weight import train
-
-from afno_mm.backbones.pretrained import load_pretrained
-from afno_mm.engine import command_line, load_config
-from afno_mm.engine.one_step import one_step
-from afno_mm.registry import MODELS
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 # Millions of parameters of stock SegFormer, which AFNO and GFN match but for B3, the paper's own.
@@ -87,7 +87,7 @@ def test_b3_is_the_paper_s(monkeypatch):
     assert model.decode_head.channels == 768
     assert millions(model.backbone) == pytest.approx(46.57, abs=0.005)
     assert cfg.train_cfg.max_epochs == 450 and cfg.optim_wrapper.optimizer.lr == 1.2e-4
-    crop, = (t for t in cfg.train_pipeline if t.type == 'RandomCrop')
+    (crop,) = (t for t in cfg.train_pipeline if t.type == 'RandomCrop')
     assert crop.crop_size == (1024, 1024) == cfg.model.test_cfg.crop_size
     assert type(model.decode_head.loss_decode).__name__ == 'CrossEntropyLoss'
 
@@ -97,8 +97,9 @@ def test_data_root_follows_the_environment(monkeypatch):
     assert load(path, monkeypatch).train_dataloader.dataset.data_root == 'data/cityscapes/'
     monkeypatch.setenv('CITYSCAPES_DATASET', '/data/cs')
     cfg = Config.fromfile(path)
-    assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == \
-        {'/data/cs'}
+    assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == {
+        '/data/cs'
+    }
 
 
 def test_data_root_reaches_wrapped_data_sets(tmp_path):
@@ -115,8 +116,11 @@ val_dataloader = dict(dataset=dict(
     assert [each.data_root for each in cfg.val_dataloader.dataset.datasets] == ['new', 'another']
 
 
-@pytest.mark.parametrize('path', [*CONFIGS[0].parent.glob('*_imagenet.py'), *CONFIGS[0].parent.glob(
-    '*_inpainting.py')], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    'path',
+    [*CONFIGS[0].parent.glob('*_imagenet.py'), *CONFIGS[0].parent.glob('*_inpainting.py')],
+    ids=lambda p: p.stem,
+)
 def test_rate_ends_at_the_paper_s(path, monkeypatch):
     cfg = load(path, monkeypatch)
     schedules = cfg.param_scheduler
@@ -134,18 +138,34 @@ def mixer_with(monkeypatch, config, *options):
 
 
 def test_mixer_changes_from_the_command_line(monkeypatch, capsys):
-    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
-                       'model.backbone.mixer.num_blocks=4', 'model.backbone.mixer.mode_fraction=.5')
+    mixer = mixer_with(
+        monkeypatch,
+        'segformer_afno_b0_cityscapes',
+        'model.backbone.mixer.num_blocks=4',
+        'model.backbone.mixer.mode_fraction=.5',
+    )
     assert mixer.num_blocks == 4 and mixer.mode_fraction == 0.5
-    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
-                       'model.backbone.mixer.type=GFN', 'model.backbone.mixer.resize=exact')
+    mixer = mixer_with(
+        monkeypatch,
+        'segformer_afno_b0_cityscapes',
+        'model.backbone.mixer.type=GFN',
+        'model.backbone.mixer.resize=exact',
+    )
     assert type(mixer).__name__ == 'GFN' and mixer.resize == 'exact'
     assert "replaces {'type': 'AFNO', 'num_blocks': [1, 2, 5, 8]" in capsys.readouterr().out
-    mixer = mixer_with(monkeypatch, 'segformer_afno_b0_cityscapes',
-                       'model.backbone.mixer.type=AFNO', 'model.backbone.mixer.mode_fraction=.5')
+    mixer = mixer_with(
+        monkeypatch,
+        'segformer_afno_b0_cityscapes',
+        'model.backbone.mixer.type=AFNO',
+        'model.backbone.mixer.mode_fraction=.5',
+    )
     assert mixer.num_blocks == 1 and mixer.mode_fraction == 0.5
-    mixer = mixer_with(monkeypatch, 'segformer_esa_b0_cityscapes', 'model.backbone.init_cfg=None',
-                       'model.backbone.mixer=None')
+    mixer = mixer_with(
+        monkeypatch,
+        'segformer_esa_b0_cityscapes',
+        'model.backbone.init_cfg=None',
+        'model.backbone.mixer=None',
+    )
     assert type(mixer).__name__ == 'EfficientMultiheadAttention'
 
 
@@ -156,6 +176,7 @@ def test_mixers_of_a_list_change_from_the_command_line(tmp_path):
     def mixer(*options):
         arguments = command_line('').parse_args([str(path), '--cfg-options', *options])
         return load_config(arguments).model.backbone.mixer
+
     afno, gfn = dict(type='AFNO', num_blocks=1), dict(type='GFN')
     assert mixer('model.backbone.mixer.0.type=GFN') == [gfn, None]
     assert mixer('model.backbone.mixer.1.type=GFN') == [afno, gfn]
@@ -182,7 +203,9 @@ def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):
                 head = module_name.startswith('decode_head')
                 assert group['lr'] == pytest.approx(1.2e-3 if head else 1.2e-4)
                 none = isinstance(module, torch.nn.LayerNorm) or key in (
-                    'pos_embed', 'relative_position_bias_table')
+                    'pos_embed',
+                    'relative_position_bias_table',
+                )
                 assert group['weight_decay'] == (0 if none else 0.01), (module_name, key)
 
 
@@ -191,8 +214,12 @@ def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):
     assert stock.model.backbone.init_cfg.checkpoint.startswith('https://')
     stock.merge_from_dict({'model.backbone.init_cfg': None})
     afno = load(CONFIGS[0].with_name('segformer_afno_b0_cityscapes.py'), monkeypatch)
-    afno.merge_from_dict({'model.backbone.init_cfg.type': 'Pretrained',
-                          'model.backbone.init_cfg.checkpoint': '/nowhere.pth'})
+    afno.merge_from_dict(
+        {
+            'model.backbone.init_cfg.type': 'Pretrained',
+            'model.backbone.init_cfg.checkpoint': '/nowhere.pth',
+        }
+    )
     with DefaultScope.overwrite_default_scope('mmseg'):
         MODELS.build(stock.model).init_weights()
         with pytest.raises(FileNotFoundError, match='/nowhere.pth'):

@@ -1,4 +1,5 @@
 """Planted broken installations are named with the command that mends them."""
+
 import os
 import re
 import shutil
@@ -7,11 +8,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import pytest
-from packaging.requirements import Requirement
-
 import afno_mm
+import pytest
 from afno_mm.environment import DISTRIBUTION, find_problems, installed_version
+from packaging.requirements import Requirement
 
 WANTED = [Requirement(r) for r in metadata.requires(DISTRIBUTION)]
 
@@ -19,6 +19,7 @@ WANTED = [Requirement(r) for r in metadata.requires(DISTRIBUTION)]
 def problems(**planted):
     def version_of(name):
         return planted.get(name.replace('-', '_'), installed_version(name))
+
     return find_problems(WANTED, version_of)
 
 
@@ -26,21 +27,41 @@ def test_this_environment_is_fine():
     assert problems() == []
 
 
-@pytest.mark.parametrize('planted, found, command', [
-    (dict(mmengine='0.10.7'), 'onedl-mmengine .* and mmengine 0.10.7 are installed side by side',
-     'pip uninstall -y onedl-mmengine mmengine && pip install "onedl-mmengine'),
-    (dict(mmcv_lite='2.1.0'), 'mmcv-lite 2.1.0 are installed side by side', 'onedl-mmcv mmcv-lite'),
-    (dict(torch='2.5.1'), 'torch 2.5.1 is installed, wanted is torch>=2.6',
-     'pip install "torch>=2.6"'),
-    (dict(numpy='2.4.0'), 'numpy 2.4.0 .*np.in1d', 'pip install "numpy<2.4"'),
-    (dict(onedl_mmsegmentation='9.0'), 'onedl-mmsegmentation 9.0 is installed', 'pip install'),
-    (dict(pillow='13.0.0'), 'mode I', 'pip install "pillow<13"'),
-    (dict(onedl_mmcv=None, mmcv='2.2.0'), 'mmcv 2.2.0 is installed, wanted is its maintained',
-     'pip uninstall -y mmcv && pip install "onedl-mmcv'),
-    (dict(cityscapesscripts=None), 'cityscapesscripts is not installed', 'pip install "cityscapes'),
-])
+@pytest.mark.parametrize(
+    'planted, found, command',
+    [
+        (
+            dict(mmengine='0.10.7'),
+            'onedl-mmengine .* and mmengine 0.10.7 are installed side by side',
+            'pip uninstall -y onedl-mmengine mmengine && pip install "onedl-mmengine',
+        ),
+        (
+            dict(mmcv_lite='2.1.0'),
+            'mmcv-lite 2.1.0 are installed side by side',
+            'onedl-mmcv mmcv-lite',
+        ),
+        (
+            dict(torch='2.5.1'),
+            'torch 2.5.1 is installed, wanted is torch>=2.6',
+            'pip install "torch>=2.6"',
+        ),
+        (dict(numpy='2.4.0'), 'numpy 2.4.0 .*np.in1d', 'pip install "numpy<2.4"'),
+        (dict(onedl_mmsegmentation='9.0'), 'onedl-mmsegmentation 9.0 is installed', 'pip install'),
+        (dict(pillow='13.0.0'), 'mode I', 'pip install "pillow<13"'),
+        (
+            dict(onedl_mmcv=None, mmcv='2.2.0'),
+            'mmcv 2.2.0 is installed, wanted is its maintained',
+            'pip uninstall -y mmcv && pip install "onedl-mmcv',
+        ),
+        (
+            dict(cityscapesscripts=None),
+            'cityscapesscripts is not installed',
+            'pip install "cityscapes',
+        ),
+    ],
+)
 def test_planted_fault(planted, found, command):
-    (text, mend), = problems(**planted)
+    ((text, mend),) = problems(**planted)
     assert re.search(found, text) and command in mend
 
 
@@ -58,8 +79,11 @@ def plant(folder, name, version, *requires):
 
 def import_with(folder):
     result = subprocess.run(
-        [sys.executable, '-c', 'import afno_mm'], capture_output=True, text=True,
-        env=dict(os.environ, PYTHONPATH=str(folder)))
+        [sys.executable, '-c', 'import afno_mm'],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(folder)),
+    )
     return result.returncode, result.stderr
 
 
@@ -69,11 +93,14 @@ def test_both_sets_stop_the_import(tmp_path):
     assert code == 1 and 'side by side' in text and 'run: pip uninstall -y' in text
 
 
-@pytest.mark.parametrize('torch, torchvision, error', [
-    ('2.15.0+cpu', '0.30.0', "RuntimeError('operator torchvision::nms does not exist')"),
-    ('2.15.0+cu118', '0.30.0', "RuntimeError('different CUDA major versions')"),
-    ('2.15.0', '0.30.0+cu118', "OSError('libcudart.so.11: cannot open shared object file')"),
-])
+@pytest.mark.parametrize(
+    'torch, torchvision, error',
+    [
+        ('2.15.0+cpu', '0.30.0', "RuntimeError('operator torchvision::nms does not exist')"),
+        ('2.15.0+cu118', '0.30.0', "RuntimeError('different CUDA major versions')"),
+        ('2.15.0', '0.30.0+cu118', "OSError('libcudart.so.11: cannot open shared object file')"),
+    ],
+)
 def test_torch_and_torchvision_of_different_builds(tmp_path, torch, torchvision, error):
     plant(tmp_path, 'torch', torch)
     plant(tmp_path, 'torchvision', torchvision, 'torch>=2.6')
@@ -111,9 +138,12 @@ def test_torchvision_for_another_torch(tmp_path):
 def test_not_installed_names_the_command(tmp_path):
     """A bare checkout on the path, without its metadata."""
     shutil.copytree(Path(afno_mm.__file__).parent, tmp_path / 'afno_mm')
-    finder = 'import sys; sys.path.insert(0, sys.argv[1]); from importlib import metadata\n' \
-             'def requires(name): raise metadata.PackageNotFoundError(name)\n' \
-             'metadata.requires = requires; import afno_mm'
-    result = subprocess.run([sys.executable, '-c', finder, str(tmp_path)],
-                            capture_output=True, text=True)
+    finder = (
+        'import sys; sys.path.insert(0, sys.argv[1]); from importlib import metadata\n'
+        'def requires(name): raise metadata.PackageNotFoundError(name)\n'
+        'metadata.requires = requires; import afno_mm'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', finder, str(tmp_path)], capture_output=True, text=True
+    )
     assert result.returncode == 1 and 'run: pip install -e .' in result.stderr

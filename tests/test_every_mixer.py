@@ -1,14 +1,14 @@
 """Every mixer, alone and in every backbone of both frameworks. A new mixer is a new row."""
+
 import pytest
 import torch
+from afno_mm.mixers import build_mixer
+from afno_mm.registry import MODELS
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
-
-from afno_mm.mixers import build_mixer
-from afno_mm.registry import MODELS
 
 MIXERS = {
     'AFNO': dict(type='AFNO', num_blocks=4),
@@ -25,18 +25,36 @@ MIXERS = {
 SIZES = [(64, 64), (40, 72)]
 HEADS = [1, 2, 2, 4]
 BACKBONES = {
-    'MiT': dict(type='afno_mm.MiT', embed_dims=[8, 8, 16, 16], num_layers=[1, 1, 1, 1],
-                num_heads=HEADS),
-    'Swin': dict(type='afno_mm.Swin', arch=dict(embed_dims=8, depths=[1] * 4, num_heads=HEADS),
-                 out_indices=(0, 1, 2, 3)),
+    'MiT': dict(
+        type='afno_mm.MiT', embed_dims=[8, 8, 16, 16], num_layers=[1, 1, 1, 1], num_heads=HEADS
+    ),
+    'Swin': dict(
+        type='afno_mm.Swin',
+        arch=dict(embed_dims=8, depths=[1] * 4, num_heads=HEADS),
+        out_indices=(0, 1, 2, 3),
+    ),
     'SegSwin': dict(type='afno_mm.SegSwin', embed_dims=8, depths=[1] * 4, num_heads=HEADS),
-    'ViT': dict(type='afno_mm.ViT', img_size=64, patch_size=8, with_cls_token=False,
-                arch=dict(embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=16),
-                out_type='featmap', out_indices=[0, 1]),
-    'SegViT': dict(type='afno_mm.SegViT', img_size=64, patch_size=8, with_cls_token=False,
-                   embed_dims=8, num_layers=2, num_heads=2, out_indices=[0, 1]),
+    'ViT': dict(
+        type='afno_mm.ViT',
+        img_size=64,
+        patch_size=8,
+        with_cls_token=False,
+        arch=dict(embed_dims=8, num_layers=2, num_heads=2, feedforward_channels=16),
+        out_type='featmap',
+        out_indices=[0, 1],
+    ),
+    'SegViT': dict(
+        type='afno_mm.SegViT',
+        img_size=64,
+        patch_size=8,
+        with_cls_token=False,
+        embed_dims=8,
+        num_layers=2,
+        num_heads=2,
+        out_indices=[0, 1],
+    ),
 }
-PIXELS = dict(mean=[0.] * 3, std=[1.] * 3)
+PIXELS = dict(mean=[0.0] * 3, std=[1.0] * 3)
 
 
 def alone(mixer):
@@ -93,21 +111,37 @@ def test_empty_batch(mixer):
 
 def model_of(framework, backbone, mixer):
     backbone = dict(BACKBONES[backbone], mixer=mixer)
-    widths = [8, 8, 16, 16] if 'MiT' in backbone['type'] else \
-        [8, 16, 32, 64] if 'Swin' in backbone['type'] else [8, 8]
+    widths = (
+        [8, 8, 16, 16]
+        if 'MiT' in backbone['type']
+        else [8, 16, 32, 64]
+        if 'Swin' in backbone['type']
+        else [8, 8]
+    )
     if framework == 'mmpretrain':
         return dict(
-            type='ImageClassifier', backbone=backbone,
+            type='ImageClassifier',
+            backbone=backbone,
             data_preprocessor=dict(PIXELS, num_classes=3),
             neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=3, in_channels=widths[-1]))
+            head=dict(type='LinearClsHead', num_classes=3, in_channels=widths[-1]),
+        )
     stages = list(range(len(widths)))
     return dict(
-        type='EncoderDecoder', backbone=backbone,
+        type='EncoderDecoder',
+        backbone=backbone,
         data_preprocessor=dict(PIXELS, type='SegDataPreProcessor', size=(64, 64), seg_pad_val=255),
-        decode_head=dict(type='SegformerHead', in_channels=widths, in_index=stages, channels=8,
-                         num_classes=3, norm_cfg=dict(type='BN')),
-        train_cfg=dict(), test_cfg=dict(mode='whole'))
+        decode_head=dict(
+            type='SegformerHead',
+            in_channels=widths,
+            in_index=stages,
+            channels=8,
+            num_classes=3,
+            norm_cfg=dict(type='BN'),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def sample(framework, size):
@@ -120,14 +154,23 @@ def sample(framework, size):
 
 
 def run(framework, model, work_dir, iterations, resume=False):
-    loader = dict(dataset=[sample(framework, (64, 64)) for _ in range(4)], batch_size=2,
-                  sampler=dict(type='InfiniteSampler', shuffle=False))
+    loader = dict(
+        dataset=[sample(framework, (64, 64)) for _ in range(4)],
+        batch_size=2,
+        sampler=dict(type='InfiniteSampler', shuffle=False),
+    )
     runner = Runner(
-        model=model, work_dir=str(work_dir), train_dataloader=loader, default_scope=framework,
-        train_cfg=dict(by_epoch=False, max_iters=iterations), resume=resume, log_level='ERROR',
+        model=model,
+        work_dir=str(work_dir),
+        train_dataloader=loader,
+        default_scope=framework,
+        train_cfg=dict(by_epoch=False, max_iters=iterations),
+        resume=resume,
+        log_level='ERROR',
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)),
-        experiment_name=f'{work_dir.name}_{iterations}')
+        experiment_name=f'{work_dir.name}_{iterations}',
+    )
     runner.train()
     return runner
 
@@ -136,7 +179,8 @@ def run(framework, model, work_dir, iterations, resume=False):
 @pytest.mark.parametrize('backbone', BACKBONES)
 @pytest.mark.parametrize('framework', ['mmseg', 'mmpretrain'])
 def test_mixer_in_backbone_builds_trains_saves_loads_and_resumes(
-        framework, backbone, mixer, tmp_path):
+    framework, backbone, mixer, tmp_path
+):
     config = model_of(framework, backbone, mixer)
     with DefaultScope.overwrite_default_scope(framework):
         model = MODELS.build(config)
@@ -157,5 +201,6 @@ def test_mixer_in_backbone_builds_trains_saves_loads_and_resumes(
     assert all(torch.equal(value, trained[key]) for key, value in loaded.state_dict().items())
     resumed = run(framework, config, tmp_path, 3, resume=True)
     assert resumed.iter == 3 and (tmp_path / 'iter_3.pth').is_file()
-    assert any(not torch.equal(value, saved[key])
-               for key, value in resumed.model.state_dict().items())
+    assert any(
+        not torch.equal(value, saved[key]) for key, value in resumed.model.state_dict().items()
+    )

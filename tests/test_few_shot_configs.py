@@ -1,13 +1,13 @@
 """The few-shot configs are the paper's Tables 3 and 6."""
+
 from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.datasets.datasetgan import SETS
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmseg.registry import MODELS
-
-from afno_mm.datasets.datasetgan import SETS
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 CLASSES = dict(cats=16, cars=12, faces=34)
@@ -16,21 +16,28 @@ TABLE_3 = dict(
     sa=(768, dict(num_heads=16), (35.57, 49.26, 56.91)),
     ls=(768, dict(num_heads=12, window_size=4, num_landmarks=8), (20.29, 29.66, 41.36)),
     gfn=(768, dict(grid_size=(56, 56)), (34.52, 47.84, 55.21)),
-    afno=(750, dict(num_blocks=1, sparsity_threshold=.1), (35.73, 49.60, 55.75)))
+    afno=(750, dict(num_blocks=1, sparsity_threshold=0.1), (35.73, 49.60, 55.75)),
+)
 TABLE_6 = dict(
     fno=(64, dict(num_modes=(14, 14)), 39.27),
-    static=(124, dict(num_blocks=4, num_modes=(14, 14), sparsity_threshold=.01), 44.04),
+    static=(124, dict(num_blocks=4, num_modes=(14, 14), sparsity_threshold=0.01), 44.04),
     afno35=(584, dict(num_blocks=4, sparsity_threshold=0, mode_fraction=32 / 56), 34.17),
-    afno=(584, dict(num_blocks=4, sparsity_threshold=.01, mode_fraction=1), 49.49))
-ROWS = [(f'vit_{mixer}_b4_{name}', name, width, 12, settings, number)
-        for mixer, (width, settings, numbers) in TABLE_3.items()
-        for name, number in zip(CLASSES, numbers)]
-ROWS += [(f'vit_{mixer}_xs4_faces', 'faces', width, 5, settings, number)
-         for mixer, (width, settings, number) in TABLE_6.items()]
+    afno=(584, dict(num_blocks=4, sparsity_threshold=0.01, mode_fraction=1), 49.49),
+)
+ROWS = [
+    (f'vit_{mixer}_b4_{name}', name, width, 12, settings, number)
+    for mixer, (width, settings, numbers) in TABLE_3.items()
+    for name, number in zip(CLASSES, numbers)
+]
+ROWS += [
+    (f'vit_{mixer}_xs4_faces', 'faces', width, 5, settings, number)
+    for mixer, (width, settings, number) in TABLE_6.items()
+]
 
 
-@pytest.mark.parametrize('stem, name, width, layers, settings, number', ROWS,
-                         ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize(
+    'stem, name, width, layers, settings, number', ROWS, ids=[row[0] for row in ROWS]
+)
 def test_row_of_the_paper(stem, name, width, layers, settings, number, monkeypatch):
     monkeypatch.delenv('PARTS_DATASET', raising=False)
     cfg = Config.fromfile(CONFIGS / f'{stem}.py')
@@ -51,7 +58,8 @@ def test_row_of_the_paper(stem, name, width, layers, settings, number, monkeypat
         assert loader.dataset.data_root == f'data/parts/{folder}'
         assert DATASETS.get(loader.dataset.type) is SETS[folder][0]
     assert cfg.optim_wrapper.to_dict() == dict(
-        type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4 if '_sa_' in stem else 1e-3))
+        type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4 if '_sa_' in stem else 1e-3)
+    )
     assert cfg.train_cfg.max_epochs == 2000 and cfg.train_cfg.val_interval == 100
     assert 'param_scheduler' not in cfg
     assert f'Expect: {number:.2f} mIoU' in (CONFIGS / f'{stem}.py').read_text()
@@ -60,8 +68,9 @@ def test_row_of_the_paper(stem, name, width, layers, settings, number, monkeypat
 def test_data_root_follows_the_environment(monkeypatch):
     monkeypatch.setenv('PARTS_DATASET', '/data/parts')
     cfg = Config.fromfile(CONFIGS / 'vit_afno_b4_cars.py')
-    assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == \
-        {'/data/parts/ade_cars'}
+    assert {cfg[f'{part}_dataloader'].dataset.data_root for part in ('train', 'val', 'test')} == {
+        '/data/parts/ade_cars'
+    }
 
 
 @pytest.mark.parametrize('stem', [row[0] for row in ROWS])
@@ -76,8 +85,10 @@ def test_it_starts_from_weights_of_the_same_backbone(stem):
 def test_weights_of_another_mixer_are_refused(tmp_path):
     """Feed-forward layers of one width fit, and are more than half of a backbone."""
     with DefaultScope.overwrite_default_scope('mmseg'):
-        sa, gfn = (Config.fromfile(CONFIGS / f'vit_{mixer}_b4_faces.py').model.backbone
-                   for mixer in ('sa', 'gfn'))
+        sa, gfn = (
+            Config.fromfile(CONFIGS / f'vit_{mixer}_b4_faces.py').model.backbone
+            for mixer in ('sa', 'gfn')
+        )
         sa.arch.num_layers = gfn.arch.num_layers = 1
         gfn.init_cfg.checkpoint = str(tmp_path / 'sa.pth')
         state = {f'backbone.{key}': value for key, value in MODELS.build(sa).state_dict().items()}

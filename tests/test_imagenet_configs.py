@@ -1,16 +1,16 @@
 """Configs of classification are the paper's (A.3, A.5, Table 5)."""
+
 from math import cos, pi
 from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.engine import check_schedule
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from one_weight import train
-
-from afno_mm.engine import check_schedule
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*_imagenet.py'))
 # Width and settings of the mixer, and the published top-1 and top-5 accuracy.
@@ -18,7 +18,8 @@ TABLE_5 = dict(
     sa=(324, dict(num_heads=12), None),
     ls=(312, dict(num_heads=12, window_size=4, num_landmarks=8), '80.87 % top-1, 95.31 % top-5'),
     gfn=(245, dict(grid_size=(56, 56)), '78.77 % top-1, 94.4 % top-5'),
-    afno=(384, dict(num_blocks=16, sparsity_threshold=0.1), '80.89 % top-1, 95.39 % top-5'))
+    afno=(384, dict(num_blocks=16, sparsity_threshold=0.1), '80.89 % top-1, 95.39 % top-5'),
+)
 
 
 @pytest.mark.parametrize('mixer', TABLE_5)
@@ -42,13 +43,14 @@ def test_training_is_the_paper_s(path):
     optim = cfg.optim_wrapper
     # Learning rate 5e-4 for a batch of 512, decay, clipping.
     assert optim.optimizer.lr / cfg.auto_scale_lr.base_batch_size == pytest.approx(5e-4 / 512)
-    assert (optim.optimizer.weight_decay, optim.clip_grad.max_norm) == (0.05, 1.)
+    assert (optim.optimizer.weight_decay, optim.clip_grad.max_norm) == (0.05, 1.0)
     assert cfg.train_cfg.max_epochs == 300
     assert cfg.train_dataloader.batch_size * 8 == cfg.auto_scale_lr.base_batch_size == 1024
     assert 'ann_file' not in cfg.train_dataloader.dataset
     assert cfg.model.neck.type == 'GlobalAveragePooling' and cfg.model.head.num_classes == 1000
-    crops = [t.get('scale') or t.get('crop_size')
-             for t in (cfg.train_pipeline[1], cfg.test_pipeline[2])]
+    crops = [
+        t.get('scale') or t.get('crop_size') for t in (cfg.train_pipeline[1], cfg.test_pipeline[2])
+    ]
     assert crops == [224, 224] and cfg.test_evaluator == dict(type='Accuracy', topk=(1, 5))
 
 
@@ -56,21 +58,23 @@ def test_learning_rate_warms_up_for_five_epochs_and_falls_as_a_cosine(tmp_path):
     rates = []
 
     class Record(Hook):
-
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             rates.extend(runner.optim_wrapper.get_lr()['lr'])
 
     train(tmp_path, 15, Config.fromfile(CONFIGS[0]).param_scheduler, Record())
     rise = [1e-3 + (1 - 1e-3) * step / 19 for step in range(20)]
-    fall = [.01 + .99 * (1 + cos(pi * step / 40)) / 2 for step in range(40)]  # of 1e-3: to 1e-5
+    fall = [0.01 + 0.99 * (1 + cos(pi * step / 40)) / 2 for step in range(40)]  # of 1e-3: to 1e-5
     assert rates == pytest.approx(rise + fall, abs=1e-6)
 
 
 def test_training_shorter_than_the_warm_up_is_refused():
     cfg = Config.fromfile(CONFIGS[0])
     cfg.train_cfg.max_epochs = 5
-    with pytest.raises(ValueError, match=r'ends after 5 epochs, and param_scheduler\.1 '
-                       r'\(CosineAnnealingLR\) begins after 5'):
+    with pytest.raises(
+        ValueError,
+        match=r'ends after 5 epochs, and param_scheduler\.1 '
+        r'\(CosineAnnealingLR\) begins after 5',
+    ):
         check_schedule(cfg)
     # What the message advises, as --cfg-options says it.
     cfg.merge_from_dict({'param_scheduler.0.end': 1, 'param_scheduler.1.begin': 1})

@@ -1,4 +1,5 @@
 """Configs of inpainting are the paper's (A.1, A.2, A.6)."""
+
 from math import cos, pi
 from pathlib import Path
 
@@ -19,8 +20,8 @@ PAPER = {
     'afno_b4': (750, 12, 1e-3, dict(num_blocks=1, sparsity_threshold=0.1)),
     'fno_xs4': (64, 5, 1e-3, dict(num_modes=(14, 14))),
     'static_xs4': (124, 5, 1e-3, dict(num_blocks=4, sparsity_threshold=0.01)),
-    'afno35_xs4': (584, 5, 1e-3, dict(num_blocks=4, sparsity_threshold=0.)),
-    'afno_xs4': (584, 5, 1e-3, dict(num_blocks=4, sparsity_threshold=0.01, mode_fraction=1.)),
+    'afno35_xs4': (584, 5, 1e-3, dict(num_blocks=4, sparsity_threshold=0.0)),
+    'afno_xs4': (584, 5, 1e-3, dict(num_blocks=4, sparsity_threshold=0.01, mode_fraction=1.0)),
     'sa_s4_depth10': (324, 10, 1e-4, dict(num_heads=12)),
     'ls_s4_depth10': (312, 10, 1e-3, dict(window_size=4, num_landmarks=8)),
     'gfn_s4_depth10': (245, 10, 1e-3, dict()),
@@ -55,9 +56,9 @@ def test_training_is_the_paper_s(name, monkeypatch):
     cfg = load(name)
     optim = cfg.optim_wrapper
     assert (optim.optimizer.lr, optim.optimizer.weight_decay) == (PAPER[name][2], 0.01)
-    assert (optim.clip_grad.max_norm, cfg.train_cfg.max_epochs) == (1., 100)
+    assert (optim.clip_grad.max_norm, cfg.train_cfg.max_epochs) == (1.0, 100)
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
-        mask, = (t for t in loader.dataset.pipeline if t.type == 'afno_mm.RandomWalkMask')
+        (mask,) = (t for t in loader.dataset.pipeline if t.type == 'afno_mm.RandomWalkMask')
         assert mask.num_steps == 3136
         assert ('seed' in mask) == (loader is cfg.test_dataloader)
     tenth = cfg.train_dataloader.dataset.get('ann_file') == 'meta/train_10percent.txt'
@@ -67,8 +68,10 @@ def test_training_is_the_paper_s(name, monkeypatch):
 def test_the_list_of_a_tenth_is_asked_for_by_its_tool(tmp_path):
     (tmp_path / 'train').mkdir()
     cfg = load('afno_xs4').train_dataloader.dataset
-    with DefaultScope.overwrite_default_scope('mmpretrain'), \
-            pytest.raises(FileNotFoundError, match='tools/imagenet_subset.py'):
+    with (
+        DefaultScope.overwrite_default_scope('mmpretrain'),
+        pytest.raises(FileNotFoundError, match='tools/imagenet_subset.py'),
+    ):
         DATASETS.build(dict(cfg, data_root=str(tmp_path)))
 
 
@@ -76,11 +79,11 @@ def test_learning_rate_falls_as_a_cosine_whatever_the_epochs(tmp_path):
     rates = []
 
     class Record(Hook):
-
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             rates.extend(runner.optim_wrapper.get_lr()['lr'])
 
     train(tmp_path, 5, load('afno_xs4').param_scheduler, Record())
     # 20 steps from 1; a hundredth of it is reached when they are done.
     assert rates == pytest.approx(
-        [.01 + .99 * (1 + cos(pi * step / 20)) / 2 for step in range(20)], abs=1e-6)
+        [0.01 + 0.99 * (1 + cos(pi * step / 20)) / 2 for step in range(20)], abs=1e-6
+    )

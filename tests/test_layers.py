@@ -1,4 +1,5 @@
 """Imports go one way: tasks -> backbones -> mixers -> ops -> torch."""
+
 import ast
 import sys
 from pathlib import Path
@@ -16,12 +17,34 @@ ALLOWED = {
     'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
     'heads': {'registry', 'mmseg'},
     'tasks': {'registry', 'mmpretrain'},
-    'datasets': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'cv2',
-                 'cityscapesscripts'},
-    'evaluation': {'registry', 'mmengine', 'mmseg', 'mmpretrain', 'cityscapesscripts',
-                   'torchmetrics'},
-    'analysis': {'engine', 'backbones', 'mixers', 'ops', 'mmengine', 'matplotlib', 'scipy',
-                 'sklearn'},
+    'datasets': {
+        'registry',
+        'mmengine',
+        'mmcv',
+        'mmseg',
+        'mmpretrain',
+        'PIL',
+        'cv2',
+        'cityscapesscripts',
+    },
+    'evaluation': {
+        'registry',
+        'mmengine',
+        'mmseg',
+        'mmpretrain',
+        'cityscapesscripts',
+        'torchmetrics',
+    },
+    'analysis': {
+        'engine',
+        'backbones',
+        'mixers',
+        'ops',
+        'mmengine',
+        'matplotlib',
+        'scipy',
+        'sklearn',
+    },
     'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
@@ -35,7 +58,7 @@ def imported(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
-            base = ['afno_mm', *own][:len(own) + 2 - node.level]
+            base = ['afno_mm', *own][: len(own) + 2 - node.level]
             stem = '.'.join(base + ([node.module] if node.module else []))
             names = [f'{stem}.{alias.name}' for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -1,4 +1,5 @@
 """A wheel built from the source distribution carries configs and tools, as mim expects."""
+
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,15 @@ def setup(folder, *arguments):
 
 def test_wheel_of_the_source_distribution_has_configs_and_tools(tmp_path):
     setup(REPOSITORY, 'sdist', '--dist-dir', str(tmp_path))
-    archive, = tmp_path.glob('*.tar.gz')
+    (archive,) = tmp_path.glob('*.tar.gz')
     shutil.unpack_archive(archive, tmp_path)
-    source, = (p for p in tmp_path.iterdir() if p.is_dir())
+    (source,) = (p for p in tmp_path.iterdir() if p.is_dir())
     setup(source, 'build_py', '--build-lib', str(tmp_path / 'wheel'))
     mim = tmp_path / 'wheel/afno_mm/.mim'
     for name in ('configs', 'configs/_base_', 'configs/sweeps', 'tools'):
-        wanted = {p.name for p in (REPOSITORY / name).iterdir()
-                  if p.suffix == '.py' or p.name.startswith(('dist', 'slurm'))}
+        wanted = {
+            p.name
+            for p in (REPOSITORY / name).iterdir()
+            if p.suffix == '.py' or p.name.startswith(('dist', 'slurm'))
+        }
         assert wanted == {p.name for p in (mim / name).iterdir() if p.is_file()}

@@ -1,12 +1,12 @@
 """Parameters of the paper's models, recomputed from its tables (in millions, within 0.5 %)."""
+
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
-from torch import nn
-
 from afno_mm.backbones import ViT
 from afno_mm.registry import MODELS
+from mmengine.config import Config
+from torch import nn
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 CLASSES, PIXELS = 1000, 4 * 4 * 3
@@ -46,18 +46,26 @@ TABLE_6 = [
 ]
 
 
-@pytest.mark.parametrize('layers, width, heads, mixer, outputs, expected',
-                         TABLES_2_AND_3 + TABLE_5 + TABLE_6)
+@pytest.mark.parametrize(
+    'layers, width, heads, mixer, outputs, expected', TABLES_2_AND_3 + TABLE_5 + TABLE_6
+)
 def test_vit(layers, width, heads, mixer, outputs, expected):
     backbone = ViT(
-        arch=dict(embed_dims=width, num_layers=layers, num_heads=heads,
-                  feedforward_channels=4 * width),
-        patch_size=4, with_cls_token=False, out_type='featmap', mixer=mixer)
+        arch=dict(
+            embed_dims=width, num_layers=layers, num_heads=heads, feedforward_channels=4 * width
+        ),
+        patch_size=4,
+        with_cls_token=False,
+        out_type='featmap',
+        mixer=mixer,
+    )
     assert millions(backbone, nn.Linear(width, outputs)) == pytest.approx(expected, rel=0.005)
 
 
-@pytest.mark.parametrize('config, outputs, expected', [
-    ('esa', CLASSES, 44.6), ('ls', CLASSES, 45.4), ('gfn', CLASSES, 45.0), ('afno', None, 46.6)])
+@pytest.mark.parametrize(
+    'config, outputs, expected',
+    [('esa', CLASSES, 44.6), ('ls', CLASSES, 45.4), ('gfn', CLASSES, 45.0), ('afno', None, 46.6)],
+)
 def test_table_4_counts_the_encoder_with_its_classifier(config, outputs, expected):
     cfg = Config.fromfile(CONFIGS / f'segformer_{config}_b3_cityscapes.py').model.backbone
     modules = [MODELS.build(cfg)] + ([nn.Linear(512, outputs)] if outputs else [])

@@ -1,10 +1,10 @@
 """The paper's sweeps fit the configs that they vary."""
+
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
-
 from afno_mm.engine.sweep import load_sweep, record
+from mmengine.config import Config
 
 SWEEPS = sorted((Path(__file__).parents[1] / 'configs/sweeps').glob('*.py'))
 

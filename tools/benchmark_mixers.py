@@ -8,6 +8,7 @@
 The public layers are installed by: pip install -e ".[bench]". Those that are missing are left out,
 and named.
 """
+
 import argparse
 import os
 import shlex
@@ -22,23 +23,40 @@ from afno_mm.benchmark.measure import DTYPES
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--suite', nargs='+', choices=SUITES, default=['stages'])
     parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1'")
     parser.add_argument('--dtype', choices=DTYPES, default='fp32', help='bf16 is by autocast')
     parser.add_argument('--batch-size', type=int, help='default: 1 on CPUs, 8 on GPUs')
     parser.add_argument('--threads', type=int, help="of the CPU (default: PyTorch's)")
     parser.add_argument('--repeats', type=int, help='rounds (default: 2 to 10 by suite)')
-    parser.add_argument('--shapes', nargs='+', default=[], metavar='SHAPE',
-                        help="in place of the suite's: HxWxC/blocks or s1 to s4 for stages and "
-                        'tokens, HxW in pixels for all others')
-    parser.add_argument('--only', nargs='+', default=[], metavar='NAME',
-                        help='run what has one of these in its name')
-    parser.add_argument('--keep-memory', action='store_true',
-                        help='keep freed CPU memory, as tools/train.py does, for all candidates')
+    parser.add_argument(
+        '--shapes',
+        nargs='+',
+        default=[],
+        metavar='SHAPE',
+        help="in place of the suite's: HxWxC/blocks or s1 to s4 for stages and "
+        'tokens, HxW in pixels for all others',
+    )
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='run what has one of these in its name',
+    )
+    parser.add_argument(
+        '--keep-memory',
+        action='store_true',
+        help='keep freed CPU memory, as tools/train.py does, for all candidates',
+    )
     parser.add_argument('--variant', default='b3', help='of MiT and SegFormer, b0 to b3')
-    parser.add_argument('--out', help='without suffix: results as .json, .md and .png '
-                        '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)')
+    parser.add_argument(
+        '--out',
+        help='without suffix: results as .json, .md and .png '
+        '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)',
+    )
     parser.add_argument('--show', metavar='FILE.json', help='print the tables of earlier results')
     return parser.parse_args()
 
@@ -50,10 +68,21 @@ def main():
         print(show(mmengine.load(args.show)))
         return
     configs = Path(__file__).resolve().parents[1] / 'configs'
-    settings = Settings(args.device, args.dtype, args.batch_size, args.repeats, args.threads,
-                        args.shapes, args.only, args.variant, str(configs), args.keep_memory)
+    settings = Settings(
+        args.device,
+        args.dtype,
+        args.batch_size,
+        args.repeats,
+        args.threads,
+        args.shapes,
+        args.only,
+        args.variant,
+        str(configs),
+        args.keep_memory,
+    )
     out = args.out or 'work_dirs/benchmark/{}_{}_{}'.format(
-        '_'.join(args.suite), args.device.replace(':', ''), args.dtype)
+        '_'.join(args.suite), args.device.replace(':', ''), args.dtype
+    )
     command = shlex.join(['python', *sys.argv])
     files = []
 

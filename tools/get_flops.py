@@ -4,6 +4,7 @@ Counted without computing anything: transforms, all products, convolutions. Not 
 on single values, such as norms and activations, and resizing of images. 'as the paper' is what
 the way of counting of the paper's table gives, whose 'GFLOPs' are MACs too.
 """
+
 import argparse
 import logging
 import warnings
@@ -15,18 +16,37 @@ from afno_mm.engine import read_config
 from afno_mm.engine.one_step import image_size
 from mmengine.config import DictAction
 
-COLUMNS = ('image', 'parameters', 'GMACs', 'of mixers', 'transforms', 'attention', 'bias',
-           'as the paper')
+COLUMNS = (
+    'image',
+    'parameters',
+    'GMACs',
+    'of mixers',
+    'transforms',
+    'attention',
+    'bias',
+    'as the paper',
+)
 
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='+', help='config files')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'),
-                        help="size of the image (default: the config's own)")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings that replace those of the configs')
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help="size of the image (default: the config's own)",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the configs',
+    )
     return parser.parse_args()
 
 
@@ -39,9 +59,16 @@ def row(path, args):
     size = tuple(args.shape or image_size(cfg))
     cost = model_cost(cfg, size)
     mixers = cost.mixers
-    return ('x'.join(map(str, size)), f'{cost.parameters / 1e6:.2f}M', giga(cost.total),
-            giga(mixers.total()), giga(mixers['transforms']), giga(mixers['attention']),
-            giga(mixers['bias']), giga(as_the_paper_counts(cfg, size)))
+    return (
+        'x'.join(map(str, size)),
+        f'{cost.parameters / 1e6:.2f}M',
+        giga(cost.total),
+        giga(mixers.total()),
+        giga(mixers['transforms']),
+        giga(mixers['attention']),
+        giga(mixers['bias']),
+        giga(as_the_paper_counts(cfg, size)),
+    )
 
 
 def main():

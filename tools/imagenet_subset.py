@@ -1,4 +1,5 @@
 """List a random share of ImageNet's training images, the same share of every class."""
+
 import argparse
 import os
 from pathlib import Path
@@ -9,14 +10,22 @@ from afno_mm.datasets.imagenet import subset
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     root = os.environ.get('IMAGENET_DATASET', 'data/imagenet')
-    parser.add_argument('root', nargs='?', default=root,
-                        help='has train/<class>/; $IMAGENET_DATASET is another default')
+    parser.add_argument(
+        'root',
+        nargs='?',
+        default=root,
+        help='has train/<class>/; $IMAGENET_DATASET is another default',
+    )
     parser.add_argument('--percent', type=float, default=10, help='share of each class')
     parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
-    parser.add_argument('--out', help='the list, for ann_file of a data set '
-                        '(default: <root>/meta/train_<percent>percent.txt)')
+    parser.add_argument(
+        '--out',
+        help='the list, for ann_file of a data set '
+        '(default: <root>/meta/train_<percent>percent.txt)',
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,5 @@
 """Make generated faces, cars and cats with labels of their parts, in place of DatasetGAN's sets."""
+
 import argparse
 
 from afno_mm.datasets.parts import make_parts
@@ -6,11 +7,20 @@ from afno_mm.datasets.parts import make_parts
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('root', nargs='?', default='data/parts',
-                        help='folder for the sets; images already there are kept')
-    parser.add_argument('--train', type=int, default=None, help='training images of each set '
-                        '(default: 16 faces, 16 cars, 30 cats)')
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        'root',
+        nargs='?',
+        default='data/parts',
+        help='folder for the sets; images already there are kept',
+    )
+    parser.add_argument(
+        '--train',
+        type=int,
+        default=None,
+        help='training images of each set (default: 16 faces, 16 cars, 30 cats)',
+    )
     parser.add_argument('--val', type=int, default=20, help='validation images of each set')
     parser.add_argument('--size', type=int, default=256, help='height and width in pixels')
     parser.add_argument('--seed', type=int, default=0, help='another seed, other images')

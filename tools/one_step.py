@@ -3,6 +3,7 @@
 Each config has a process of its own, so that one that fails, or that the system ends for want of
 memory, leaves the others alone.
 """
+
 import argparse
 import logging
 import math
@@ -20,14 +21,25 @@ from mmengine.device import get_device
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='+', help='config files')
-    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
-                        help="size of the images (default: the config's own)")
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help="size of the images (default: the config's own)",
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='number of images (default: 1)')
     parser.add_argument('--amp', action='store_true', help='in mixed precision')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings that replace those of the configs')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the configs',
+    )
     return parser.parse_args()
 
 
@@ -40,12 +52,14 @@ def step(path, args):
     cfg = read_config(path, args.cfg_options)
     result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
     if result['without_gradient']:
-        raise RuntimeError(f"no gradient reaches {', '.join(result['without_gradient'])}")
+        raise RuntimeError(f'no gradient reaches {", ".join(result["without_gradient"])}')
     if not math.isfinite(result['loss']):
-        raise RuntimeError(f"the loss is {result['loss']}")
+        raise RuntimeError(f'the loss is {result["loss"]}')
     height, width = result['size']
-    return (f"{result['parameters'] / 1e6:.2f}M parameters, {args.batch_size} x {height}x{width}: "
-            f"loss {result['loss']:.4f}, {result['seconds']:.1f} s, {result['peak_gib']:.2f} GiB")
+    return (
+        f'{result["parameters"] / 1e6:.2f}M parameters, {args.batch_size} x {height}x{width}: '
+        f'loss {result["loss"]:.4f}, {result["seconds"]:.1f} s, {result["peak_gib"]:.2f} GiB'
+    )
 
 
 def prepare():
@@ -60,8 +74,10 @@ def step_in_a_process(path, args):
         try:
             return process.submit(step, path, args).result()
         except BrokenProcessPool:
-            raise MemoryError('its process was killed, as the system does where memory runs out: '
-                              'try --amp or a smaller --size') from None
+            raise MemoryError(
+                'its process was killed, as the system does where memory runs out: '
+                'try --amp or a smaller --size'
+            ) from None
 
 
 def main():

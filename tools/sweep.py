@@ -2,6 +2,7 @@
 
 The same command continues a sweep that was stopped, and runs again what failed.
 """
+
 import argparse
 import logging
 import sys
@@ -15,15 +16,31 @@ from mmengine.config import DictAction
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='points and stages of the sweep')
-    parser.add_argument('--work-dir', help='folder for trainings and results '
-                        '(default: work_dirs/sweeps/<name of the config>)')
-    parser.add_argument('--gpus', type=int, default=1, metavar='N',
-                        help='processes of one training, as of tools/dist_train.sh')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for trainings and results (default: work_dirs/sweeps/<name of the config>)',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=1,
+        metavar='N',
+        help='processes of one training, as of tools/dist_train.sh',
+    )
     parser.add_argument('--points', nargs='+', metavar='NAME', help='run these points only')
-    parser.add_argument('--stages', nargs='+', metavar='CONFIG',
-                        help="configs in place of the stages' own, such as small ones")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings for every training')
+    parser.add_argument(
+        '--stages',
+        nargs='+',
+        metavar='CONFIG',
+        help="configs in place of the stages' own, such as small ones",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings for every training',
+    )
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
     return parser.parse_args()
 
@@ -32,8 +49,14 @@ def main():
     args = parse_args()
     # Each training has a log of its own; MMEngine's lines would stand between commands to paste.
     logging.disable(logging.INFO)
-    sweep = load_sweep(args.config, Path(__file__).with_name('train.py').resolve(), args.work_dir,
-                       args.stages, args.cfg_options, args.gpus)
+    sweep = load_sweep(
+        args.config,
+        Path(__file__).with_name('train.py').resolve(),
+        args.work_dir,
+        args.stages,
+        args.cfg_options,
+        args.gpus,
+    )
     if args.dry_run:
         dry_run(sweep, args.points)
         return

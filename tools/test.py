@@ -1,4 +1,5 @@
 """Evaluate a checkpoint of a MMSegmentation or MMPretrain config."""
+
 import functools
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
@@ -10,10 +11,15 @@ from afno_mm.engine.testing import draw_predictions, keep_predictions, use_tta
 def parse_args():
     parser = command_line(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='where to keep the predictions: a folder of PNGs for '
-                        'segmentation, else a .pkl file')
-    parser.add_argument('--out-item', choices=['pred', 'metrics'],
-                        help='what --out keeps: predictions (default), or metrics in a .json file')
+    parser.add_argument(
+        '--out',
+        help='where to keep the predictions: a folder of PNGs for segmentation, else a .pkl file',
+    )
+    parser.add_argument(
+        '--out-item',
+        choices=['pred', 'metrics'],
+        help='what --out keeps: predictions (default), or metrics in a .json file',
+    )
     parser.add_argument('--show', action='store_true', help='show predictions in a window')
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample')

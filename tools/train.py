@@ -1,4 +1,5 @@
 """Train a model of a MMSegmentation or MMPretrain config."""
+
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
 from mmengine.runner import find_latest_checkpoint
@@ -7,13 +8,19 @@ from mmengine.runner import find_latest_checkpoint
 def parse_args():
     parser = command_line(__doc__)
     parser.add_argument(
-        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a path, from the newest in the work dir if any')
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a path, from the newest in the work dir if any',
+    )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument('--no-validate', action='store_true',
-                        help='do not evaluate during training')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate with the batch size')
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate during training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
+    )
     return parser.parse_args()
 
 
@@ -32,8 +39,10 @@ def main():
         cfg.get('default_hooks', {}).get('checkpoint', {}).pop('save_best', None)
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs the batch size that the learning rate is meant '
-                             'for: set auto_scale_lr.base_batch_size in the config')
+            raise ValueError(
+                '--auto-scale-lr needs the batch size that the learning rate is meant '
+                'for: set auto_scale_lr.base_batch_size in the config'
+            )
         cfg.auto_scale_lr.enable = True
     build_runner(cfg).train()
 

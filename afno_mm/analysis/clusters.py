@@ -1,4 +1,5 @@
 """Spectral clustering of an image's tokens (Fig. 5, A.1)."""
+
 import warnings
 
 import numpy as np
@@ -23,15 +24,19 @@ def token_clusters(tokens, num_clusters=4, num_neighbors=10):
     try:
         from sklearn.cluster import SpectralClustering
     except ImportError as error:
-        raise ImportError('clustering needs scikit-learn: pip install "afno-mm[analysis]", or '
-                          'pip install scikit-learn') from error
+        raise ImportError(
+            'clustering needs scikit-learn: pip install "afno-mm[analysis]", or '
+            'pip install scikit-learn'
+        ) from error
     height, width, channels = tokens.shape
     if height * width <= num_neighbors:
-        raise ValueError(f'{height}x{width} tokens have no {num_neighbors} neighbours each: take '
-                         'an earlier stage, a larger image, or fewer neighbours')
+        raise ValueError(
+            f'{height}x{width} tokens have no {num_neighbors} neighbours each: take '
+            'an earlier stage, a larger image, or fewer neighbours'
+        )
     model = SpectralClustering(
-        num_clusters, affinity='nearest_neighbors', random_state=0,
-        n_neighbors=num_neighbors + 1)  # It counts the token itself.
+        num_clusters, affinity='nearest_neighbors', random_state=0, n_neighbors=num_neighbors + 1
+    )  # It counts the token itself.
     with warnings.catch_warnings():
         # Tokens of unlike parts need not be connected: their parts are clusters, as they should.
         warnings.filterwarnings('ignore', 'Graph is not fully connected')

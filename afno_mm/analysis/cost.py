@@ -1,4 +1,5 @@
 """What a forward pass costs in multiply-accumulates (MACs), counted without computing it."""
+
 import copy
 import math
 from collections import Counter
@@ -15,10 +16,13 @@ aten = torch.ops.aten
 # Kinds of work. What is in none of them is left out: norms, activations, shrinkage, resizing, and
 # all else that works on single values.
 TRANSFORMS, ATTENTION, BIAS, PRODUCTS = 'transforms', 'attention', 'bias', 'products'
-ATTENTION_OPERATORS = {aten.bmm, aten._scaled_dot_product_flash_attention_for_cpu,
-                       aten._scaled_dot_product_flash_attention,
-                       aten._scaled_dot_product_efficient_attention,
-                       aten._scaled_dot_product_cudnn_attention}
+ATTENTION_OPERATORS = {
+    aten.bmm,
+    aten._scaled_dot_product_flash_attention_for_cpu,
+    aten._scaled_dot_product_flash_attention,
+    aten._scaled_dot_product_efficient_attention,
+    aten._scaled_dot_product_cudnn_attention,
+}
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Cost:
             'products' (all other products and convolutions).
         mixer (str): Type of the mixers, or types.
     """
+
     parameters: int
     total: float
     mixers: Counter
@@ -56,8 +61,11 @@ def model_cost(cfg, size):
     model = build_model(cfg, size, 'meta').eval()
     run = model.reconstruct if hasattr(model, 'reconstruct') else model
     # Without gradients PyTorch's attention would be one operator that nothing is known of.
-    with forced_path('reference'), torch.enable_grad(), \
-            FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter:
+    with (
+        forced_path('reference'),
+        torch.enable_grad(),
+        FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter,
+    ):
         run(torch.empty(1, 3, *size, device='meta'))
     counts = counter.get_flop_counts()
     mixers = Counter()
@@ -68,8 +76,12 @@ def model_cost(cfg, size):
             kind = _kind(operator, among=counts[name])
             mixers[kind] += (flops - bias.get(operator, 0)) / 2
     types = {type(module).__name__ for name, module in model.named_modules() if _is_mixer(name)}
-    return Cost(sum(p.numel() for p in model.parameters()), _macs(counts['Global']), +mixers,
-                ', '.join(sorted(types)))
+    return Cost(
+        sum(p.numel() for p in model.parameters()),
+        _macs(counts['Global']),
+        +mixers,
+        ', '.join(sorted(types)),
+    )
 
 
 def _is_mixer(name):
@@ -91,9 +103,11 @@ def _macs(flops):
 
 def _real_transform(real):
     """Operations of real transforms along dimensions of a tensor ``real``, one after the other."""
+
     def count(x, dim, *args, out_val=None, **kwargs):
         shape = real(x, out_val).shape
         return 2.5 * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)
+
     count._get_raw = True
     return count
 
@@ -107,6 +121,7 @@ def _complex_as_four_real(operator):
 
     def count(*args, out_val=None, **kwargs):
         return count_real(*args, out_val=out_val, **kwargs) * (4 if out_val.is_complex() else 1)
+
     count._get_raw = True
     return count
 

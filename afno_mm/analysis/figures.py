@@ -1,4 +1,5 @@
 """The pictures of A.1."""
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,8 +29,11 @@ def clusters_figure(picture, clusters):
         for cell, number in zip(column[1:], layers):
             if number in labels:
                 # As large as the image, so that the tokens of all stages lie where they belong.
-                cell.imshow(colours[labels[number] % len(colours)], interpolation='nearest',
-                            extent=(0, picture.shape[1], picture.shape[0], 0))
+                cell.imshow(
+                    colours[labels[number] % len(colours)],
+                    interpolation='nearest',
+                    extent=(0, picture.shape[1], picture.shape[0], 0),
+                )
             else:
                 cell.set_axis_off()
     return figure
@@ -57,18 +61,20 @@ def spectra_figure(picture, spectra):
     low, high = (known.min(), known.max()) if known.size else (0, 1)
     for column, (number, (_, zeros)) in zip(axes.T[1:], spectra.items()):
         column[0].set_title(f'layer {number}', fontsize=9)
-        log = column[0].imshow(np.ma.masked_invalid(logs[number]), vmin=low, vmax=high,
-                               interpolation='nearest')
+        log = column[0].imshow(
+            np.ma.masked_invalid(logs[number]), vmin=low, vmax=high, interpolation='nearest'
+        )
         share = column[1].imshow(zeros, vmin=0, vmax=1, cmap='magma', interpolation='nearest')
     figure.colorbar(log, ax=axes[0, 1:], label='log10', fraction=0.02)
     figure.colorbar(share, ax=axes[1, 1:], fraction=0.02)
     return figure
 
 
-def _grid(rows, columns, shape, extra=0.):
-    width = CELL * max(1., shape[1] / shape[0])
-    figure = Figure(figsize=(LABEL + extra + columns * width, 0.3 + rows * CELL),
-                    layout='constrained')
+def _grid(rows, columns, shape, extra=0.0):
+    width = CELL * max(1.0, shape[1] / shape[0])
+    figure = Figure(
+        figsize=(LABEL + extra + columns * width, 0.3 + rows * CELL), layout='constrained'
+    )
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for cell in axes.flat:

@@ -1,4 +1,5 @@
 """What a model does to the tokens of an image: their grid after each block, and its spectrum."""
+
 import copy
 import functools
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Layer:
         mixer (nn.Module): Its token mixer.
         mixed (Tensor): What the mixer was given, ``(B, H, W, C)``.
     """
+
     name: str
     tokens: torch.Tensor
     mixer: torch.nn.Module
@@ -71,8 +73,10 @@ def images_of_test(cfg, model, indices, masked=False):
     collate = pseudo_collate if cfg.default_scope == 'mmseg' else default_collate
     for index in indices:
         if not 0 <= index < len(dataset):
-            raise IndexError(f'image {index} was asked for, the test set has images 0 to '
-                             f'{len(dataset) - 1}: choose from them by --images')
+            raise IndexError(
+                f'image {index} was asked for, the test set has images 0 to '
+                f'{len(dataset) - 1}: choose from them by --images'
+            )
         batch = collate([dataset[index]])
         path = batch['data_samples'][0].img_path
         with torch.no_grad():
@@ -110,7 +114,8 @@ def run_layers(backbone, inputs):
         if isinstance(block, MixerBlock):
             handles += [
                 block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
-                block.register_forward_hook(functools.partial(after_block, name))]
+                block.register_forward_hook(functools.partial(after_block, name)),
+            ]
     try:
         with torch.no_grad():
             backbone(inputs)
@@ -118,8 +123,10 @@ def run_layers(backbone, inputs):
         for handle in handles:
             handle.remove()
     if not layers:
-        raise ValueError(f'no block of {type(backbone).__name__} has a token mixer: set '
-                         'model.backbone.mixer, as in dict(type="SA") for self-attention')
+        raise ValueError(
+            f'no block of {type(backbone).__name__} has a token mixer: set '
+            'model.backbone.mixer, as in dict(type="SA") for self-attention'
+        )
     return layers
 
 
@@ -142,13 +149,16 @@ def shrunk_spectrum(layer):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
     with torch.no_grad(), full_precision(layer.mixed[:1]) as x:
         weights = [w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2)]
-        z = block_mlp(rfft2(x, mixer.mode_fraction, mixer.norm), *weights,
-                      mixer.sparsity_threshold)[0]  # (K1, K2, C)
+        z = block_mlp(
+            rfft2(x, mixer.mode_fraction, mixer.norm), *weights, mixer.sparsity_threshold
+        )[0]  # (K1, K2, C)
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
     kept = kept_modes(grid, mixer.mode_fraction)
-    return (_whole_plane(z.abs().mean(-1).double(), grid, kept, 0.),
-            _whole_plane(zero, grid, kept, 1.))
+    return (
+        _whole_plane(z.abs().mean(-1).double(), grid, kept, 0.0),
+        _whole_plane(zero, grid, kept, 1.0),
+    )
 
 
 def _whole_plane(half, grid, kept, dropped):

@@ -1,4 +1,5 @@
 """What the backbones with a mixer slot have in common."""
+
 from .pretrained import init_with_pretrained
 
 

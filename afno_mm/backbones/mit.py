@@ -1,4 +1,5 @@
 """SegFormer's encoder with a mixer slot."""
+
 import numpy as np
 import torch
 from mmcv.cnn import build_norm_layer
@@ -14,7 +15,6 @@ from .mixer_block import MixerBlock, put_mixers
 
 
 class MiTBlock(MixerBlock, TransformerEncoderLayer):
-
     @staticmethod
     def after_attention(attn):
         return attn.proj_drop, attn.dropout_layer
@@ -73,38 +73,46 @@ class MiT(MixerBackbone, MixVisionTransformer):
         ValueError: If per-stage settings differ in length, or one has no effect.
     """
 
-    def __init__(self,
-                 in_channels=3,
-                 embed_dims=64,
-                 num_stages=4,
-                 num_layers=(3, 4, 6, 3),
-                 num_heads=(1, 2, 4, 8),
-                 patch_sizes=(7, 3, 3, 3),
-                 strides=(4, 2, 2, 2),
-                 sr_ratios=(8, 4, 2, 1),
-                 out_indices=(0, 1, 2, 3),
-                 mlp_ratio=4,
-                 qkv_bias=True,
-                 drop_rate=0.,
-                 attn_drop_rate=0.,
-                 drop_path_rate=0.,
-                 act_cfg=dict(type='GELU'),
-                 norm_cfg=dict(type='LN', eps=1e-6),
-                 init_cfg=None,
-                 with_cp=False,
-                 mixer=None,
-                 skip='double',
-                 pretrain_img_size=224):
+    def __init__(
+        self,
+        in_channels=3,
+        embed_dims=64,
+        num_stages=4,
+        num_layers=(3, 4, 6, 3),
+        num_heads=(1, 2, 4, 8),
+        patch_sizes=(7, 3, 3, 3),
+        strides=(4, 2, 2, 2),
+        sr_ratios=(8, 4, 2, 1),
+        out_indices=(0, 1, 2, 3),
+        mlp_ratio=4,
+        qkv_bias=True,
+        drop_rate=0.0,
+        attn_drop_rate=0.0,
+        drop_path_rate=0.0,
+        act_cfg=dict(type='GELU'),
+        norm_cfg=dict(type='LN', eps=1e-6),
+        init_cfg=None,
+        with_cp=False,
+        mixer=None,
+        skip='double',
+        pretrain_img_size=224,
+    ):
         # Not upstream's __init__: its widths cannot be set per stage.
         BaseModule.__init__(self, init_cfg)
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
         for name, values in dict(
-                embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads,
-                patch_sizes=patch_sizes, strides=strides, sr_ratios=sr_ratios).items():
+            embed_dims=embed_dims,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            patch_sizes=patch_sizes,
+            strides=strides,
+            sr_ratios=sr_ratios,
+        ).items():
             if len(values) != num_stages:
-                raise ValueError(f'{name} must have one value per stage, '
-                                 f'{num_stages} in all, got {values}')
+                raise ValueError(
+                    f'{name} must have one value per stage, {num_stages} in all, got {values}'
+                )
         if max(out_indices) >= num_stages:
             raise ValueError(f'out_indices {out_indices} must be below num_stages={num_stages}')
         mixers = mixer_per_stage(mixer, num_stages)
@@ -123,28 +131,43 @@ class MiT(MixerBackbone, MixVisionTransformer):
                 kernel_size=patch_sizes[i],
                 stride=strides[i],
                 padding=patch_sizes[i] // 2,
-                norm_cfg=norm_cfg)
-            grid = tuple((size + 2 * (patch_sizes[i] // 2) - patch_sizes[i]) // strides[i] + 1
-                         for size in grid)
-            known.append(dict(
-                embed_dims=embed_dims[i], num_heads=num_heads[i], sr_ratio=sr_ratios[i],
-                qkv_bias=qkv_bias, attn_drop=attn_drop_rate, grid_size=grid,
-                norm_eps=norm_cfg.get('eps', 1e-5)))
-            stock = mixers[i] is None
-            blocks = ModuleList([
-                TransformerEncoderLayer(
+                norm_cfg=norm_cfg,
+            )
+            grid = tuple(
+                (size + 2 * (patch_sizes[i] // 2) - patch_sizes[i]) // strides[i] + 1
+                for size in grid
+            )
+            known.append(
+                dict(
                     embed_dims=embed_dims[i],
-                    # Attention that gives way to a mixer need not divide its width.
-                    num_heads=num_heads[i] if stock else 1,
-                    feedforward_channels=mlp_ratio * embed_dims[i],
-                    drop_rate=drop_rate,
-                    attn_drop_rate=attn_drop_rate,
-                    drop_path_rate=drop_path_rates.pop(0),
+                    num_heads=num_heads[i],
+                    sr_ratio=sr_ratios[i],
                     qkv_bias=qkv_bias,
-                    act_cfg=act_cfg,
-                    norm_cfg=norm_cfg,
-                    with_cp=with_cp,
-                    sr_ratio=sr_ratios[i] if stock else 1) for _ in range(num_layers[i])])
+                    attn_drop=attn_drop_rate,
+                    grid_size=grid,
+                    norm_eps=norm_cfg.get('eps', 1e-5),
+                )
+            )
+            stock = mixers[i] is None
+            blocks = ModuleList(
+                [
+                    TransformerEncoderLayer(
+                        embed_dims=embed_dims[i],
+                        # Attention that gives way to a mixer need not divide its width.
+                        num_heads=num_heads[i] if stock else 1,
+                        feedforward_channels=mlp_ratio * embed_dims[i],
+                        drop_rate=drop_rate,
+                        attn_drop_rate=attn_drop_rate,
+                        drop_path_rate=drop_path_rates.pop(0),
+                        qkv_bias=qkv_bias,
+                        act_cfg=act_cfg,
+                        norm_cfg=norm_cfg,
+                        with_cp=with_cp,
+                        sr_ratio=sr_ratios[i] if stock else 1,
+                    )
+                    for _ in range(num_layers[i])
+                ]
+            )
             norm = build_norm_layer(norm_cfg, embed_dims[i])[1]
             self.layers.append(ModuleList([patch_embed, blocks, norm]))
             in_channels = embed_dims[i]

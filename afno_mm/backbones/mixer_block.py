@@ -1,4 +1,5 @@
 """Blocks of OpenMMLab's backbones with a token mixer in place of the attention."""
+
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -15,6 +16,7 @@ class MixerBlock:
     that a mixer with an upstream attention's parameters has its keys. The block keeps its
     share of the work: norms, dropout, layer scale, drop path, skips and checkpointing.
     """
+
     skip = 'double'
     with_cp = False
     # The grid (H, W) of the tokens, where the backbone does not pass it to its blocks.
@@ -63,13 +65,16 @@ class MixerBlock:
             if needs_grid(type(self.attn)):
                 raise ValueError(
                     f'{name} mixes whole grids of tokens: got {x.shape[1]} tokens for the grid '
-                    f'{tuple(hw_shape)}. Class tokens, dropped tokens and masks are not for it')
+                    f'{tuple(hw_shape)}. Class tokens, dropped tokens and masks are not for it'
+                )
             hw_shape = (1, x.shape[1])
         grid = x.unflatten(1, hw_shape)
         mixed = self.attn(grid)
         if mixed.shape != grid.shape:
-            raise ValueError(f'a mixer maps (B, H, W, C) to the same shape: {name} made '
-                             f'{tuple(mixed.shape)} of {tuple(grid.shape)}')
+            raise ValueError(
+                f'a mixer maps (B, H, W, C) to the same shape: {name} made '
+                f'{tuple(mixed.shape)} of {tuple(grid.shape)}'
+            )
         return mixed.flatten(1, 2)
 
 
@@ -97,10 +102,12 @@ def put_mixers(stages, mixers, block_class, known, skip='double'):
     chosen = [mixer for mixer in mixers if mixer is not None]
     if skip != 'double' and not chosen:
         raise ValueError(f'skip={skip!r} has no effect without a mixer: set mixer, or leave it out')
-    drop = max((facts.get('attn_drop', 0.) for facts in known), default=0.)
+    drop = max((facts.get('attn_drop', 0.0) for facts in known), default=0.0)
     if drop and len(chosen) == len(mixers) and not any(mixer_takes(m, 'attn_drop') for m in chosen):
-        raise ValueError(f'attn_drop_rate={drop} has no effect: every stage has a mixer without '
-                         'attention weights. Remove it or use drop_rate')
+        raise ValueError(
+            f'attn_drop_rate={drop} has no effect: every stage has a mixer without '
+            'attention weights. Remove it or use drop_rate'
+        )
     for blocks, mixer, facts in zip(stages, mixers, known):
         if mixer is not None:
             for block in blocks:

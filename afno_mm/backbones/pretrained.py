@@ -1,4 +1,5 @@
 """Pre-trained weights for a backbone, with every tensor accounted for."""
+
 import inspect
 import logging
 from pathlib import Path
@@ -21,15 +22,17 @@ def init_with_pretrained(module, init_weights):
     """
     cfg = module.init_cfg
     if isinstance(cfg, (list, tuple)) and len(cfg) == 1:
-        cfg, = cfg
+        (cfg,) = cfg
     if not (isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'):
         init_weights()
         return
     arguments = {key: value for key, value in cfg.items() if key != 'type'}
     unknown = set(arguments) - set(inspect.signature(load_pretrained).parameters)
     if unknown:
-        raise TypeError(f'init_cfg of type Pretrained takes checkpoint, prefix, min_match and '
-                        f'map_location, got {sorted(unknown)}')
+        raise TypeError(
+            f'init_cfg of type Pretrained takes checkpoint, prefix, min_match and '
+            f'map_location, got {sorted(unknown)}'
+        )
     module.init_cfg = None
     init_weights()
     module.init_cfg = cfg
@@ -65,33 +68,42 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         prefix = 'backbone.' if any(k.startswith('backbone.') for k in state) else ''
     if prefix and not prefix.endswith('.'):
         prefix += '.'
-    found = {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
+    found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     _convert(module, found)
     wanted = module.state_dict()
     fitting = {k: found[k] for k in wanted if k in found and found[k].shape == wanted[k].shape}
     report = dict(
         loaded=list(fitting),
         missing=[k for k in wanted if k not in found],
-        mismatched=[f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}'
-                    for k in wanted if k in found and k not in fitting],
-        unused=[k for k in found if k not in wanted])
+        mismatched=[
+            f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}'
+            for k in wanted
+            if k in found and k not in fitting
+        ],
+        unused=[k for k in found if k not in wanted],
+    )
 
     name = type(module).__name__
     share = _count(fitting) / max(_count(wanted), 1)
-    summary = (f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded, '
-               f'{share:.1%} of its values')
+    summary = (
+        f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded, '
+        f'{share:.1%} of its values'
+    )
     for kind in ('missing', 'mismatched', 'unused'):
         if report[kind]:
             summary += f'\n  {len(report[kind])} {kind}: {_first(report[kind])}'
     if share < min_match:
         hint = ''
         if 'patch_embed1.proj.weight' in found:
-            hint = ('\nThese are the keys of the SegFormer authors. Convert them with '
-                    "MMSegmentation's tools/model_converters/mit2mmseg.py")
+            hint = (
+                '\nThese are the keys of the SegFormer authors. Convert them with '
+                "MMSegmentation's tools/model_converters/mit2mmseg.py"
+            )
         raise ValueError(
             f'{summary}\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
             'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
-            f'holds it, or lower init_cfg.min_match if this is meant.{hint}')
+            f'holds it, or lower init_cfg.min_match if this is meant.{hint}'
+        )
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
     level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
@@ -104,9 +116,11 @@ def _how_to_get(checkpoint):
     config = Path('configs', f'{Path(checkpoint).parent.name}.py')
     if config.is_file():  # work dirs are named after configs
         lines.append(f'  python tools/train.py {config}     makes them')
-    lines += ['  model.backbone.init_cfg.checkpoint=FILE     takes those that you have',
-              '  model.backbone.init_cfg=None     trains from random weights',
-              'The last two follow --cfg-options.']
+    lines += [
+        '  model.backbone.init_cfg.checkpoint=FILE     takes those that you have',
+        '  model.backbone.init_cfg=None     trains from random weights',
+        'The last two follow --cfg-options.',
+    ]
     return '\n'.join(lines)
 
 

@@ -1,4 +1,5 @@
 """Swin Transformers of MMPretrain and MMSegmentation with a mixer slot."""
+
 from math import isqrt
 
 import torch.nn.functional as F
@@ -12,7 +13,6 @@ from .mixer_block import MixerBlock, put_mixers
 
 
 class _MixerBlock(MixerBlock):
-
     @staticmethod
     def after_attention(attn):
         return attn.w_msa.proj_drop, attn.drop
@@ -31,10 +31,15 @@ def _put_mixers(swin, mixer, block_class, skip, grids):
     known = []
     for blocks, grid in zip(stages, grids):
         attention = blocks[0].attn.w_msa
-        known.append(dict(
-            embed_dims=attention.embed_dims, num_heads=attention.num_heads,
-            qkv_bias=attention.qkv.bias is not None,
-            attn_drop=getattr(attention.attn_drop, 'p', 0.), grid_size=grid))
+        known.append(
+            dict(
+                embed_dims=attention.embed_dims,
+                num_heads=attention.num_heads,
+                qkv_bias=attention.qkv.bias is not None,
+                attn_drop=getattr(attention.attn_drop, 'p', 0.0),
+                grid_size=grid,
+            )
+        )
     put_mixers(stages, mixer_per_stage(mixer, len(stages)), block_class, known, skip)
 
 
@@ -42,8 +47,11 @@ def _resize_bias_tables(swin, state_dict, prefix):
     """Position biases of another window size are resized as in MMSegmentation."""
     for key, current in swin.state_dict().items():
         saved = state_dict.get(prefix + key)
-        if key.endswith('relative_position_bias_table') and saved is not None \
-                and len(saved) != len(current):
+        if (
+            key.endswith('relative_position_bias_table')
+            and saved is not None
+            and len(saved) != len(current)
+        ):
             old, new = isqrt(len(saved)), isqrt(len(current))
             maps = saved.T.unflatten(1, (old, old)).unsqueeze(0)  # (1, heads, old, old)
             maps = F.interpolate(maps, size=(new, new), mode='bicubic')
@@ -71,6 +79,7 @@ class Swin(MixerBackbone, mmpretrain_swin.SwinTransformer):
         skip (str): 'double' or 'single', see
             :func:`afno_mm.backbones.mixer_block.put_mixers`.
     """
+
     def __init__(self, *args, mixer=None, skip='double', **kwargs):
         super().__init__(*args, **kwargs)
         grids = [_halved(self.patch_resolution, i) for i in range(self.num_layers)]
@@ -80,6 +89,7 @@ class Swin(MixerBackbone, mmpretrain_swin.SwinTransformer):
     def _prepare_relative_position_bias_table(self, state_dict, prefix, *args, **kwargs):
         # Upstream's own way, of this name, needs a SciPy of before 1.14.
         _resize_bias_tables(self, state_dict, prefix)
+
     def _convert_old_checkpoint(self, state_dict, prefix, local_metadata, *args):
         """As upstream, which does it for its own class alone.
 
@@ -89,7 +99,7 @@ class Swin(MixerBackbone, mmpretrain_swin.SwinTransformer):
             return
         last_norm = f'norm{self.num_layers - 1}.'
         for key in [k for k in state_dict if k.startswith(prefix)]:
-            name = key[len(prefix):]
+            name = key[len(prefix) :]
             if name.startswith('norm.'):
                 state_dict[prefix + last_norm + name[5:]] = state_dict.pop(key)
             elif 'attn_mask' in name:
@@ -107,8 +117,10 @@ class SegSwin(MixerBackbone, mmseg_swin.SwinTransformer):
         skip (str): As in :class:`Swin`.
         **kwargs: All others of MMSegmentation's ``SwinTransformer``.
     """
-    def __init__(self, pretrain_img_size=224, strides=(4, 2, 2, 2), mixer=None, skip='double',
-                 **kwargs):
+
+    def __init__(
+        self, pretrain_img_size=224, strides=(4, 2, 2, 2), mixer=None, skip='double', **kwargs
+    ):
         super().__init__(pretrain_img_size=pretrain_img_size, strides=strides, **kwargs)
         size = pretrain_img_size
         grid = (size, size) if isinstance(size, int) else tuple(size)

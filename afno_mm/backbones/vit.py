@@ -1,4 +1,5 @@
 """Vision Transformers of MMPretrain and MMSegmentation with a mixer slot."""
+
 from math import isqrt
 
 import torch
@@ -12,7 +13,6 @@ from .mixer_block import MixerBlock, needs_grid, put_mixers
 
 
 class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
-
     @staticmethod
     def after_attention(attn):
         return attn.proj_drop, attn.gamma1, attn.out_drop
@@ -23,7 +23,6 @@ class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
 
 
 class SegViTBlock(MixerBlock, mmseg_vit.TransformerEncoderLayer):
-
     @staticmethod
     def after_attention(attn):
         return attn.proj_drop, attn.dropout_layer
@@ -38,18 +37,20 @@ def _find_layer_scale(block, state_dict, prefix, *args):
 
 
 def _is_square(number):
-    return isqrt(number)**2 == number
+    return isqrt(number) ** 2 == number
 
 
 def _put_mixers(vit, mixers, block_class, known, skip, class_token, without_class_token):
-    put_mixers([[layer] for layer in vit.layers], mixers, block_class,
-               [known] * len(vit.layers), skip)
+    put_mixers(
+        [[layer] for layer in vit.layers], mixers, block_class, [known] * len(vit.layers), skip
+    )
     mixing = [layer for layer in vit.layers if isinstance(layer, MixerBlock)]
     for layer in mixing:
         if class_token and needs_grid(type(layer.attn)):
             raise ValueError(
                 f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a class '
-                f'token: set {without_class_token}')
+                f'token: set {without_class_token}'
+            )
     if mixing:
         vit.patch_embed.register_forward_hook(vit._pass_on_grid)
 
@@ -87,12 +88,21 @@ class ViT(MixerBackbone, _GridOfPatches, mmpretrain_vit.VisionTransformer):
         super().__init__(*args, **kwargs)
         attention = self.layers[0].attn
         known = dict(
-            embed_dims=self.embed_dims, num_heads=attention.num_heads,
-            qkv_bias=attention.qkv.bias is not None, attn_drop=attention.attn_drop,
-            grid_size=tuple(self.patch_resolution))
-        _put_mixers(self, mixer_per_stage(mixer, self.num_layers), ViTBlock, known, skip,
-                    self.cls_token is not None,
-                    "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones")
+            embed_dims=self.embed_dims,
+            num_heads=attention.num_heads,
+            qkv_bias=attention.qkv.bias is not None,
+            attn_drop=attention.attn_drop,
+            grid_size=tuple(self.patch_resolution),
+        )
+        _put_mixers(
+            self,
+            mixer_per_stage(mixer, self.num_layers),
+            ViTBlock,
+            known,
+            skip,
+            self.cls_token is not None,
+            "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones",
+        )
 
     def _prepare_pos_embed(self, state_dict, prefix, *args, **kwargs):
         key = prefix + 'pos_embed'
@@ -124,22 +134,41 @@ class SegViT(MixerBackbone, _GridOfPatches, mmseg_vit.VisionTransformer):
         ValueError: If a mixer cannot take the class token.
     """
 
-    def __init__(self, img_size=224, patch_size=16, embed_dims=768, num_layers=12, num_heads=12,
-                 qkv_bias=True, attn_drop_rate=0., with_cls_token=True, mixer=None,
-                 skip='double', **kwargs):
+    def __init__(
+        self,
+        img_size=224,
+        patch_size=16,
+        embed_dims=768,
+        num_layers=12,
+        num_heads=12,
+        qkv_bias=True,
+        attn_drop_rate=0.0,
+        with_cls_token=True,
+        mixer=None,
+        skip='double',
+        **kwargs,
+    ):
         mixers = mixer_per_stage(mixer, num_layers)
         super().__init__(
-            img_size=img_size, patch_size=patch_size, embed_dims=embed_dims,
+            img_size=img_size,
+            patch_size=patch_size,
+            embed_dims=embed_dims,
             num_layers=num_layers,
             # Attention that gives way to a mixer need not divide the width.
             num_heads=num_heads if None in mixers else 1,
-            qkv_bias=qkv_bias, attn_drop_rate=attn_drop_rate, with_cls_token=with_cls_token,
-            **kwargs)
+            qkv_bias=qkv_bias,
+            attn_drop_rate=attn_drop_rate,
+            with_cls_token=with_cls_token,
+            **kwargs,
+        )
         known = dict(
-            embed_dims=embed_dims, num_heads=num_heads, qkv_bias=qkv_bias,
-            attn_drop=attn_drop_rate, grid_size=self._grid())
-        _put_mixers(self, mixers, SegViTBlock, known, skip, with_cls_token,
-                    'with_cls_token=False')
+            embed_dims=embed_dims,
+            num_heads=num_heads,
+            qkv_bias=qkv_bias,
+            attn_drop=attn_drop_rate,
+            grid_size=self._grid(),
+        )
+        _put_mixers(self, mixers, SegViTBlock, known, skip, with_cls_token, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
     def _grid(self):
@@ -159,4 +188,5 @@ class SegViT(MixerBackbone, _GridOfPatches, mmseg_vit.VisionTransformer):
         if _is_square(saved.shape[1] - 1):
             side = isqrt(saved.shape[1] - 1)
             state_dict[key] = self.resize_pos_embed(
-                saved, self._grid(), (side, side), self.interpolate_mode)
+                saved, self._grid(), (side, side), self.interpolate_mode
+            )

@@ -1,4 +1,5 @@
 """What is timed: mixers on tokens of their own, and whole models on images."""
+
 import contextlib
 
 import torch

@@ -1,4 +1,5 @@
 """One comparison: candidates that are timed against each other, and why others are not."""
+
 from dataclasses import dataclass, field
 
 import torch
@@ -9,7 +10,10 @@ from .memory import device_memory
 from .peers import MissingPeerError, PublicAFNO
 
 PUBLIC_AFNO, PUBLIC_FNO, STOCK_ESA = (
-    'physicsnemo AFNO2DLayer', 'neuralop SpectralConv', 'mmseg EfficientMultiheadAttention')
+    'physicsnemo AFNO2DLayer',
+    'neuralop SpectralConv',
+    'mmseg EfficientMultiheadAttention',
+)
 QUARTER = 0.5  # of the frequencies per axis: 25 % of the modes
 WIDE = 'On grids that are wider than high the public AFNO layer drops modes, so does less than AFNO'
 # Relative L2 distance up to which two programs compute one function.
@@ -26,6 +30,7 @@ class Case:
         agreement (list[dict]): How far candidates are from what they stand in for.
         notes (str): Settings that the shape does not tell.
     """
+
     suite: str
     shape: str
     tokens: int
@@ -93,8 +98,10 @@ class Case:
 
     def add_public_afno(self, layers):
         """Adds the public layer with the weights of :class:`AFNO` mixers; returns its layers."""
+
         def build():
             return [[(public_twin(mixer), x) for mixer, x in layers]]
+
         made = self.add(PUBLIC_AFNO, 'AFNO', build)
         if made is None:
             return None
@@ -107,8 +114,10 @@ class Case:
 
     def _agrees(self, name, path, layers, against, others):
         other_path = None if against == PUBLIC_AFNO else 'reference'
-        distances = {x.shape: self._distance(mixer, path, other, other_path, x)
-                     for (mixer, x), (other, _) in zip(layers, others)}
+        distances = {
+            x.shape: self._distance(mixer, path, other, other_path, x)
+            for (mixer, x), (other, _) in zip(layers, others)
+        }
         return self.agrees(name, against, max(distances.values()))
 
     def _distance(self, *arguments, other_adds_skip=False):
@@ -121,10 +130,13 @@ class Case:
         tolerance = TOLERANCES[self.settings.dtype]
         agrees = distance <= tolerance
         self.agreement.append(
-            dict(name=name, against=against, distance=distance, tolerance=tolerance, agrees=agrees))
+            dict(name=name, against=against, distance=distance, tolerance=tolerance, agrees=agrees)
+        )
         if not agrees:
-            self.left_out[name] = (f'computes something else than {against}: '
-                                   f'relative distance {distance:.1e} > {tolerance:.0e}')
+            self.left_out[name] = (
+                f'computes something else than {against}: '
+                f'relative distance {distance:.1e} > {tolerance:.0e}'
+            )
         return agrees
 
     def esa_distance(self, esa, stock, x):
@@ -148,12 +160,15 @@ def too_long(settings, attended):
     """Why not full attention, if that is so; ``attended`` are the (N, C) of all layers."""
     flops = settings.batch * sum(4 * n**2 * c for n, c in attended)
     limit = 1e14 if settings.on_gpu else 1e11
-    return (f'{flops:.0e} operations forward, more than {limit:.0e}' if flops > limit else None)
+    return f'{flops:.0e} operations forward, more than {limit:.0e}' if flops > limit else None
 
 
 def too_large(settings, weights):
     """Why not attention with stored weights, if that is so; ``weights`` is their number."""
     needed = 3 * 4 * settings.batch * weights
     limit = device_memory(settings.device) / 2
-    return (f'attention weights need about {needed / 1e9:.0f} GB, more than half of the memory'
-            if needed > limit else None)
+    return (
+        f'attention weights need about {needed / 1e9:.0f} GB, more than half of the memory'
+        if needed > limit
+        else None
+    )

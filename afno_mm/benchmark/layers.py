@@ -1,4 +1,5 @@
 """Single mixers on the tokens of one stage."""
+
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ FNO_BYTES = 2**28  # that FNO's weights may take
 @dataclass(frozen=True)
 class Stage:
     """Tokens of one stage, and the settings of the mixers there."""
+
     name: str
     height: int
     width: int
@@ -31,8 +33,10 @@ class Stage:
             height, width, channels = map(int, shape.split('x'))
             return cls('', height, width, channels, int(blocks))
         except ValueError:
-            raise ValueError(f'a shape of this suite is HxWxC/blocks, as in 64x64x440/5, or one of '
-                             f'{", ".join(known)}, got {text!r}') from None
+            raise ValueError(
+                f'a shape of this suite is HxWxC/blocks, as in 64x64x440/5, or one of '
+                f'{", ".join(known)}, got {text!r}'
+            ) from None
 
     def __str__(self):
         shape = f'{self.height}x{self.width}x{self.embed_dims}/{self.num_blocks}'
@@ -50,24 +54,37 @@ class Stage:
     @property
     def num_modes(self):
         """FNO's: 14 on either axis as in A.6, or as many as ``FNO_BYTES`` allow."""
-        return next(m for m in range(14, 0, -1)
-                    if m == 1 or 2 * m * m * self.embed_dims**2 * 8 <= FNO_BYTES)
+        return next(
+            m for m in range(14, 0, -1) if m == 1 or 2 * m * m * self.embed_dims**2 * 8 <= FNO_BYTES
+        )
 
 
 STAGES = [
-    Stage('s1', 256, 256, 208, 1, 56), Stage('s2', 128, 128, 288, 2, 28),
-    Stage('s3', 64, 64, 440, 5, 14), Stage('s4', 32, 32, 512, 8, 7),
-    Stage('ViT-B/4', 56, 56, 768, 1)]
+    Stage('s1', 256, 256, 208, 1, 56),
+    Stage('s2', 128, 128, 288, 2, 28),
+    Stage('s3', 64, 64, 440, 5, 14),
+    Stage('s4', 32, 32, 512, 8, 7),
+    Stage('ViT-B/4', 56, 56, 768, 1),
+]
 
 
 def stage_case(suite, stage, settings):
     """Every mixer at the width of one stage, on the same tokens."""
     grid, width, heads, ratio = (
-        (stage.height, stage.width), stage.embed_dims, stage.num_heads, stage.sr_ratio)
+        (stage.height, stage.width),
+        stage.embed_dims,
+        stage.num_heads,
+        stage.sr_ratio,
+    )
     tokens = stage.height * stage.width
     modes = stage.num_modes, stage.num_modes
-    case = Case(suite, str(stage), tokens, settings,
-                notes=f'{modes[0]} modes per axis in FNO, {heads} heads, R = {ratio}')
+    case = Case(
+        suite,
+        str(stage),
+        tokens,
+        settings,
+        notes=f'{modes[0]} modes per axis in FNO, {heads} heads, R = {ratio}',
+    )
     torch.manual_seed(0)
     x = torch.randn(settings.batch, *grid, width, device=settings.device).requires_grad_()
 
@@ -81,10 +98,14 @@ def stage_case(suite, stage, settings):
     case.add(PUBLIC_FNO, 'FNO', lambda: [made(PublicFNO, width, modes)])
     case.add('FNO', 'FNO', lambda: [made(FNO, width, modes)])
     case.add('LS', 'LS', lambda: [made(LS, width, heads)])
-    (esa, _), = made(ESA, width, heads, ratio)
+    ((esa, _),) = made(ESA, width, heads, ratio)
     keys = (stage.height // ratio) * (stage.width // ratio)
-    stock = case.add(STOCK_ESA, 'ESA', lambda: [made(StockESA, width, heads, ratio)],
-                     too_large(settings, heads * tokens * keys))
+    stock = case.add(
+        STOCK_ESA,
+        'ESA',
+        lambda: [made(StockESA, width, heads, ratio)],
+        too_large(settings, heads * tokens * keys),
+    )
     agrees = True
     if stock:
         stock.layers[0][0].layer.load_state_dict(esa.state_dict())

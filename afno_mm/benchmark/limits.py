@@ -3,6 +3,7 @@
 A model of a fused operator, not of one that exists. Real multiplications and additions count
 one each.
 """
+
 import math
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ..ops import kept_modes
 @dataclass
 class Work:
     """Floating-point operations and bytes moved; sums with ``+``."""
+
     flops: float = 0
     bytes: float = 0
 
@@ -41,14 +43,19 @@ def afno_work(shape, num_blocks, mode_fraction=1.0, itemsize=4):
     rows, columns = kept_modes((height, width), mode_fraction)
     b = channels / num_blocks
     mlp = 2 * rows * columns * num_blocks * 3 * 2 * b**2
-    fft = 2 * channels * height * (
-        2.5 * width * math.log2(max(width, 2)) + 5 * columns * math.log2(max(height, 2)))
+    fft = (
+        2
+        * channels
+        * height
+        * (2.5 * width * math.log2(max(width, 2)) + 5 * columns * math.log2(max(height, 2)))
+    )
     size = height * width * channels * itemsize
     kept = columns / (width // 2 + 1)
     forward, again = 3 + 4 * kept, 1 + 2 * kept
     return dict(
         forward=Work(batch * (mlp + fft), batch * size * forward),
-        train=Work(batch * (3 * mlp + 2 * fft), batch * size * (2 * forward + again)))
+        train=Work(batch * (3 * mlp + 2 * fft), batch * size * (2 * forward + again)),
+    )
 
 
 # Rows of a square matrix and MiB of a copy, large enough to leave the caches.
@@ -71,7 +78,7 @@ class Machine:
         """Floating-point operations and bytes (read and written) per second, measured now."""
         product = _seconds(lambda: torch.mm(self.a, self.b, out=self.c), self.device)
         copy = _seconds(lambda: self.target.copy_(self.source), self.device)
-        return 2 * len(self.a)**3 / product, 2 * self.source.nbytes / copy
+        return 2 * len(self.a) ** 3 / product, 2 * self.source.nbytes / copy
 
 
 def _seconds(run, device):

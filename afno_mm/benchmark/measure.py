@@ -1,4 +1,5 @@
 """Times and bytes of candidates, taken in turns in one process."""
+
 import contextlib
 import gc
 import os
@@ -11,16 +12,24 @@ from importlib import metadata
 
 import torch
 
-from .limits import Machine, synchronize
 from ..engine import keep_freed_memory
+from .limits import Machine, synchronize
 from .memory import PEAK_METHODS, device_memory, peak_bytes, saved_bytes
 
 # Share of the memory; backward needs more, and a machine that runs out may end the process.
 MOST_SAVED = 0.7
 PHASES = ('forward', 'train')
 DTYPES = ('fp32', 'tf32', 'bf16')
-PACKAGES = ('afno-mm', 'torch', 'nvidia-physicsnemo', 'neuraloperator', 'onedl-mmsegmentation',
-            'onedl-mmcv', 'numpy', 'triton')
+PACKAGES = (
+    'afno-mm',
+    'torch',
+    'nvidia-physicsnemo',
+    'neuraloperator',
+    'onedl-mmsegmentation',
+    'onedl-mmcv',
+    'numpy',
+    'triton',
+)
 VARIABLES = ('LD_PRELOAD', 'OMP_NUM_THREADS', 'AFNO_MM_PATH')
 
 
@@ -42,6 +51,7 @@ class Settings:
             given back to the system, as by default: for all candidates.
         least (float): Seconds that a sample takes at least, by repeating the call.
     """
+
     device: str = 'cpu'
     dtype: str = 'fp32'
     batch: int | None = None
@@ -75,11 +85,18 @@ class Settings:
     def apply(self):
         """Sets threads and the precision of products; sets them back. Kept memory stays kept."""
         if self.keep_memory and not keep_freed_memory():
-            raise ValueError('keep_memory needs glibc, the C library of most Linux systems: '
-                             'leave out --keep-memory')
-        cudnn, before = torch.backends.cudnn, (
-            torch.get_num_threads(), torch.get_float32_matmul_precision(),
-            torch.backends.cudnn.allow_tf32)
+            raise ValueError(
+                'keep_memory needs glibc, the C library of most Linux systems: '
+                'leave out --keep-memory'
+            )
+        cudnn, before = (
+            torch.backends.cudnn,
+            (
+                torch.get_num_threads(),
+                torch.get_float32_matmul_precision(),
+                torch.backends.cudnn.allow_tf32,
+            ),
+        )
         torch.set_num_threads(self.threads or before[0])
         torch.set_float32_matmul_precision('high' if self.dtype == 'tf32' else 'highest')
         cudnn.allow_tf32 = self.dtype == 'tf32'
@@ -106,13 +123,22 @@ def measure(candidates, settings, repeats, warm_up=1):
             for _ in range(warm_up):
                 candidate.train()
                 candidate.forward()
-            saved = saved_bytes(lambda c=candidate: c.graph()[0], candidate.parameters(),
-                                MOST_SAVED * device_memory(settings.device))
+            saved = saved_bytes(
+                lambda c=candidate: c.graph()[0],
+                candidate.parameters(),
+                MOST_SAVED * device_memory(settings.device),
+            )
             rows[candidate] = dict(
-                name=candidate.name, kind=candidate.kind, path=candidate.path,
-                chosen=candidate.chosen, input_bytes=candidate.input_bytes, saved_bytes=saved,
+                name=candidate.name,
+                kind=candidate.kind,
+                path=candidate.path,
+                chosen=candidate.chosen,
+                input_bytes=candidate.input_bytes,
+                saved_bytes=saved,
                 peak_bytes=peak_bytes(candidate.train, settings.device),
-                calls={}, seconds={phase: [] for phase in PHASES})
+                calls={},
+                seconds={phase: [] for phase in PHASES},
+            )
         # What a public layer raises at a size that it cannot take is not known.
         except Exception as error:
             left_out[candidate.name] = f'{type(error).__name__}: {error}'.splitlines()[0]
@@ -139,7 +165,8 @@ def measure(candidates, settings, repeats, warm_up=1):
     rates = dict(zip(('flops', 'bytes'), map(list, zip(*rates))))
     for candidate, row in rows.items():
         row['work'] = candidate.work and {
-            phase: vars(work) for phase, work in candidate.work.items()}
+            phase: vars(work) for phase, work in candidate.work.items()
+        }
     return list(rows.values()), left_out, rates
 
 
@@ -161,15 +188,21 @@ def circumstances(settings):
     """What a reader needs to know to believe the numbers, or to take them again."""
     return dict(
         date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        device=settings.device, dtype=settings.dtype, batch=settings.batch,
-        threads=settings.threads or torch.get_num_threads(), variant=settings.variant,
-        cpu=_cpu(), cores=os.cpu_count(),
+        device=settings.device,
+        dtype=settings.dtype,
+        batch=settings.batch,
+        threads=settings.threads or torch.get_num_threads(),
+        variant=settings.variant,
+        cpu=_cpu(),
+        cores=os.cpu_count(),
         gpu=torch.cuda.get_device_name(settings.device) if settings.on_gpu else None,
-        cuda=torch.version.cuda if settings.on_gpu else None, python=platform.python_version(),
+        cuda=torch.version.cuda if settings.on_gpu else None,
+        python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES},
         keeps_memory=settings.keep_memory,
         environment={name: os.environ.get(name) for name in VARIABLES},
-        peak_method=PEAK_METHODS['cuda' if settings.on_gpu else 'cpu'])
+        peak_method=PEAK_METHODS['cuda' if settings.on_gpu else 'cpu'],
+    )
 
 
 def _cpu():

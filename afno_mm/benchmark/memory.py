@@ -1,4 +1,5 @@
 """Bytes that training keeps for the backward pass, and bytes that it needs at most."""
+
 import gc
 import json
 import math
@@ -10,8 +11,8 @@ import torch
 
 PEAK_METHODS = {
     'cuda': 'torch.cuda.max_memory_allocated, less what was allocated before',
-    'cpu': "largest sum of the allocations and releases that torch.profiler saw: tensors and "
-           'work space from the allocator of PyTorch, not what a library takes for itself',
+    'cpu': 'largest sum of the allocations and releases that torch.profiler saw: tensors and '
+    'work space from the allocator of PyTorch, not what a library takes for itself',
 }
 
 

@@ -1,4 +1,5 @@
 """All mixers of a MiT, and whole models, as their configs say."""
+
 from pathlib import Path
 
 import torch
@@ -8,8 +9,8 @@ from mmengine.registry import MODELS
 from ..engine.one_step import build_model, random_batch
 from ..mixers import mixer_per_stage
 from ..ops import choose_path
-from .cases import PUBLIC_AFNO, QUARTER, STOCK_ESA, WIDE, Case, too_large, too_long
 from .candidates import Model
+from .cases import PUBLIC_AFNO, QUARTER, STOCK_ESA, WIDE, Case, too_large, too_long
 from .peers import PublicAFNO, StockESA, put_public_afno
 
 STRIDES = (4, 8, 16, 32)
@@ -29,7 +30,7 @@ def mit_case(size, settings):
     def layers(kind, stock=False, **mixer):
         backbone = _config(settings, kind).model.backbone
         # Stock attention would drop whole paths in training, which no other mixer does.
-        backbone.update(init_cfg=None, drop_path_rate=0.)
+        backbone.update(init_cfg=None, drop_path_rate=0.0)
         backbone.mixer = None if stock else {**backbone.mixer, **mixer}
         pairs = []
         for i, (_, blocks, _) in enumerate(MODELS.build(backbone).layers):
@@ -48,8 +49,12 @@ def mit_case(size, settings):
     case.add_afno('AFNO-25%', layers('afno', mode_fraction=QUARTER))
     for kind in ('gfn', 'ls', 'esa'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: [layers(kind)])
-    case.add(STOCK_ESA, 'ESA', lambda: [layers('esa', stock=True)],
-             too_large(settings, _attention_weights(settings, size)))
+    case.add(
+        STOCK_ESA,
+        'ESA',
+        lambda: [layers('esa', stock=True)],
+        too_large(settings, _attention_weights(settings, size)),
+    )
     case.add('SA', 'SA', lambda: [layers('sa')], too_long(settings, _attended(settings, size)))
     return case
 
@@ -81,19 +86,37 @@ def model_case(size, settings):
         case.notes = WIDE
     choices = ' and '.join(sorted(set(_choices(settings, size))))
     case.add(PUBLIC_AFNO, 'AFNO', lambda: model('afno', stock=True, public=True), candidate=Model)
-    case.add(f'{PUBLIC_AFNO}, all else ours', 'AFNO', lambda: model('afno', type=PublicAFNO),
-             candidate=Model)
+    case.add(
+        f'{PUBLIC_AFNO}, all else ours',
+        'AFNO',
+        lambda: model('afno', type=PublicAFNO),
+        candidate=Model,
+    )
     for name, options in (('AFNO', {}), ('AFNO-25%', dict(mode_fraction=QUARTER))):
-        made = case.add(f'{name} {choices}', name, lambda options=options: model('afno', **options),
-                        candidate=Model)
+        made = case.add(
+            f'{name} {choices}',
+            name,
+            lambda options=options: model('afno', **options),
+            candidate=Model,
+        )
         if made:
             made.chosen = True
     for kind in ('gfn', 'ls', 'esa'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
-    case.add(STOCK_ESA, 'ESA', lambda: model('esa', stock=True),
-             too_large(settings, _attention_weights(settings, size)), candidate=Model)
-    case.add('SA', 'SA', lambda: model('sa'), too_long(settings, _attended(settings, size)),
-             candidate=Model)
+    case.add(
+        STOCK_ESA,
+        'ESA',
+        lambda: model('esa', stock=True),
+        too_large(settings, _attention_weights(settings, size)),
+        candidate=Model,
+    )
+    case.add(
+        'SA',
+        'SA',
+        lambda: model('sa'),
+        too_long(settings, _attended(settings, size)),
+        candidate=Model,
+    )
     return case
 
 
@@ -136,7 +159,8 @@ def _layers(settings, size):
     """Of SegFormer's attention: layers, heads, channels, tokens and keys of each stage."""
     backbone = _config(settings, 'esa').model.backbone
     for layers, heads, stride, ratio in zip(
-            backbone.num_layers, backbone.num_heads, STRIDES, SR_RATIOS):
+        backbone.num_layers, backbone.num_heads, STRIDES, SR_RATIOS
+    ):
         height, width = (_cells(side, stride) for side in size)
         keys = (height // ratio) * (width // ratio)
         yield layers, heads, backbone.embed_dims * heads, height * width, keys
@@ -147,8 +171,11 @@ def _attention_weights(settings, size):
 
 
 def _attended(settings, size):
-    return [(n, channels) for layers, _, channels, n, _ in _layers(settings, size)
-            for _ in range(layers)]
+    return [
+        (n, channels)
+        for layers, _, channels, n, _ in _layers(settings, size)
+        for _ in range(layers)
+    ]
 
 
 def _cells(side, stride):

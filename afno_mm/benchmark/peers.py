@@ -1,4 +1,5 @@
 """Public layers as their users install them, as mixers ``(B, H, W, C) -> (B, H, W, C)``."""
+
 import importlib
 
 from mmseg.models.backbones.mit import EfficientMultiheadAttention
@@ -71,8 +72,12 @@ class StockESA(nn.Module):
     def __init__(self, embed_dims, num_heads, sr_ratio):
         super().__init__()
         self.layer = EfficientMultiheadAttention(
-            embed_dims, num_heads, qkv_bias=True, norm_cfg=dict(type='LN', eps=1e-6),
-            sr_ratio=sr_ratio)
+            embed_dims,
+            num_heads,
+            qkv_bias=True,
+            norm_cfg=dict(type='LN', eps=1e-6),
+            sr_ratio=sr_ratio,
+        )
 
     @classmethod
     def around(cls, layer):
@@ -92,4 +97,5 @@ def _find(module, name, package):
     except Exception as error:  # one that is installed and broken is missing too
         raise MissingPeerError(
             f'{package} is not to be had: {type(error).__name__}: {error}. '
-            f'Run: pip install {package}') from error
+            f'Run: pip install {package}'
+        ) from error

@@ -1,4 +1,5 @@
 """Results as a picture."""
+
 import statistics
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -34,13 +35,21 @@ def _bars(axes, case, phase):
     rows = case['rows'][::-1]
     samples = [[1e3 * t for t in row['seconds'][phase]] for row in rows]
     medians = [statistics.median(times) for times in samples]
-    spread = [[m - min(t) for m, t in zip(medians, samples)],
-              [max(t) - m for m, t in zip(medians, samples)]]
+    spread = [
+        [m - min(t) for m, t in zip(medians, samples)],
+        [max(t) - m for m, t in zip(medians, samples)],
+    ]
     colours = [_colour(row) for row in rows]
     axes.barh(range(len(rows)), medians, xerr=spread, color=colours, error_kw=dict(lw=0.8))
     for y, (value, times) in enumerate(zip(medians, samples)):
-        axes.annotate(f'{value:.4g}', (max(times), y), xytext=(3, 0), textcoords='offset points',
-                      va='center', fontsize=7)
+        axes.annotate(
+            f'{value:.4g}',
+            (max(times), y),
+            xytext=(3, 0),
+            textcoords='offset points',
+            va='center',
+            fontsize=7,
+        )
     axes.set_yticks(range(len(rows)), [r['name'] + ' *' * r['chosen'] for r in rows], fontsize=7)
     axes.tick_params(axis='x', labelsize=7)
     axes.set_xlim(0, 1.15 * max(map(max, samples)))
@@ -66,5 +75,12 @@ def _lines(axes, cases, phase):
 def _colour(row):
     if row['name'].startswith(('physicsnemo', 'neuralop', 'mmseg')):
         return '0.6'
-    return {'AFNO': 'tab:blue', 'AFNO-25%': 'tab:cyan', 'GFN': 'tab:green', 'FNO': 'tab:olive',
-            'LS': 'tab:orange', 'ESA': 'tab:red', 'SA': 'tab:brown'}.get(row['kind'], 'tab:purple')
+    return {
+        'AFNO': 'tab:blue',
+        'AFNO-25%': 'tab:cyan',
+        'GFN': 'tab:green',
+        'FNO': 'tab:olive',
+        'LS': 'tab:orange',
+        'ESA': 'tab:red',
+        'SA': 'tab:brown',
+    }.get(row['kind'], 'tab:purple')

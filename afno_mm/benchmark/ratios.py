@@ -1,4 +1,5 @@
 """Ratios of measured times and bytes."""
+
 import math
 import statistics
 
@@ -27,8 +28,11 @@ def ratios(row, case, base):
         dict[str, float] | None: 'forward' and 'train', how many times faster; 'saved', the share
         of its bytes. None if the other was not run.
     """
-    other = baseline(case) if base == PUBLIC_AFNO else next(
-        (other for other in case['rows'] if other['name'] == base), None)
+    other = (
+        baseline(case)
+        if base == PUBLIC_AFNO
+        else next((other for other in case['rows'] if other['name'] == base), None)
+    )
     if other is None:
         return None
     faster = {phase: median(other, phase) / median(row, phase) for phase in ('forward', 'train')}
@@ -37,8 +41,10 @@ def ratios(row, case, base):
 
 def mean_ratios(found):
     """Geometric means of :func:`ratios`."""
-    return {key: geometric_mean([ratio[key] for ratio in found])
-            for key in ('forward', 'train', 'saved')}
+    return {
+        key: geometric_mean([ratio[key] for ratio in found])
+        for key in ('forward', 'train', 'saved')
+    }
 
 
 def speed_ups(cases):
@@ -52,9 +58,14 @@ def speed_ups(cases):
     for case in cases:
         for row in case['rows'] if baseline(case) else ():
             found.setdefault(row['name'], []).append((ratios(row, case, PUBLIC_AFNO), row))
-    return {name: dict(mean_ratios([ratio for ratio, _ in pairs]), cases=len(pairs),
-                       chosen=all(row['chosen'] for _, row in pairs))
-            for name, pairs in found.items()}
+    return {
+        name: dict(
+            mean_ratios([ratio for ratio, _ in pairs]),
+            cases=len(pairs),
+            chosen=all(row['chosen'] for _, row in pairs),
+        )
+        for name, pairs in found.items()
+    }
 
 
 def geometric_mean(values):
@@ -64,4 +75,5 @@ def geometric_mean(values):
 def growth_exponent(tokens, seconds):
     """a of the least-squares fit ``seconds ~ tokens^a``."""
     return statistics.linear_regression(
-        [math.log(n) for n in tokens], [math.log(t) for t in seconds]).slope
+        [math.log(n) for n in tokens], [math.log(t) for t in seconds]
+    ).slope

@@ -1,4 +1,5 @@
 """Results as tables, as ratios, and as files."""
+
 import json
 import statistics
 from pathlib import Path
@@ -45,32 +46,58 @@ def show_case(case):
     base = baseline(case)
     flops, rate = (statistics.median(case['rates'][key]) for key in ('flops', 'bytes'))
     lines = [
-        f'### {case["suite"]}: {case["shape"]}, batch {case["batch"]}', '',
+        f'### {case["suite"]}: {case["shape"]}, batch {case["batch"]}',
+        '',
         *([case['notes'] + '.'] if case['notes'] else []),
         f'Products {flops / 1e9:.0f} GFLOP/s, copies {rate / 1e9:.0f} GB/s. Times are medians in '
         'ms, ± half of the interquartile range'
         + (f'; x is the ratio to {base["name"]}. ' if base else '. ')
         + '* is the path that AFNO chooses; limit is the share of what the machine could do at those '
-        'rates, measured between the samples: above 100 % if they were slowed down.', '',
-        _row('', 'forward', 'x', 'limit', 'forward+backward', 'x', 'limit', 'saved MB',
-             'of the input', 'peak MB'),
-        '|' + '---|' * 10]
+        'rates, measured between the samples: above 100 % if they were slowed down.',
+        '',
+        _row(
+            '',
+            'forward',
+            'x',
+            'limit',
+            'forward+backward',
+            'x',
+            'limit',
+            'saved MB',
+            'of the input',
+            'peak MB',
+        ),
+        '|' + '---|' * 10,
+    ]
     for row in case['rows']:
         times = []
         for phase in ('forward', 'train'):
             share = limit_share(row, case, phase)
-            times += [_time(row['seconds'][phase]),
-                      f'{median(base, phase) / median(row, phase):.2f}' if base else '',
-                      f'{100 * share:.0f} %' if share else '']
-        lines.append(_row(row['name'] + ' *' * row['chosen'], *times,
-                          f'{row["saved_bytes"] / 1e6:.4g}',
-                          f'{row["saved_bytes"] / row["input_bytes"]:.2f}',
-                          f'{row["peak_bytes"] / 1e6:.4g}'))
+            times += [
+                _time(row['seconds'][phase]),
+                f'{median(base, phase) / median(row, phase):.2f}' if base else '',
+                f'{100 * share:.0f} %' if share else '',
+            ]
+        lines.append(
+            _row(
+                row['name'] + ' *' * row['chosen'],
+                *times,
+                f'{row["saved_bytes"] / 1e6:.4g}',
+                f'{row["saved_bytes"] / row["input_bytes"]:.2f}',
+                f'{row["peak_bytes"] / 1e6:.4g}',
+            )
+        )
     if case['agreement']:
-        lines += ['', 'Relative distances: ' + '; '.join(
-            f'{entry["name"]} from {entry["against"]} {entry["distance"]:.1e}'
-            + ('' if entry['agrees'] else f' (MORE THAN {entry["tolerance"]:.0e})')
-            for entry in case['agreement']) + '.']
+        lines += [
+            '',
+            'Relative distances: '
+            + '; '.join(
+                f'{entry["name"]} from {entry["against"]} {entry["distance"]:.1e}'
+                + ('' if entry['agrees'] else f' (MORE THAN {entry["tolerance"]:.0e})')
+                for entry in case['agreement']
+            )
+            + '.',
+        ]
     if case['left_out']:
         lines += ['', 'Left out:', *(f'- {name}: {why}' for name, why in case['left_out'].items())]
     return '\n'.join(lines)
@@ -91,11 +118,15 @@ def _show_means(cases):
     means = speed_ups(named)
     if not means:
         return '\n'.join(lines + [f'None: {PUBLIC_AFNO}, which they are ratios to, was not run.'])
-    lines += [_row('', 'forward x', 'forward+backward x', 'saved x', 'sizes'),
-              '|' + '---|' * 5]
+    lines += [_row('', 'forward x', 'forward+backward x', 'saved x', 'sizes'), '|' + '---|' * 5]
     for name, mean in means.items():
-        lines.append(_row(name + ' *' * mean['chosen'], *(f'{mean[key]:.2f}' for key in (
-            'forward', 'train', 'saved')), f'{mean["cases"]} of {len(named)}'))
+        lines.append(
+            _row(
+                name + ' *' * mean['chosen'],
+                *(f'{mean[key]:.2f}' for key in ('forward', 'train', 'saved')),
+                f'{mean["cases"]} of {len(named)}',
+            )
+        )
     return '\n'.join(lines)
 
 
@@ -103,20 +134,42 @@ def _show_growth(cases):
     cases = sorted(cases, key=lambda case: case['tokens'])
     names = dict.fromkeys(row['name'] for case in cases for row in case['rows'])
     sizes = [f'{case["tokens"]}' for case in cases]
-    lines = ['### Growth: time ~ tokens^a', '',
-             _row('ms', *(f'{phase} {size}' for phase in ('forward', 'f+b') for size in sizes),
-                  'a forward', 'a f+b'), '|' + '---|' * (2 * len(sizes) + 3)]
+    lines = [
+        '### Growth: time ~ tokens^a',
+        '',
+        _row(
+            'ms',
+            *(f'{phase} {size}' for phase in ('forward', 'f+b') for size in sizes),
+            'a forward',
+            'a f+b',
+        ),
+        '|' + '---|' * (2 * len(sizes) + 3),
+    ]
     for name in names:
-        rows = {case['tokens']: row for case in cases for row in case['rows']
-                if row['name'] == name}
-        times = [[median(rows[case['tokens']], phase) if case['tokens'] in rows else None
-                  for case in cases] for phase in ('forward', 'train')]
-        known = [[(n, t) for n, t in zip((case['tokens'] for case in cases), series)
-                  if t is not None] for series in times]
-        lines.append(_row(
-            name, *(f'{1e3 * t:.4g}' if t is not None else '' for series in times for t in series),
-            *(f'{growth_exponent(*zip(*series)):.2f}' if len(series) > 1 else ''
-              for series in known)))
+        rows = {
+            case['tokens']: row for case in cases for row in case['rows'] if row['name'] == name
+        }
+        times = [
+            [
+                median(rows[case['tokens']], phase) if case['tokens'] in rows else None
+                for case in cases
+            ]
+            for phase in ('forward', 'train')
+        ]
+        known = [
+            [(n, t) for n, t in zip((case['tokens'] for case in cases), series) if t is not None]
+            for series in times
+        ]
+        lines.append(
+            _row(
+                name,
+                *(f'{1e3 * t:.4g}' if t is not None else '' for series in times for t in series),
+                *(
+                    f'{growth_exponent(*zip(*series)):.2f}' if len(series) > 1 else ''
+                    for series in known
+                ),
+            )
+        )
     return '\n'.join(lines)
 
 
@@ -125,21 +178,32 @@ def _show_goals(results):
     for goal in GOALS:
         value = goal.measured(results)
         if value is not None:
-            lines.append(_row(
-                f'{goal.suite} {goal.shape}', goal.name, goal.base, goal.quantity,
-                f'{goal.relation} {goal.bound:g}',
-                f'{value:.2f}' + ('' if goal.met(value) else ', missed')))
+            lines.append(
+                _row(
+                    f'{goal.suite} {goal.shape}',
+                    goal.name,
+                    goal.base,
+                    goal.quantity,
+                    f'{goal.relation} {goal.bound:g}',
+                    f'{value:.2f}' + ('' if goal.met(value) else ', missed'),
+                )
+            )
     return '\n'.join(['### Goals', '', *lines]) if len(lines) > 2 else ''
 
 
 def _circumstances(facts):
-    packages = ', '.join(f'{name} {version or "(missing)"}'
-                         for name, version in facts['packages'].items())
-    variables = ', '.join(f'{name}={value}' for name, value in facts['environment'].items()
-                          if value) or 'none'
+    packages = ', '.join(
+        f'{name} {version or "(missing)"}' for name, version in facts['packages'].items()
+    )
+    variables = (
+        ', '.join(f'{name}={value}' for name, value in facts['environment'].items() if value)
+        or 'none'
+    )
     machine = facts['gpu'] or f'{facts["cpu"]}, {facts["threads"]} threads'
-    return (f'{facts["date"]}, {machine}, {facts["dtype"]}. {packages}. '
-            f'Environment variables: {variables}.\nCommand: `{facts.get("command", "")}`')
+    return (
+        f'{facts["date"]}, {machine}, {facts["dtype"]}. {packages}. '
+        f'Environment variables: {variables}.\nCommand: `{facts.get("command", "")}`'
+    )
 
 
 def _time(samples):

@@ -1,4 +1,5 @@
 """The suites: what is compared, at which sizes, how often."""
+
 import gc
 
 from .layers import STAGES, Stage, stage_case
@@ -65,9 +66,17 @@ def _run(case, settings, repeats):
         rows, failed, rates = measure(case.candidates, settings, repeats, warm_up)
     finally:
         gc.unfreeze()
-    return dict(suite=case.suite, shape=case.shape, tokens=case.tokens, batch=settings.batch,
-                notes=case.notes, rows=rows, rates=rates, agreement=case.agreement,
-                left_out=case.left_out | failed)
+    return dict(
+        suite=case.suite,
+        shape=case.shape,
+        tokens=case.tokens,
+        batch=settings.batch,
+        notes=case.notes,
+        rows=rows,
+        rates=rates,
+        agreement=case.agreement,
+        left_out=case.left_out | failed,
+    )
 
 
 def _sizes(texts):
@@ -75,6 +84,7 @@ def _sizes(texts):
         try:
             height, width = map(int, text.split('x'))
         except ValueError:
-            raise ValueError(f'a shape of this suite is HxW, as in 1024x2048, got {text!r}'
-                             ) from None
+            raise ValueError(
+                f'a shape of this suite is HxW, as in 1024x2048, got {text!r}'
+            ) from None
         yield height, width

@@ -1,8 +1,16 @@
 """Datasets that check themselves before the first step, and transforms."""
+
 from .cityscapes import CityscapesDataset
 from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset
 from .imagenet import ImageNet
 from .random_walk import RandomWalkMask
 
-__all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset',
-           'ImageNet', 'RandomWalkMask']
+__all__ = [
+    'ADECarsDataset',
+    'CarsDataset',
+    'CatsDataset',
+    'CityscapesDataset',
+    'FacesDataset',
+    'ImageNet',
+    'RandomWalkMask',
+]

@@ -1,4 +1,5 @@
 """A dataset whose files are checked before the first step."""
+
 import io
 import os.path as osp
 
@@ -49,6 +50,7 @@ class CheckedFiles(NamedFiles):
         ValueError: If a file looked at is no picture, or a label holds values that are no classes
             or is not of its image's size.
     """
+
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
 
@@ -56,12 +58,17 @@ class CheckedFiles(NamedFiles):
         images, labels = self.data_prefix['img_path'], self.data_prefix.get('seg_map_path')
         for folder in filter(None, (images, labels)):
             if not fileio.isdir(folder, backend_args=self.backend_args):
-                raise self._error(FileNotFoundError, f'there is no folder {folder}',
-                                  self.LAYOUT, self.GET_DATA)
+                raise self._error(
+                    FileNotFoundError, f'there is no folder {folder}', self.LAYOUT, self.GET_DATA
+                )
         data_list = super().load_data_list()
         if not data_list:
-            raise self._error(FileNotFoundError, f'no image *{self.img_suffix} in {images}',
-                              self.LAYOUT, self.GET_DATA)
+            raise self._error(
+                FileNotFoundError,
+                f'no image *{self.img_suffix} in {images}',
+                self.LAYOUT,
+                self.GET_DATA,
+            )
         if labels:
             self._check_pairs(data_list, labels)
             spread = np.linspace(0, len(data_list) - 1, min(NUM_FILES_READ, len(data_list)))
@@ -74,35 +81,49 @@ class CheckedFiles(NamedFiles):
         found = {
             fileio.join_path(folder, name, backend_args=self.backend_args)
             for name in fileio.list_dir_or_file(
-                folder, list_dir=False, suffix=self.seg_map_suffix, recursive=True,
-                backend_args=self.backend_args)
+                folder,
+                list_dir=False,
+                suffix=self.seg_map_suffix,
+                recursive=True,
+                backend_args=self.backend_args,
+            )
         }
         missing, spare = sorted(wanted - found), sorted(found - wanted)
         if missing:
-            text = (f'{len(missing)} of {len(wanted)} images have no label '
-                    f'*{self.seg_map_suffix}. Missing: {first(missing)}')
+            text = (
+                f'{len(missing)} of {len(wanted)} images have no label '
+                f'*{self.seg_map_suffix}. Missing: {first(missing)}'
+            )
             if spare:
                 text += f'\n{len(spare)} labels have no image (misnamed?): {first(spare)}'
             raise self._error(FileNotFoundError, text, self.LAYOUT, self.MEND_LABELS)
         if spare and not self.ann_file:
-            print_log(f'{self.NAME}: {len(spare)} labels in {folder} have no image and are not '
-                      f'used: {first(spare)}', logger='current', level='WARNING')
+            print_log(
+                f'{self.NAME}: {len(spare)} labels in {folder} have no image and are not '
+                f'used: {first(spare)}',
+                logger='current',
+                level='WARNING',
+            )
 
     def _check_label(self, img_path, seg_map_path, **_):
         image = self._open(img_path, self.GET_DATA)
         label = self._open(seg_map_path, self.MEND_LABELS)
         if image.size != label.size:
             raise self._error(
-                ValueError, f'{seg_map_path} is {label.size[0]}x{label.size[1]}, its image '
+                ValueError,
+                f'{seg_map_path} is {label.size[0]}x{label.size[1]}, its image '
                 f'{img_path} {image.size[0]}x{image.size[1]}; wanted are equal sizes',
-                self.MEND_LABELS)
+                self.MEND_LABELS,
+            )
         last = len(self.METAINFO['classes']) - 1
         strange = np.setdiff1d(label, [*range(last + 1), self.ignore_index])
         if strange.size:
             raise self._error(
-                ValueError, f'{seg_map_path} holds the values {strange.tolist()}, which are no '
+                ValueError,
+                f'{seg_map_path} holds the values {strange.tolist()}, which are no '
                 f'{self.IDS} (0..{last}, {self.ignore_index} for ignore). {self.NOT_IDS}',
-                self.MEND_LABELS)
+                self.MEND_LABELS,
+            )
 
     def _open(self, path, advice):
         data = io.BytesIO(fileio.get(path, backend_args=self.backend_args))
@@ -110,8 +131,11 @@ class CheckedFiles(NamedFiles):
             picture = Image.open(data)
             picture.load()
         except OSError as error:
-            raise self._error(ValueError, f'{path} is no whole picture: {error}. Remove it '
-                              'before you get it anew', advice) from None
+            raise self._error(
+                ValueError,
+                f'{path} is no whole picture: {error}. Remove it before you get it anew',
+                advice,
+            ) from None
         return picture
 
     def _error(self, kind, found, *advice):

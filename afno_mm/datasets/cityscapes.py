@@ -1,4 +1,5 @@
 """Cityscapes as MMSegmentation reads it, refused before step 0 if it is not as it should be."""
+
 from mmseg.datasets import CityscapesDataset as MMSegCityscapesDataset
 
 from ..registry import DATASETS
@@ -21,5 +22,4 @@ class CityscapesDataset(CheckedFiles, MMSegCityscapesDataset):
     MEND_LABELS = """This makes them:
   CITYSCAPES_DATASET={root} csCreateTrainIdLabelImgs"""
     IDS = 'train ids'
-    NOT_IDS = ('Labels with ids up to 33 are labelIds: training needs '
-               '*_gtFine_labelTrainIds.png.')
+    NOT_IDS = 'Labels with ids up to 33 are labelIds: training needs *_gtFine_labelTrainIds.png.'

@@ -3,6 +3,7 @@
 Names and order of the classes are those of the published labels: of faces and cars from the
 release's list, of cats, for which it has none, from works that use its labels.
 """
+
 import colorsys
 
 from mmseg.datasets import BaseSegDataset
@@ -10,21 +11,53 @@ from mmseg.datasets import BaseSegDataset
 from ..registry import DATASETS
 from .checked import CheckedFiles
 
-CAR = ('background', 'back bumper', 'bumper', 'car body', 'car light', 'door', 'fender', 'grille',
-       'handle', 'hood', 'license plate', 'mirror', 'roof', 'running board', 'tail light', 'tire',
-       'trunk lid', 'wheel hub', 'window', 'windshield')
-ADE_CAR = ('background', 'car', 'head light', 'license plate', 'mirror', 'tail light', 'wheel',
-           'window', 'windshield', 'door', 'handle', 'wheel hub')
+CAR = (
+    'background',
+    'back bumper',
+    'bumper',
+    'car body',
+    'car light',
+    'door',
+    'fender',
+    'grille',
+    'handle',
+    'hood',
+    'license plate',
+    'mirror',
+    'roof',
+    'running board',
+    'tail light',
+    'tire',
+    'trunk lid',
+    'wheel hub',
+    'window',
+    'windshield',
+)
+ADE_CAR = (
+    'background',
+    'car',
+    'head light',
+    'license plate',
+    'mirror',
+    'tail light',
+    'wheel',
+    'window',
+    'windshield',
+    'door',
+    'handle',
+    'wheel hub',
+)
 # What each class of CAR is in ADE_CAR. Whatever has no class of its own there is 'car'.
 CAR_TO_ADE = (0, 1, 1, 1, 2, 9, 1, 1, 10, 1, 3, 4, 1, 1, 5, 6, 1, 11, 7, 8)
 
 
 def palette(num_classes):
     """Distinct colours, black for the background: hues a golden angle apart."""
-    shades = ((.9, 1.), (.5, .9), (1., .6))
+    shades = ((0.9, 1.0), (0.5, 0.9), (1.0, 0.6))
     return [(0, 0, 0)] + [
-        tuple(round(255 * v) for v in colorsys.hsv_to_rgb(.618034 * k % 1, *shades[k % 3]))
-        for k in range(1, num_classes)]
+        tuple(round(255 * v) for v in colorsys.hsv_to_rgb(0.618034 * k % 1, *shades[k % 3]))
+        for k in range(1, num_classes)
+    ]
 
 
 class PartsDataset(CheckedFiles, BaseSegDataset):
@@ -55,13 +88,44 @@ class FacesDataset(PartsDataset):
 
     NAME = 'Faces'
     METAINFO = dict(
-        classes=('background', 'head', 'cheek', 'chin', 'ear', 'ear helix', 'ear lobule',
-                 'bottom lid', 'eyelashes', 'iris', 'pupil', 'sclera', 'tear duct', 'top lid',
-                 'eyebrow', 'forehead', 'frown', 'hair', 'sideburns', 'jaw', 'moustache',
-                 'inferior lip', 'oral commissure', 'superior lip', 'teeth', 'neck', 'nose',
-                 'ala of nose', 'nose bridge', 'nose tip', 'nostril', 'philtrum', 'temple',
-                 'wrinkles'),
-        palette=palette(34))
+        classes=(
+            'background',
+            'head',
+            'cheek',
+            'chin',
+            'ear',
+            'ear helix',
+            'ear lobule',
+            'bottom lid',
+            'eyelashes',
+            'iris',
+            'pupil',
+            'sclera',
+            'tear duct',
+            'top lid',
+            'eyebrow',
+            'forehead',
+            'frown',
+            'hair',
+            'sideburns',
+            'jaw',
+            'moustache',
+            'inferior lip',
+            'oral commissure',
+            'superior lip',
+            'teeth',
+            'neck',
+            'nose',
+            'ala of nose',
+            'nose bridge',
+            'nose tip',
+            'nostril',
+            'philtrum',
+            'temple',
+            'wrinkles',
+        ),
+        palette=palette(34),
+    )
 
 
 @DATASETS.register_module()
@@ -86,11 +150,32 @@ class CatsDataset(PartsDataset):
 
     NAME = 'Cats'
     METAINFO = dict(
-        classes=('background', 'limbus', 'back', 'belly', 'chest', 'leg', 'paw', 'head', 'ear',
-                 'eye', 'mouth', 'tongue', 'nose', 'tail', 'whiskers', 'neck'),
-        palette=palette(16))
+        classes=(
+            'background',
+            'limbus',
+            'back',
+            'belly',
+            'chest',
+            'leg',
+            'paw',
+            'head',
+            'ear',
+            'eye',
+            'mouth',
+            'tongue',
+            'nose',
+            'tail',
+            'whiskers',
+            'neck',
+        ),
+        palette=palette(16),
+    )
 
 
 # Folder of each set -> its class and the number of images that DatasetGAN trains on.
-SETS = dict(faces=(FacesDataset, 16), cars=(CarsDataset, 16), ade_cars=(ADECarsDataset, 16),
-            cats=(CatsDataset, 30))
+SETS = dict(
+    faces=(FacesDataset, 16),
+    cars=(CarsDataset, 16),
+    ade_cars=(ADECarsDataset, 16),
+    cats=(CatsDataset, 30),
+)

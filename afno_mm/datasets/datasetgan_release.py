@@ -12,6 +12,7 @@ ids; one with further axes must hold the same values along them. Training uses t
 published its images of ADE20K's cars: without ``car_ade_12_class`` the test images of the 20
 classes stand in for them, their labels merged as those of the training images.
 """
+
 import re
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from PIL import Image
 from .datasetgan import CAR_TO_ADE, SETS
 from .files import write_whole
 
-FOLDERS = dict(faces=('face_processed', 'face_34_class'), cars=('car_processed', 'car_20_class'),
-               ade_cars=('car_processed', 'car_ade_12_class'), cats=('cat_processed',
-                                                                     'cat_16_class'))
+FOLDERS = dict(
+    faces=('face_processed', 'face_34_class'),
+    cars=('car_processed', 'car_20_class'),
+    ade_cars=('car_processed', 'car_ade_12_class'),
+    cats=('cat_processed', 'cat_16_class'),
+)
 IMAGES = ('.jpg', '.jpeg', '.png')
 SMALLEST_PART = 30  # pixels
 
@@ -60,15 +64,18 @@ def convert(release, root, size=224):
             continue
         found = True
         if (root / name).exists():
-            raise FileExistsError(f'{root / name} is there already. Choose another folder, or '
-                                  f'remove it: rm -r {root / name}')
+            raise FileExistsError(
+                f'{root / name} is there already. Choose another folder, or '
+                f'remove it: rm -r {root / name}'
+            )
         for split, folder, merge in zip(('train', 'val'), folders, merged):
             yield f'{name} {split}: ' + _convert_split(folder, root, name, split, merge, size)
     if not found:
         raise FileNotFoundError(
             f'{release} holds no set of DatasetGAN. Wanted is the folder of its release, with\n'
             'annotation/{training_data,testing_data}, see https://github.com/nv-tlabs/'
-            'datasetGAN_release')
+            'datasetGAN_release'
+        )
 
 
 def _convert_split(folder, root, name, split, merge, size):
@@ -92,10 +99,12 @@ def _convert_split(folder, root, name, split, merge, size):
             mask = np.array(CAR_TO_ADE, np.uint8)[mask]
         image, label = Image.open(image_path).convert('RGB'), Image.fromarray(mask)
         stretch = image.width * label.height / (image.height * label.width)
-        if not .97 < stretch < 1.03:
-            raise ValueError(f'{mask_path} is {label.width}x{label.height}, its image '
-                             f'{image_path} {image.width}x{image.height}; wanted are equal '
-                             'proportions')
+        if not 0.97 < stretch < 1.03:
+            raise ValueError(
+                f'{mask_path} is {label.width}x{label.height}, its image '
+                f'{image_path} {image.width}x{image.height}; wanted are equal '
+                'proportions'
+            )
         to = label.size if size is None else (size, size)
         label = label.resize(to, Image.NEAREST)
         seen.update(np.unique(label).tolist())
@@ -104,10 +113,12 @@ def _convert_split(folder, root, name, split, merge, size):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, picture.save)
     absent = [c for k, c in enumerate(dataset.METAINFO['classes']) if k not in seen]
-    return (f'{len(pairs)} of {of} images of {folder}'
-            + (', 20 classes merged to 12' if merge else '')
-            + (f', {small} parts below {SMALLEST_PART} pixels dropped' if small else '')
-            + (f'; no image shows: {", ".join(absent)}' if absent else ''))
+    return (
+        f'{len(pairs)} of {of} images of {folder}'
+        + (', 20 classes merged to 12' if merge else '')
+        + (f', {small} parts below {SMALLEST_PART} pixels dropped' if small else '')
+        + (f'; no image shows: {", ".join(absent)}' if absent else '')
+    )
 
 
 def find_pairs(folder):
@@ -118,23 +129,34 @@ def find_pairs(folder):
     """
     files = dict(image={}, mask={})
     for path in sorted(folder.iterdir()):
-        kind = ('image' if path.suffix.lower() in IMAGES else
-                'mask' if path.suffix == '.npy' and 'latent' not in path.stem else None)
+        kind = (
+            'image'
+            if path.suffix.lower() in IMAGES
+            else 'mask'
+            if path.suffix == '.npy' and 'latent' not in path.stem
+            else None
+        )
         number = re.search(r'\d+$', path.stem)
         if kind and number:
             other = files[kind].setdefault(int(number[0]), path)
             if other != path:
-                raise ValueError(f'{other} and {path} have the same number; wanted is one {kind} '
-                                 'of each')
+                raise ValueError(
+                    f'{other} and {path} have the same number; wanted is one {kind} of each'
+                )
     images, masks = files.values()
-    alone = [str(path) for number, path in [*images.items(), *masks.items()]
-             if number not in images or number not in masks]
+    alone = [
+        str(path)
+        for number, path in [*images.items(), *masks.items()]
+        if number not in images or number not in masks
+    ]
     if alone or not images:
         raise FileNotFoundError(
             f'{folder}: {len(images)} images and {len(masks)} masks, of which {len(alone)} have '
             'no partner with the same number at the end of its name'
-            + (f': {", ".join(alone[:5])}' if alone else '') + '; wanted are pairs such as '
-            'image_0.jpg and image_mask0.npy')
+            + (f': {", ".join(alone[:5])}' if alone else '')
+            + '; wanted are pairs such as '
+            'image_0.jpg and image_mask0.npy'
+        )
     return {number: (images[number], masks[number]) for number in sorted(images)}
 
 
@@ -153,6 +175,8 @@ def read_mask(path, num_classes):
         raise ValueError(f'{path} is an array of shape {mask.shape}; wanted is (H, W)')
     strange = np.setdiff1d(mask, range(num_classes))
     if strange.size:
-        raise ValueError(f'{path} holds the values {strange[:5].tolist()}; wanted are the '
-                         f'class ids 0..{num_classes - 1}')
+        raise ValueError(
+            f'{path} holds the values {strange[:5].tolist()}; wanted are the '
+            f'class ids 0..{num_classes - 1}'
+        )
     return mask.astype(np.uint8)

@@ -1,4 +1,5 @@
 """Files that appear when they are whole, in folders that note what they hold."""
+
 import json
 import multiprocessing
 import os
@@ -28,9 +29,10 @@ def claim(root, note, wanted, counts, real, folders, tool):
         found = json.loads(note.read_text())
         if any(found.get(key) != value for key, value in wanted.items()):
             raise FileExistsError(
-                f'{root} was made otherwise: found {({key: found.get(key) for key in wanted})}; '
+                f'{root} was made otherwise: found { ({key: found.get(key) for key in wanted}) }; '
                 f'wanted {wanted}. Ask for what is there, choose another folder, or remove this '
-                f'one (rm -r {root})')
+                f'one (rm -r {root})'
+            )
         counts = {key: max(count, found[key]) for key, count in counts.items()}
     else:
         there = [name for name in folders if (root / name).exists()]
@@ -38,7 +40,8 @@ def claim(root, note, wanted, counts, real, folders, tool):
             raise FileExistsError(
                 f'{root} may be the real {real}: found {there} but no {note.name}; wanted an '
                 'empty folder or one made here. Choose another, for example '
-                f'python tools/{tool} {root}_generated')
+                f'python tools/{tool} {root}_generated'
+            )
     root.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**wanted, **counts}, indent=2) + '\n'
     if not note.is_file() or note.read_text() != text:
@@ -58,7 +61,7 @@ def make_all(make, todo, workers):
         return
     # Spawned, because a forked OpenCV waits for threads it does not have.
     context = multiprocessing.get_context('spawn')
-    with context.Pool(workers, cv2.setNumThreads, (1, )) as pool:
+    with context.Pool(workers, cv2.setNumThreads, (1,)) as pool:
         for _ in pool.imap_unordered(make, todo):
             bar.update()
 

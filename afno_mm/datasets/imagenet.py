@@ -1,4 +1,5 @@
 """Images in ImageNet's folders, refused before step 0 if they are not there."""
+
 import numpy as np
 from mmengine import fileio
 from mmpretrain.datasets import CustomDataset
@@ -37,10 +38,10 @@ class ImageNet(NamedFiles, CustomDataset):
         root = (self.data_root or '.').rstrip('/')
         if not fileio.isdir(self.img_prefix):
             raise FileNotFoundError(
-                f'there is no folder {self.img_prefix}\n{LAYOUT.format(root=root)}')
+                f'there is no folder {self.img_prefix}\n{LAYOUT.format(root=root)}'
+            )
         if self.ann_file and not fileio.isfile(self.ann_file):
-            raise FileNotFoundError(
-                f'there is no list {self.ann_file}\n{LIST.format(root=root)}')
+            raise FileNotFoundError(f'there is no list {self.ann_file}\n{LIST.format(root=root)}')
         try:
             data_list = super().load_data_list()
         except RuntimeError as error:  # upstream's, if there is no image
@@ -53,27 +54,35 @@ class ImageNet(NamedFiles, CustomDataset):
 
     def _check_some(self, data_list, root):
         spread = np.linspace(0, len(data_list) - 1, min(NUM_FILES_LOOKED_FOR, len(data_list)))
-        missing = [data_list[i]['img_path'] for i in spread.astype(int)
-                   if not fileio.isfile(data_list[i]['img_path'])]
+        missing = [
+            data_list[i]['img_path']
+            for i in spread.astype(int)
+            if not fileio.isfile(data_list[i]['img_path'])
+        ]
         if missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(spread)} images looked for of the list '
-                f'{self.ann_file} are not there: {missing[0]}\n{LIST.format(root=root)}')
+                f'{self.ann_file} are not there: {missing[0]}\n{LIST.format(root=root)}'
+            )
 
     def _check_classes(self, with_images, root):
         names = list(self.folder_to_idx)
         empty = [name for name in names if self.folder_to_idx[name] not in with_images]
         if empty:
-            raise FileNotFoundError(f'{len(empty)} of {len(names)} folders in {self.img_prefix} '
-                                    f'hold no image: {first(empty)}\n{LAYOUT.format(root=root)}')
+            raise FileNotFoundError(
+                f'{len(empty)} of {len(names)} folders in {self.img_prefix} '
+                f'hold no image: {first(empty)}\n{LAYOUT.format(root=root)}'
+            )
         for folder in (fileio.join_path(root, split) for split in ('train', 'val')):
             others = fileio.isdir(folder) and set(fileio.list_dir_or_file(folder, list_file=False))
             if others and others != set(names):
-                odd = ([fileio.join_path(self.img_prefix, name) for name in set(names) - others] +
-                       [fileio.join_path(folder, name) for name in others - set(names)])
+                odd = [fileio.join_path(self.img_prefix, name) for name in set(names) - others] + [
+                    fileio.join_path(folder, name) for name in others - set(names)
+                ]
                 raise ValueError(
                     f'{self.img_prefix} and {folder} have different folders, which would number '
-                    f'their classes differently. {len(odd)} are in one only: {first(sorted(odd))}')
+                    f'their classes differently. {len(odd)} are in one only: {first(sorted(odd))}'
+                )
 
 
 def subset(folder, fraction, seed=0):
@@ -100,8 +109,11 @@ def subset(folder, fraction, seed=0):
         raise FileNotFoundError(f'no folders of classes in {folder}, as in {folder}/n01440764')
     lines = []
     for index, path in enumerate(classes):
-        names = sorted(p.name for p in path.iterdir()
-                       if p.name.lower().endswith(MMPretrainImageNet.IMG_EXTENSIONS))
+        names = sorted(
+            p.name
+            for p in path.iterdir()
+            if p.name.lower().endswith(MMPretrainImageNet.IMG_EXTENSIONS)
+        )
         if not names:
             raise FileNotFoundError(f'no images in {path}')
         count = max(1, round(fraction * len(names)))

@@ -3,6 +3,7 @@
 A class is the shape of a figure on a ground. Colours, place, size, turn, softness of the edges,
 light and grain are drawn anew for every image, so none of them tells the class.
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -50,27 +51,30 @@ def dots(rng, x, y):
 def clouds(rng, x, y):
     frequencies = rng.normal(size=(7, 2)) * [[2], [2], [4], [4], [8], [8], [12]]
     phases, heights = rng.uniform(0, 2 * np.pi, 7), rng.normal(size=7)
-    return sum(h * np.sin(f * x + g * y + p)
-               for (f, g), p, h in zip(frequencies, phases, heights))
+    return sum(h * np.sin(f * x + g * y + p) for (f, g), p, h in zip(frequencies, phases, heights))
 
 
 def discs(rng, x, y):
-    return _union(1 - np.hypot(x - a, y - b) / rng.uniform(0.15, 0.5)
-                  for a, b in rng.uniform(-1, 1, (rng.integers(3, 8), 2)))
+    return _union(
+        1 - np.hypot(x - a, y - b) / rng.uniform(0.15, 0.5)
+        for a, b in rng.uniform(-1, 1, (rng.integers(3, 8), 2))
+    )
 
 
 def boxes(rng, x, y):
-    return _union(1 - np.maximum(abs(x - a), abs(y - b) * rng.uniform(0.5, 2)) /
-                  rng.uniform(0.15, 0.5)
-                  for a, b in rng.uniform(-1, 1, (rng.integers(3, 8), 2)))
+    return _union(
+        1 - np.maximum(abs(x - a), abs(y - b) * rng.uniform(0.5, 2)) / rng.uniform(0.15, 0.5)
+        for a, b in rng.uniform(-1, 1, (rng.integers(3, 8), 2))
+    )
 
 
 def _union(fields):
     return 4 * np.max(list(fields), axis=0)
 
 
-FIGURES = {f.__name__: f for f in (
-    boxes, checks, clouds, discs, dots, rays, rings, spiral, stripes, waves)}
+FIGURES = {
+    f.__name__: f for f in (boxes, checks, clouds, discs, dots, rays, rings, spiral, stripes, waves)
+}
 
 
 def render_image(seed, split, name, index, size):
@@ -120,15 +124,27 @@ def make_images(root, num_train=120, num_val=20, size=80, seed=0):
         ValueError: If a number is out of range.
     """
     if min(num_train, num_val) < 0 or size < SMALLEST:
-        raise ValueError(f'found num_train={num_train}, num_val={num_val}, size={size}; wanted '
-                         f'numbers >= 0 and a size of at least {SMALLEST}')
+        raise ValueError(
+            f'found num_train={num_train}, num_val={num_val}, size={size}; wanted '
+            f'numbers >= 0 and a size of at least {SMALLEST}'
+        )
     root = Path(root)
-    claim(root, 'images.json', dict(version=VERSION, size=size, seed=seed), {},
-          real='ImageNet', folders=list(SPLITS), tool='make_images.py')
-    todo = [(split, name, index, path)
-            for split, number in (('train', num_train), ('val', num_val))
-            for name in FIGURES for index in range(number)
-            if not (path := root / split / name / f'{name}_{index:05d}.JPEG').is_file()]
+    claim(
+        root,
+        'images.json',
+        dict(version=VERSION, size=size, seed=seed),
+        {},
+        real='ImageNet',
+        folders=list(SPLITS),
+        tool='make_images.py',
+    )
+    todo = [
+        (split, name, index, path)
+        for split, number in (('train', num_train), ('val', num_val))
+        for name in FIGURES
+        for index in range(number)
+        if not (path := root / split / name / f'{name}_{index:05d}.JPEG').is_file()
+    ]
     for split, name, index, path in todo:
         path.parent.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(render_image(seed, split, name, index, size))

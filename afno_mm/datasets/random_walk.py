@@ -1,4 +1,5 @@
 """Masks of inpainting pre-training: the cells that a random walk visits (A.2)."""
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -93,11 +94,13 @@ class RandomWalkMask(BaseTransform):
             rng = np.random.default_rng((self.seed, results['sample_idx']))
         height, width = results['img'].shape[:2]
         grid = -(-height // self.cell), -(-width // self.cell)
-        mask, = random_walk_masks(grid, self.num_steps, self.boundary, rng=rng)
+        (mask,) = random_walk_masks(grid, self.num_steps, self.boundary, rng=rng)
         mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         results['mask'] = mask[:height, :width]
         return results
 
     def __repr__(self):
-        return (f'{type(self).__name__}(num_steps={self.num_steps}, cell={self.cell}, '
-                f'boundary={self.boundary!r}, seed={self.seed})')
+        return (
+            f'{type(self).__name__}(num_steps={self.num_steps}, cell={self.cell}, '
+            f'boundary={self.boundary!r}, seed={self.seed})'
+        )

@@ -1,4 +1,5 @@
 """Mixed precision without an accelerator."""
+
 from contextlib import contextmanager
 
 import torch

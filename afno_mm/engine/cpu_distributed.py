@@ -1,4 +1,5 @@
 """Data parallel training over gloo, so that several CPU processes are a real distributed run."""
+
 import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed, nn
@@ -26,8 +27,9 @@ class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     @classmethod
     def like(cls, layer):
         """A layer with the settings, parameters and statistics of a SyncBatchNorm."""
-        new = cls(layer.num_features, layer.eps, layer.momentum, layer.affine,
-                  layer.track_running_stats)
+        new = cls(
+            layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
+        )
         new._parameters, new._buffers = layer._parameters, layer._buffers
         return new.train(layer.training)
 
@@ -74,11 +76,9 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         find_unused_parameters (bool): Likewise.
     """
 
-    def __init__(self,
-                 module,
-                 device_ids=None,
-                 broadcast_buffers=False,
-                 find_unused_parameters=False):
+    def __init__(
+        self, module, device_ids=None, broadcast_buffers=False, find_unused_parameters=False
+    ):
         for parent in list(module.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, nn.SyncBatchNorm):
@@ -87,4 +87,5 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
             module,
             device_ids=device_ids,
             broadcast_buffers=broadcast_buffers,
-            find_unused_parameters=find_unused_parameters)
+            find_unused_parameters=find_unused_parameters,
+        )

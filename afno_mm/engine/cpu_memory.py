@@ -1,4 +1,5 @@
 """Memory of CPU tensors."""
+
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h

@@ -3,6 +3,7 @@
 The registries import this module when a config names its classes, and :mod:`afno_mm.engine` does
 not, because the frameworks' drawing imports most of them.
 """
+
 from mmpretrain.engine import VisualizationHook
 from mmseg.visualization import SegLocalVisualizer
 

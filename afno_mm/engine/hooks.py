@@ -1,4 +1,5 @@
 """Hooks for the Runner."""
+
 import os.path as osp
 import re
 
@@ -38,7 +39,8 @@ class EndedScheduleHook(Hook):
                 f'The learning rate is 0 and stays 0 for the {runner.max_iters - runner.iter} '
                 'iterations left: this checkpoint is from the end of its schedule, which more '
                 'epochs do not make longer. To train on from its weights with a new schedule, '
-                'replace --resume by --cfg-options load_from=CHECKPOINT')
+                'replace --resume by --cfg-options load_from=CHECKPOINT'
+            )
 
 
 @HOOKS.register_module()
@@ -56,11 +58,12 @@ class BestValueHook(Hook):
 
     def before_train(self, runner):
         kept = [hook.save_best for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if len(kept) != 1 or kept[0] is None or (
-                isinstance(kept[0], list) and len(kept[0]) != 1):
-            raise ValueError('afno_mm.BestValueHook reports the one value that CheckpointHook '
-                             'keeps the best checkpoint of: set default_hooks.checkpoint.save_best '
-                             f'to the name of a metric, as mIoU. Found {kept}')
+        if len(kept) != 1 or kept[0] is None or (isinstance(kept[0], list) and len(kept[0]) != 1):
+            raise ValueError(
+                'afno_mm.BestValueHook reports the one value that CheckpointHook '
+                'keeps the best checkpoint of: set default_hooks.checkpoint.save_best '
+                f'to the name of a metric, as mIoU. Found {kept}'
+            )
 
     @master_only
     def after_val_epoch(self, runner, metrics=None):
@@ -82,8 +85,12 @@ class BestValueHook(Hook):
         hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         name = osp.basename(kept['best_ckpt'])
         time = re.search(r'_(epoch|iter)_(\d+)\.', name)
-        return dict(metric=hook.key_indicators[0], value=round(float(kept['best_score']), 4),
-                    when=' '.join(time.groups()) if time else name, checkpoint=name)
+        return dict(
+            metric=hook.key_indicators[0],
+            value=round(float(kept['best_score']), 4),
+            when=' '.join(time.groups()) if time else name,
+            checkpoint=name,
+        )
 
 
 @HOOKS.register_module()
@@ -98,8 +105,10 @@ class ValidateResumedHook(Hook):
 
     def before_train(self, runner):
         done, end = (
-            (runner.iter, runner.max_iters) if isinstance(runner.train_loop, IterBasedTrainLoop)
-            else (runner.epoch, runner.max_epochs))
+            (runner.iter, runner.max_iters)
+            if isinstance(runner.train_loop, IterBasedTrainLoop)
+            else (runner.epoch, runner.max_epochs)
+        )
         if runner.val_loop is None or done < max(runner.val_begin, 1):
             return
         if done % runner.val_interval == 0 or done == end:

@@ -1,4 +1,5 @@
 """One training step of a config's model on random images: does it run, and at what cost."""
+
 import resource
 import time
 
@@ -30,9 +31,11 @@ def image_size(cfg):
         for transform in cfg.get('train_pipeline', []):
             size = transform.get('crop_size') or transform.get('scale') or size
     if size is None:
-        raise ValueError('neither model.data_preprocessor.size nor a crop of train_pipeline says '
-                         'how large the images are: give --size (one_step.py) or --shape '
-                         '(get_flops.py)')
+        raise ValueError(
+            'neither model.data_preprocessor.size nor a crop of train_pipeline says '
+            'how large the images are: give --size (one_step.py) or --shape '
+            '(get_flops.py)'
+        )
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
@@ -119,16 +122,26 @@ def one_step(cfg, size=None, batch_size=1, amp=False):
         losses = model(**model.data_preprocessor(batch, True), mode='loss')
         loss, _ = model.parse_losses(losses)
     optimizer.backward(loss)
-    without_gradient = [n for n, p in model.named_parameters()
-                        if p.requires_grad and p.grad is None]
+    without_gradient = [
+        n for n, p in model.named_parameters() if p.requires_grad and p.grad is None
+    ]
     optimizer.step()
     if device != 'cpu':
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start
-    peak = (torch.cuda.max_memory_allocated() if device != 'cpu' else
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    return dict(loss=loss.item(), parameters=sum(p.numel() for p in model.parameters()), size=size,
-                seconds=seconds, peak_gib=peak / 2**30, without_gradient=without_gradient)
+    peak = (
+        torch.cuda.max_memory_allocated()
+        if device != 'cpu'
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    return dict(
+        loss=loss.item(),
+        parameters=sum(p.numel() for p in model.parameters()),
+        size=size,
+        seconds=seconds,
+        peak_gib=peak / 2**30,
+        without_gradient=without_gradient,
+    )
 
 
 def _replaced(cfg, old, new):

@@ -1,4 +1,5 @@
 """Command line -> config -> Runner, for MMSegmentation's and MMPretrain's configs alike."""
+
 import argparse
 import os
 import os.path as osp
@@ -21,20 +22,29 @@ def command_line(description):
     """A parser with the arguments that all tools share, named as OpenMMLab's."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints '
-                        '(default: work_dirs/<name of the config>)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        '--work-dir',
+        help='folder for logs and checkpoints (default: work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
         help='settings that replace those of the config, as in model.backbone.drop_rate=0.1 or '
-        'key="[a,b]" (quoted, without white space)')
-    parser.add_argument('--no-pin-memory', action='store_true',
-                        help='do not pin memory in data loaders')
-    parser.add_argument('--no-persistent-workers', action='store_true',
-                        help='restart the workers of data loaders every epoch')
+        'key="[a,b]" (quoted, without white space)',
+    )
+    parser.add_argument(
+        '--no-pin-memory', action='store_true', help='do not pin memory in data loaders'
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='restart the workers of data loaders every epoch',
+    )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
     # torch.distributed.launch passes it; torchrun sets the environment variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
 
@@ -104,8 +114,10 @@ def _make_way_for_mixers(cfg, options):
         for part in path:
             holder = holder.get(part) or {}
         if isinstance(name, int) and not isinstance(holder, list):
-            raise ValueError(f'{key}={kind}: {".".join(path)} is not a list with an entry for each '
-                             f'stage. Set {".".join(path)}.type, or write the list into a config')
+            raise ValueError(
+                f'{key}={kind}: {".".join(path)} is not a list with an entry for each '
+                f'stage. Set {".".join(path)}.type, or write the list into a config'
+            )
         if isinstance(holder, list) and name >= len(holder):
             raise IndexError(f'{key}={kind}: {".".join(path)} has {len(holder)} entries')
         old = holder[name] if isinstance(holder, list) else holder.get(name)
@@ -123,9 +135,11 @@ def _complete_loader(loader, cfg, args):
         loader.setdefault('collate_fn', dict(type='default_collate'))
     workers = loader.get('num_workers', 0) > 0
     loader.persistent_workers = (
-        workers and loader.get('persistent_workers', True) and not args.no_persistent_workers)
+        workers and loader.get('persistent_workers', True) and not args.no_persistent_workers
+    )
     loader.pin_memory = (
-        get_device() != 'cpu' and loader.get('pin_memory', True) and not args.no_pin_memory)
+        get_device() != 'cpu' and loader.get('pin_memory', True) and not args.no_pin_memory
+    )
 
 
 def type_name(kind):
@@ -144,8 +158,10 @@ def use_amp(cfg):
     """
     kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}. '
-                         'Leave out --amp, or set optim_wrapper.type=OptimWrapper')
+        raise ValueError(
+            f'--amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}. '
+            'Leave out --amp, or set optim_wrapper.type=OptimWrapper'
+        )
     if get_device() == 'cpu':
         cfg.optim_wrapper.type = 'afno_mm.CPUAmpOptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
@@ -172,7 +188,8 @@ def check_schedule(cfg):
             raise ValueError(
                 f'training ends after {end} {unit}, and param_scheduler.{number} '
                 f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_{unit}, '
-                f'or lower param_scheduler.{number}.begin, and the end of what goes before it')
+                f'or lower param_scheduler.{number}.begin, and the end of what goes before it'
+            )
 
 
 def build_runner(cfg):
@@ -189,12 +206,15 @@ def build_runner(cfg):
 
 def _distribute_over_cpus(cfg):
     if cfg.launcher != 'pytorch':
-        raise ValueError(f'no accelerator was found, and without one only --launcher pytorch '
-                         f'works, not {cfg.launcher}. tools/dist_train.sh starts it')
+        raise ValueError(
+            f'no accelerator was found, and without one only --launcher pytorch '
+            f'works, not {cfg.launcher}. tools/dist_train.sh starts it'
+        )
     # MMEngine's own initialisation selects a CUDA device.
     if not is_distributed():
         distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = dict(
         type='afno_mm.CPUDistributedDataParallel',
         device_ids=None,
-        find_unused_parameters=cfg.get('find_unused_parameters', False))
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )

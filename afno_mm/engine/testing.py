@@ -1,4 +1,5 @@
 """What the options of tools/test.py mean in a config of either framework."""
+
 from copy import deepcopy
 
 from .runner import type_name
@@ -16,8 +17,10 @@ def draw_predictions(cfg, folder, show, wait_time, interval):
     """
     hook = cfg.get('default_hooks', {}).get('visualization')
     if hook is None:
-        raise ValueError("drawing needs default_hooks.visualization in the config, as in "
-                         "dict(type='SegVisualizationHook') or dict(type='VisualizationHook')")
+        raise ValueError(
+            'drawing needs default_hooks.visualization in the config, as in '
+            "dict(type='SegVisualizationHook') or dict(type='VisualizationHook')"
+        )
     hook.update(show=show, wait_time=wait_time, interval=interval)
     if _is_segmentation(cfg):
         hook.draw = True
@@ -40,12 +43,13 @@ def use_tta(cfg):
             cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
         if classifies and 'tta_pipeline' not in cfg:
             *steps, pack = deepcopy(cfg.test_dataloader.dataset.pipeline)
-            flips = [dict(type='RandomFlip', prob=p) for p in (1., 0.)]
+            flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
             cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
     for key in ('tta_model', 'tta_pipeline'):
         if key not in cfg:
-            raise ValueError(f'--tta needs {key} in the config, as those of segmentation in '
-                             'configs/_base_/ have')
+            raise ValueError(
+                f'--tta needs {key} in the config, as those of segmentation in configs/_base_/ have'
+            )
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
 

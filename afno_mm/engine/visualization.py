@@ -1,4 +1,5 @@
 """Pictures of reconstructions."""
+
 from pathlib import Path
 
 import mmcv
@@ -22,7 +23,7 @@ class InpaintingVisualizationHook(Hook):
         out_dir (str, optional): Folder of the PNGs; by default they go to the visualizer.
     """
 
-    def __init__(self, enable=False, interval=5000, show=False, wait_time=0., out_dir=None):
+    def __init__(self, enable=False, interval=5000, show=False, wait_time=0.0, out_dir=None):
         self.enable = enable
         self.interval = interval
         self.show = show

@@ -1,4 +1,5 @@
 """Metrics."""
+
 from .cityscapes import CityscapesMetric
 from .reconstruction import PSNR, SSIM
 

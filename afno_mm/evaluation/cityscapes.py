@@ -1,4 +1,5 @@
 """The official Cityscapes evaluation with the scores that papers report."""
+
 import copy
 import os.path as osp
 import tempfile
@@ -30,12 +31,14 @@ class CityscapesMetric(MMSegCityscapesMetric):
         prefix (str): Prefix of the names of the scores.
     """
 
-    def __init__(self,
-                 output_dir=None,
-                 format_only=False,
-                 keep_results=True,
-                 collect_device='cpu',
-                 prefix='cityscapes'):
+    def __init__(
+        self,
+        output_dir=None,
+        format_only=False,
+        keep_results=True,
+        collect_device='cpu',
+        prefix='cityscapes',
+    ):
         if output_dir is None:
             if format_only:
                 raise ValueError('format_only=True needs an output_dir to write to')
@@ -47,17 +50,19 @@ class CityscapesMetric(MMSegCityscapesMetric):
             format_only=format_only,
             keep_results=keep_results,
             collect_device=collect_device,
-            prefix=prefix)
+            prefix=prefix,
+        )
 
     def process(self, data_batch, data_samples):
         super().process(data_batch, data_samples)
-        for _, label in self.results[-len(data_samples):]:
+        for _, label in self.results[-len(data_samples) :]:
             for path in (label, label.replace('labelIds', 'instanceIds')):
                 if not (self.format_only or osp.isfile(path)):
                     raise FileNotFoundError(
                         f'The official evaluation needs {path}. It comes with '
                         'gtFine_trainvaltest.zip. To evaluate without it, keep only IoUMetric '
-                        'in test_evaluator')
+                        'in test_evaluator'
+                    )
 
     def compute_metrics(self, results):
         if self.format_only:
@@ -72,11 +77,18 @@ class CityscapesMetric(MMSegCityscapesMetric):
             mIoU=scores['averageScoreClasses'],
             iIoU=scores['averageScoreInstClasses'],
             category_mIoU=scores['averageScoreCategories'],
-            category_iIoU=scores['averageScoreInstCategories'])
-        metrics.update({
-            f'IoU.{label.name}': scores['classScores'][label.name]
-            for label in cityscapes.labels if not label.ignoreInEval})
+            category_iIoU=scores['averageScoreInstCategories'],
+        )
+        metrics.update(
+            {
+                f'IoU.{label.name}': scores['classScores'][label.name]
+                for label in cityscapes.labels
+                if not label.ignoreInEval
+            }
+        )
         metrics = {name: round(100 * value, 2) for name, value in metrics.items()}
-        print_log('cityscapesscripts: ' + ', '.join(f'{k} {v}' for k, v in metrics.items()),
-                  logger='current')
+        print_log(
+            'cityscapesscripts: ' + ', '.join(f'{k} {v}' for k, v in metrics.items()),
+            logger='current',
+        )
         return metrics

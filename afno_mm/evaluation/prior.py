@@ -1,4 +1,5 @@
 """The scores of predictors that have learned next to nothing."""
+
 import numpy as np
 import torch
 from mmengine.evaluator import Evaluator
@@ -31,8 +32,9 @@ def most_frequent_class(labels, num_classes, ignore_index=255):
         if counts is None:
             counts = np.zeros((num_classes, *label.shape), np.uint16)
         if label.shape != counts.shape[1:]:
-            raise ValueError(f'labels must be of one size, got {label.shape} after '
-                             f'{counts.shape[1:]}')
+            raise ValueError(
+                f'labels must be of one size, got {label.shape} after {counts.shape[1:]}'
+            )
         rows, columns = np.nonzero(label != ignore_index)
         counts[label[rows, columns], rows, columns] += 1
     return counts.argmax(0)
@@ -79,9 +81,10 @@ def score_fillings(colour, dataset, metrics):
     """
     fillings = {
         'mean colour of the training images everywhere': lambda image, mask: colour,
-        'masked image as it is': lambda image, mask: torch.where(mask, 0., image),
+        'masked image as it is': lambda image, mask: torch.where(mask, 0.0, image),
         'masked image filled with its mean colour': lambda image, mask: torch.where(
-            mask, image[:, ~mask].mean(1)[:, None, None], image),
+            mask, image[:, ~mask].mean(1)[:, None, None], image
+        ),
     }
     evaluators = {name: Evaluator(metrics) for name in fillings}
     for item in progress(dataset):

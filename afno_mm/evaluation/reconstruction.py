@@ -1,11 +1,12 @@
 """How close reconstructed images are to the truth."""
+
 import torch
 from mmengine.evaluator import BaseMetric
 from torchmetrics.functional import image as torchmetrics
 
 from ..registry import METRICS
 
-PEAK = 255.
+PEAK = 255.0
 # An image that is off by nothing but rounding to 8 bits, a squared error of 1/12.
 HIGHEST_PSNR = 58.92
 WINDOW = 11
@@ -48,8 +49,9 @@ class PSNR(ReconstructionMetric):
 
     @staticmethod
     def score(predicted, truth):
-        return torchmetrics.peak_signal_noise_ratio(
-            predicted, truth, data_range=PEAK).clamp(max=HIGHEST_PSNR)
+        return torchmetrics.peak_signal_noise_ratio(predicted, truth, data_range=PEAK).clamp(
+            max=HIGHEST_PSNR
+        )
 
 
 @METRICS.register_module()
@@ -63,10 +65,13 @@ class SSIM(ReconstructionMetric):
     @staticmethod
     def score(predicted, truth):
         if min(truth.shape[-2:]) < WINDOW:
-            raise ValueError(f'SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got '
-                             f'{tuple(truth.shape[-2:])}')
+            raise ValueError(
+                f'SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got '
+                f'{tuple(truth.shape[-2:])}'
+            )
         # Versions of torchmetrics differ in whether their mean takes in the padded border.
         _, similarity = torchmetrics.structural_similarity_index_measure(
-            predicted, truth, data_range=PEAK, return_full_image=True)
+            predicted, truth, data_range=PEAK, return_full_image=True
+        )
         inside = slice(WINDOW // 2, -(WINDOW // 2))
         return similarity[..., inside, inside].mean()

@@ -1,4 +1,5 @@
 """SegFormer's decoder, which fuses scales before it enlarges them."""
+
 import torch.nn.functional as F
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
 from mmseg.models.utils import resize
@@ -32,8 +33,12 @@ class SegformerHead(StockSegformerHead):
         weights = fusion.conv.weight.chunk(len(scales), 1)
         fused = F.conv2d(self.convs[0](scales[0]), weights[0], fusion.conv.bias)
         for x, conv, weight in zip(scales[1:], self.convs[1:], weights[1:]):
-            fused += resize(F.conv2d(conv(x), weight), fused.shape[2:],
-                            mode=self.interpolate_mode, align_corners=self.align_corners)
+            fused += resize(
+                F.conv2d(conv(x), weight),
+                fused.shape[2:],
+                mode=self.interpolate_mode,
+                align_corners=self.align_corners,
+            )
         if fusion.with_norm:
             fused = fusion.norm(fused)
         return self.cls_seg(fusion.activate(fused))

@@ -1,4 +1,5 @@
 """Adaptive Fourier neural operator."""
+
 import functools
 
 import torch
@@ -50,15 +51,17 @@ class AFNO(nn.Module):
         ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
     """
 
-    def __init__(self,
-                 embed_dims,
-                 num_blocks=8,
-                 sparsity_threshold=0.01,
-                 mode_fraction=1.0,
-                 hidden_ratio=1,
-                 bias='identity',
-                 norm='ortho',
-                 init='published'):
+    def __init__(
+        self,
+        embed_dims,
+        num_blocks=8,
+        sparsity_threshold=0.01,
+        mode_fraction=1.0,
+        hidden_ratio=1,
+        bias='identity',
+        norm='ortho',
+        init='published',
+    ):
         super().__init__()
         check_divisor('num_blocks', num_blocks, embed_dims)
         check_choice('norm', norm, NORMS)
@@ -82,16 +85,27 @@ class AFNO(nn.Module):
         if not torch.compiler.is_compiling():
             _log_path(*choose_path(x))
         identity = isinstance(self.bias, nn.Identity)
-        y = afno(x, self.w1, self.b1, self.w2, self.b2, self.sparsity_threshold,
-                 self.mode_fraction, self.norm, residual=identity)
+        y = afno(
+            x,
+            self.w1,
+            self.b1,
+            self.w2,
+            self.b2,
+            self.sparsity_threshold,
+            self.mode_fraction,
+            self.norm,
+            residual=identity,
+        )
         if self.bias is not None and not identity:
             y = y + self.bias(x)
         return y.to(x.dtype)
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
-                f'sparsity_threshold={self.sparsity_threshold}, '
-                f'mode_fraction={self.mode_fraction}, norm={self.norm!r}')
+        return (
+            f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
+            f'sparsity_threshold={self.sparsity_threshold}, '
+            f'mode_fraction={self.mode_fraction}, norm={self.norm!r}'
+        )
 
 
 @functools.cache

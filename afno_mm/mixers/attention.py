@@ -1,4 +1,5 @@
 """Softmax attention: over all tokens, and with SegFormer's reduced keys and values."""
+
 from torch import nn
 from torch.nn import functional as F
 
@@ -42,7 +43,7 @@ class SA(nn.Module):
 
     needs_grid = False
 
-    def __init__(self, embed_dims, num_heads, qkv_bias=True, attn_drop=0.):
+    def __init__(self, embed_dims, num_heads, qkv_bias=True, attn_drop=0.0):
         super().__init__()
         check_divisor('num_heads', num_heads, embed_dims)
         check_dropout('attn_drop', attn_drop)
@@ -57,12 +58,13 @@ class SA(nn.Module):
         check_grid(x, self.embed_dims)
         tokens = x.flatten(1, 2).to(self.qkv.weight.dtype)  # (B, N, C)
         q, k, v = self.qkv(tokens).chunk(3, dim=-1)
-        y = _attend(q, k, v, self.num_heads, self.attn_drop if self.training else 0.)
+        y = _attend(q, k, v, self.num_heads, self.attn_drop if self.training else 0.0)
         return self.proj(y).unflatten(1, x.shape[1:3]).to(x.dtype)
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, '
-                f'attn_drop={self.attn_drop}')
+        return (
+            f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, attn_drop={self.attn_drop}'
+        )
 
 
 @MODELS.register_module()
@@ -91,8 +93,9 @@ class ESA(nn.Module):
         ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
     """
 
-    def __init__(self, embed_dims, num_heads, sr_ratio, qkv_bias=True, attn_drop=0.,
-                 norm_eps=1e-6):
+    def __init__(
+        self, embed_dims, num_heads, sr_ratio, qkv_bias=True, attn_drop=0.0, norm_eps=1e-6
+    ):
         super().__init__()
         check_divisor('num_heads', num_heads, embed_dims)
         check_whole('sr_ratio', sr_ratio)
@@ -113,7 +116,7 @@ class ESA(nn.Module):
         grid = x.to(w_q.dtype)
         q = F.linear(grid.flatten(1, 2), w_q, b_q)  # (B, N, C)
         k, v = F.linear(self._reduce(grid), w_kv, b_kv).chunk(2, dim=-1)  # (B, M, C)
-        y = _attend(q, k, v, attn.num_heads, attn.dropout if self.training else 0.)
+        y = _attend(q, k, v, attn.num_heads, attn.dropout if self.training else 0.0)
         return attn.out_proj(y).unflatten(1, x.shape[1:3]).to(x.dtype)
 
     def _reduce(self, grid):
@@ -127,8 +130,10 @@ class ESA(nn.Module):
         return self.norm(windows.flatten(2).transpose(1, 2))
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, num_heads={self.attn.num_heads}, '
-                f'sr_ratio={self.sr_ratio}, attn_drop={self.attn.dropout}')
+        return (
+            f'embed_dims={self.embed_dims}, num_heads={self.attn.num_heads}, '
+            f'sr_ratio={self.sr_ratio}, attn_drop={self.attn.dropout}'
+        )
 
 
 def _attend(q, k, v, num_heads, drop_rate):

@@ -1,4 +1,5 @@
 """From config values to mixers."""
+
 import difflib
 import inspect
 from importlib import import_module
@@ -24,19 +25,23 @@ def mixer_per_stage(mixer, num_stages):
         ValueError: If a list does not have one entry per stage.
     """
     if isinstance(mixer, str):
-        raise TypeError(f"mixer must be a dict such as dict(type={mixer!r}), got {mixer!r}. On the "
-                        f'command line: model.backbone.mixer.type={mixer}')
+        raise TypeError(
+            f'mixer must be a dict such as dict(type={mixer!r}), got {mixer!r}. On the '
+            f'command line: model.backbone.mixer.type={mixer}'
+        )
     if mixer is None:
         return [None] * num_stages
     if isinstance(mixer, dict):
         mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
     if len(mixer) != num_stages:
-        raise ValueError(f'mixer is a list of {len(mixer)} configs, '
-                         f'but the backbone has {num_stages} stages')
+        raise ValueError(
+            f'mixer is a list of {len(mixer)} configs, but the backbone has {num_stages} stages'
+        )
     for i, chosen in enumerate(mixer):
         if chosen is not None and not isinstance(chosen, dict):
-            raise TypeError(f'mixer[{i}] must be a dict such as dict(type={chosen!r}) or None, got '
-                            f'{chosen!r}')
+            raise TypeError(
+                f'mixer[{i}] must be a dict such as dict(type={chosen!r}) or None, got {chosen!r}'
+            )
     return list(mixer)
 
 
@@ -47,7 +52,8 @@ def _of_stage(mixer, stage, num_stages):
             if len(value) != num_stages:
                 raise ValueError(
                     f'mixer.{key} must have one value per stage, {num_stages} in all, '
-                    f'got {value}. (A value that is itself a sequence is written as a tuple.)')
+                    f'got {value}. (A value that is itself a sequence is written as a tuple.)'
+                )
             value = value[stage]
         chosen[key] = value
     return chosen
@@ -70,12 +76,16 @@ def build_mixer(cfg, embed_dims, **known):
     arguments = dict(cfg)
     cls = _find(arguments.pop('type', None))
     if arguments.setdefault('embed_dims', embed_dims) != embed_dims:
-        raise ValueError(f"mixer.embed_dims is {arguments['embed_dims']}, but the tokens of this "
-                         f'stage have {embed_dims} channels: leave it out')
+        raise ValueError(
+            f'mixer.embed_dims is {arguments["embed_dims"]}, but the tokens of this '
+            f'stage have {embed_dims} channels: leave it out'
+        )
     accepted, takes_any = _parameters(cls)
     if 'embed_dims' not in accepted and not takes_any:
-        raise TypeError(f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
-                        f'tokens, which the backbone passes. It takes {list(accepted)}')
+        raise TypeError(
+            f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
+            f'tokens, which the backbone passes. It takes {list(accepted)}'
+        )
     for key in arguments:
         if key not in accepted and not takes_any:
             near = difflib.get_close_matches(key, accepted, n=1)
@@ -83,12 +93,15 @@ def build_mixer(cfg, embed_dims, **known):
             raise TypeError(
                 f'{cls.__name__} takes no argument {key!r}.{hint} It takes {list(accepted)}. To '
                 'replace a mixer together with its arguments, set mixer._delete_=True beside '
-                'mixer.type')
+                'mixer.type'
+            )
     arguments = {key: value for key, value in known.items() if key in accepted} | arguments
     missing = [key for key, required in accepted.items() if required and key not in arguments]
     if missing:
-        raise TypeError(f'{cls.__name__} needs {missing}, which this backbone does not know: set '
-                        + ', '.join(f'mixer.{key}' for key in missing))
+        raise TypeError(
+            f'{cls.__name__} needs {missing}, which this backbone does not know: set '
+            + ', '.join(f'mixer.{key}' for key in missing)
+        )
     return cls(**arguments)
 
 
@@ -100,8 +113,11 @@ def mixer_takes(cfg, argument):
 def _parameters(cls):
     """``{name: whether it is required}`` of a class, and whether it takes any other."""
     parameters = inspect.signature(cls).parameters.values()
-    named = {p.name: p.default is p.empty for p in parameters
-             if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    named = {
+        p.name: p.default is p.empty
+        for p in parameters
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
     return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
 
@@ -122,13 +138,19 @@ def _what_is(kind):
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
-        return (f'{scope}.registry does not import ({error}): install {scope} or put it on '
-                'PYTHONPATH')
+        return (
+            f'{scope}.registry does not import ({error}): install {scope} or put it on PYTHONPATH'
+        )
     registry = MODELS if scope == MODELS.scope else MODELS.parent.children.get(scope)
-    names = [name for name, cls in sorted(registry.module_dict.items() if registry else [])
-             if scope != MODELS.scope or f'{scope}.mixers' in cls.__module__]
+    names = [
+        name
+        for name, cls in sorted(registry.module_dict.items() if registry else [])
+        if scope != MODELS.scope or f'{scope}.mixers' in cls.__module__
+    ]
     wanted = kind.rpartition('.')[2].lower()
     near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1)
     hint = ''.join(f'Did you mean {name!r}? ' for name in names if name.lower() in near)
-    return (f"{hint}Registered in {scope}: {names}. One of another package is named "
-            "'package.Type', as 'mmseg.Type'")
+    return (
+        f'{hint}Registered in {scope}: {names}. One of another package is named '
+        "'package.Type', as 'mmseg.Type'"
+    )

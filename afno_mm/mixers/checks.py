@@ -7,7 +7,8 @@ def check_divisor(name, value, embed_dims):
         divisors = [n for n in range(1, embed_dims + 1) if embed_dims % n == 0]
         raise ValueError(
             f'{name} must divide embed_dims: got {name}={value!r} for embed_dims={embed_dims}. '
-            f'These would work: {divisors}')
+            f'These would work: {divisors}'
+        )
 
 
 def check_choice(name, value, choices):
@@ -20,7 +21,8 @@ def check_grid(x, embed_dims):
     """Raise ValueError unless ``x`` is a grid of tokens ``(B, H, W, embed_dims)``."""
     if x.ndim != 4 or x.shape[-1] != embed_dims:
         raise ValueError(
-            f'a mixer takes a grid of tokens (B, H, W, {embed_dims}), got {tuple(x.shape)}')
+            f'a mixer takes a grid of tokens (B, H, W, {embed_dims}), got {tuple(x.shape)}'
+        )
 
 
 def check_whole(name, value):
@@ -41,8 +43,9 @@ def whole_pair(name, value):
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
-        raise ValueError(f'{name} must be a whole number >= 1 or two of them as a tuple, '
-                         f'got {value!r}')
+        raise ValueError(
+            f'{name} must be a whole number >= 1 or two of them as a tuple, got {value!r}'
+        )
     return pair
 
 

@@ -1,4 +1,5 @@
 """Fourier neural operators with static weights: dense and block-diagonal."""
+
 import torch
 from torch import nn
 
@@ -70,8 +71,7 @@ class StaticAFNO(nn.Module):
         ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
     """
 
-    def __init__(self, embed_dims, num_blocks, num_modes, sparsity_threshold=0.01,
-                 bias='identity'):
+    def __init__(self, embed_dims, num_blocks, num_modes, sparsity_threshold=0.01, bias='identity'):
         super().__init__()
         check_divisor('num_blocks', num_blocks, embed_dims)
         check_threshold(sparsity_threshold)
@@ -81,8 +81,8 @@ class StaticAFNO(nn.Module):
         self.sparsity_threshold = sparsity_threshold
         b = embed_dims // num_blocks
         shape = num_blocks, b, b, *self.num_modes, 2
-        self.weights1 = nn.Parameter(torch.randn(shape) * (2 * b)**-0.5)
-        self.weights2 = nn.Parameter(torch.randn(shape) * (2 * b)**-0.5)
+        self.weights1 = nn.Parameter(torch.randn(shape) * (2 * b) ** -0.5)
+        self.weights2 = nn.Parameter(torch.randn(shape) * (2 * b) ** -0.5)
         self.bias = local_bias(bias, embed_dims)
 
     def forward(self, x):
@@ -93,8 +93,10 @@ class StaticAFNO(nn.Module):
         return y.to(x.dtype)
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
-                f'num_modes={self.num_modes}, sparsity_threshold={self.sparsity_threshold}')
+        return (
+            f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
+            f'num_modes={self.num_modes}, sparsity_threshold={self.sparsity_threshold}'
+        )
 
 
 def _mix(x, weights1, weights2, norm, sparsity_threshold=0):

@@ -1,4 +1,5 @@
 """Global filter network."""
+
 import torch
 from mmengine.logging import print_log
 from torch import nn
@@ -40,7 +41,8 @@ class GFN(nn.Module):
         self.grid_size = height, width = whole_pair('grid_size', grid_size)
         self.resize = resize
         self.complex_weight = nn.Parameter(
-            0.02 * torch.randn(height, width // 2 + 1, embed_dims, 2))
+            0.02 * torch.randn(height, width // 2 + 1, embed_dims, 2)
+        )
         self.register_load_state_dict_pre_hook(_resize_loaded_filter)
 
     def forward(self, x):
@@ -59,20 +61,25 @@ class GFN(nn.Module):
         return y.to(x.dtype)
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, grid_size={self.grid_size}, '
-                f'resize={self.resize!r}')
+        return f'embed_dims={self.embed_dims}, grid_size={self.grid_size}, resize={self.resize!r}'
 
 
 def _resize_loaded_filter(module, state_dict, prefix, *args):
     """Bring a filter of another grid to the module's; other shapes are left to fail."""
     key = f'{prefix}complex_weight'
     loaded, own = state_dict.get(key), module.complex_weight
-    if (loaded is None or loaded.ndim != 4 or loaded.shape[2:] != own.shape[2:]
-            or loaded.shape == own.shape):
+    if (
+        loaded is None
+        or loaded.ndim != 4
+        or loaded.shape[2:] != own.shape[2:]
+        or loaded.shape == own.shape
+    ):
         return
     grid = filter_grid(loaded)
     with full_precision(loaded.detach()) as weight:
         resized = FILTER_RESIZES[module.resize](weight, grid, module.grid_size)
     state_dict[key] = resized.to(loaded.dtype)
-    print_log(f'{key}: filter of grid {grid} resized to {module.grid_size} ({module.resize})',
-              logger='current')
+    print_log(
+        f'{key}: filter of grid {grid} resized to {module.grid_size} ({module.resize})',
+        logger='current',
+    )

@@ -1,4 +1,5 @@
 """What is added for local features to a Fourier mixer's result."""
+
 from torch import nn
 from torch.nn import functional as F
 

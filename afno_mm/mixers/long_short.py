@@ -1,4 +1,5 @@
 """Attention of the Long-Short Transformer."""
+
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -45,8 +46,9 @@ class LS(nn.Module):
         ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
     """
 
-    def __init__(self, embed_dims, num_heads, window_size=4, num_landmarks=8, qkv_bias=True,
-                 attn_drop=0.):
+    def __init__(
+        self, embed_dims, num_heads, window_size=4, num_landmarks=8, qkv_bias=True, attn_drop=0.0
+    ):
         super().__init__()
         check_divisor('num_heads', num_heads, embed_dims)
         check_whole('window_size', window_size)
@@ -69,10 +71,18 @@ class LS(nn.Module):
 
     def forward(self, x):
         check_grid(x, self.embed_dims)
-        drop_rate = self.attn_drop if self.training else 0.
+        drop_rate = self.attn_drop if self.training else 0.0
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
-        y = checkpoint(self._attend, x, q, k, v, drop_rate, use_reentrant=False,
-                       preserve_rng_state=drop_rate > 0)
+        y = checkpoint(
+            self._attend,
+            x,
+            q,
+            k,
+            v,
+            drop_rate,
+            use_reentrant=False,
+            preserve_rng_state=drop_rate > 0,
+        )
         return self.proj(y).to(x.dtype)
 
     def _attend(self, x, q, k, v, drop_rate):
@@ -83,15 +93,20 @@ class LS(nn.Module):
         with full_precision(x) as tokens:
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
-            landmarks = [_norm(self.dual_ln_dp, t)  # (B, r, C)
-                         for t in dynamic_projection(scores, k, v, self.num_heads)]
-        return long_short(q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads,
-                          self.window_size, drop_rate)
+            landmarks = [
+                _norm(self.dual_ln_dp, t)  # (B, r, C)
+                for t in dynamic_projection(scores, k, v, self.num_heads)
+            ]
+        return long_short(
+            q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads, self.window_size, drop_rate
+        )
 
     def extra_repr(self):
-        return (f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, '
-                f'window_size={self.window_size}, num_landmarks={self.num_landmarks}, '
-                f'attn_drop={self.attn_drop}')
+        return (
+            f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, '
+            f'window_size={self.window_size}, num_landmarks={self.num_landmarks}, '
+            f'attn_drop={self.attn_drop}'
+        )
 
 
 # A layer applied in the dtype of x, whatever the dtype of its parameters.

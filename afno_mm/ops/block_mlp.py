@@ -1,4 +1,5 @@
 """AFNO's adaptive weights: a block-diagonal complex MLP shared by all frequencies."""
+
 import math
 
 import torch
@@ -59,12 +60,12 @@ def scaled_weights(num_blocks, block_size, hidden_size):
     variance at every frequency holds for any spectrum.
     """
     k, b, h = num_blocks, block_size, hidden_size
-    w1 = torch.randn(2, k, b, h) * (2 * b)**-0.5
+    w1 = torch.randn(2, k, b, h) * (2 * b) ** -0.5
     w2 = torch.randn(2, k, h, b)
     if h > 1:
         mean = F.normalize(w1.square().sum((0, 2)).sqrt(), dim=-1)  # (k, h), its direction
         w2 = w2 - mean[:, :, None] * torch.einsum('kh,pkho->pko', mean, w2)[:, :, None]
-        w2 = w2 * ((1 - 1 / math.pi) * (h - 1))**-0.5
+        w2 = w2 * ((1 - 1 / math.pi) * (h - 1)) ** -0.5
     return w1, torch.zeros(2, k, h), w2, torch.zeros(2, k, b)
 
 

@@ -4,6 +4,7 @@ A filter is real ``(H, W//2+1, C, 2)``: the real and the imaginary part of what 
 frequency of each channel is multiplied with, in the FFT's order of rows (0.., ..-1). It is the
 DFT, without scaling, of the kernel of a circular convolution.
 """
+
 import torch
 import torch.nn.functional as F
 
@@ -37,8 +38,9 @@ def resize_bilinear(weight, grid, new_grid):
         Tensor: Real ``(H', W'//2+1, C, 2)``.
     """
     height, width = new_grid
-    rows, columns = (_interpolation(old, new, weight) for old, new in zip(
-        weight.shape, (height, width // 2 + 1)))
+    rows, columns = (
+        _interpolation(old, new, weight) for old, new in zip(weight.shape, (height, width // 2 + 1))
+    )
     weight = (rows @ weight.flatten(1)).unflatten(1, weight.shape[1:])  # (H', W//2+1, C, 2)
     weight = columns @ weight.permute(2, 1, 0, 3).flatten(2)  # (C, W'//2+1, H' * 2)
     return weight.unflatten(2, (height, 2)).permute(2, 1, 0, 3)

@@ -3,6 +3,7 @@
 After the Long-Short Transformer (https://arxiv.org/abs/2107.02192), in its form for
 images. Grids are ``(B, H, W, C)`` of any size; heads are consecutive groups of channels.
 """
+
 import torch
 from torch.nn import functional as F
 
@@ -27,7 +28,7 @@ def dynamic_projection(scores, k, v, num_heads):
     return k, v
 
 
-def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate=0.):
+def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate=0.0):
     """Attention of w x w windows to the tokens in and around them and to the landmarks.
 
     The grid is cut into windows from its first token on. A window's queries see the
@@ -58,7 +59,8 @@ def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_r
         _Keys.apply(k, k_landmarks, num_heads, window_size, margin),
         _Keys.apply(v, v_landmarks, num_heads, window_size, margin),
         mask.transpose(2, 3),  # (1, windows, 1, keys), the same for all queries of a window
-        drop_rate)  # (B * heads, windows, w^2, C / heads)
+        drop_rate,
+    )  # (B * heads, windows, w^2, C / heads)
     rows, columns = -(-height // window_size), -(-width // window_size)
     y = y.view(batch, num_heads, rows, columns, window_size, window_size, channels // num_heads)
     y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
@@ -94,17 +96,16 @@ class _Keys(torch.autograd.Function):
         rows, columns, size = -(-height // w), -(-width // w), w + 2 * margin
         grad = grad.view(batch, heads, rows, columns, ctx.rank + size**2, channels // heads)
         # Rounded after the sum over the windows, which may leave the range of float16.
-        grad_landmarks = grad[..., :ctx.rank, :].sum((2, 3), dtype=ctx.dtype)
-        windows = grad[..., ctx.rank:, :].unflatten(-2, (size, size)).permute(0, 2, 4, 3, 5, 1, 6)
+        grad_landmarks = grad[..., : ctx.rank, :].sum((2, 3), dtype=ctx.dtype)
+        windows = grad[..., ctx.rank :, :].unflatten(-2, (size, size)).permute(0, 2, 4, 3, 5, 1, 6)
         extra = -(-size // w) - 1
-        tiles = grad.new_zeros(
-            batch, rows + extra, w, columns + extra, w, heads, channels // heads)
+        tiles = grad.new_zeros(batch, rows + extra, w, columns + extra, w, heads, channels // heads)
         for i in range(extra + 1):
             for j in range(extra + 1):
-                part = windows[:, :, i * w:(i + 1) * w, :, j * w:(j + 1) * w]
-                tiles[:, i:i + rows, :part.shape[2], j:j + columns, :part.shape[4]] += part
+                part = windows[:, :, i * w : (i + 1) * w, :, j * w : (j + 1) * w]
+                tiles[:, i : i + rows, : part.shape[2], j : j + columns, : part.shape[4]] += part
         grad_x = tiles.flatten(5).flatten(3, 4).flatten(1, 2)
-        grad_x = grad_x[:, margin:margin + height, margin:margin + width]
+        grad_x = grad_x[:, margin : margin + height, margin : margin + width]
         return grad_x, grad_landmarks.transpose(1, 2).flatten(2), None, None, None
 
 

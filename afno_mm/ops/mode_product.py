@@ -1,4 +1,5 @@
 """FNO's weights: a complex matrix of its own for every kept mode."""
+
 import torch
 
 
@@ -20,12 +21,16 @@ def mode_product(z, weights1, weights2):
     """
     rows, columns = z.shape[1:3]
     sizes = (rows + 1) // 2, rows // 2
-    weights = (weights1[..., :sizes[0], :columns, :],
-               weights2[..., weights2.shape[-3] - sizes[1]:, :columns, :])
+    weights = (
+        weights1[..., : sizes[0], :columns, :],
+        weights2[..., weights2.shape[-3] - sizes[1] :, :columns, :],
+    )
     # In the weights' memory order, which their gradient then has, too.
     z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
-    halves = [_Product.apply(half, torch.view_as_complex(w))
-              for half, w in zip(z.split(sizes, dim=3), weights)]
+    halves = [
+        _Product.apply(half, torch.view_as_complex(w))
+        for half, w in zip(z.split(sizes, dim=3), weights)
+    ]
     return torch.cat(halves, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
 
 
@@ -35,6 +40,7 @@ class _Product(torch.autograd.Function):
     Neither the weights' layout nor their conjugate is one that matrix products take, and
     autograd would keep the copies of that.
     """
+
     generate_vmap_rule = True
 
     @staticmethod

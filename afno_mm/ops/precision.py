@@ -1,4 +1,5 @@
 """The precision of what half precision cannot compute."""
+
 import contextlib
 
 import torch

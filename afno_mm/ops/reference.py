@@ -3,6 +3,7 @@
 They share nothing with the fast code: explicit sums over frequencies in place of
 FFTs, complex numbers in place of pairs, a loop over blocks in place of batched products.
 """
+
 import math
 
 import torch
@@ -31,8 +32,13 @@ def afno(x, w1, b1, w2, b2, sparsity_threshold=0.0, mode_fraction=1.0, norm='ort
     _, height, width, _ = x.shape
     # Nyquist is the one frequency that FFTs name by its negative value.
     columns = [abs(v) for v in kept_frequencies(width, mode_fraction) if v >= 0 or 2 * v == -width]
-    return _per_frequency(x, kept_frequencies(height, mode_fraction), columns, norm,
-                          lambda z, u, v: _block_mlp(z, w1, b1, w2, b2, sparsity_threshold))
+    return _per_frequency(
+        x,
+        kept_frequencies(height, mode_fraction),
+        columns,
+        norm,
+        lambda z, u, v: _block_mlp(z, w1, b1, w2, b2, sparsity_threshold),
+    )
 
 
 def global_filter(x, weight):
@@ -46,8 +52,13 @@ def global_filter(x, weight):
         Tensor: float64 ``(B, H, W, C)``.
     """
     real, imag = weight.double().unbind(-1)
-    return _per_frequency(x, range(weight.shape[0]), range(weight.shape[1]), 'ortho',
-                          lambda z, u, v: z * torch.complex(real[u, v], imag[u, v]))
+    return _per_frequency(
+        x,
+        range(weight.shape[0]),
+        range(weight.shape[1]),
+        'ortho',
+        lambda z, u, v: z * torch.complex(real[u, v], imag[u, v]),
+    )
 
 
 def mode_product(x, weights1, weights2, sparsity_threshold=0.0, norm='backward'):
@@ -87,7 +98,7 @@ def _per_frequency(x, rows, columns, norm, channel_map):
     _, height, width, _ = x.shape
     down, across = torch.arange(height).double()[:, None], torch.arange(width).double()[None, :]
     size = height * width
-    analysis = {'ortho': size**-.5, 'forward': 1 / size, 'backward': 1.}[norm]
+    analysis = {'ortho': size**-0.5, 'forward': 1 / size, 'backward': 1.0}[norm]
     synthesis = 1 / size / analysis
     y = torch.zeros_like(x)
     for u in rows:

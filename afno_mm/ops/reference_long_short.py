@@ -3,6 +3,7 @@
 It shares nothing with the fast code: no windows are cut, a query asks of each token how
 far it lies from the window's first row and column.
 """
+
 import torch
 
 
@@ -40,8 +41,9 @@ def long_short(x, weights, num_heads, window_size):
 
     def landmark(t, i):
         """Each head's mean of its channels of t, with that head's i-th weights."""
-        means = [(p[..., [h * rank + i]] * t[..., of_head(h)]).sum((1, 2))
-                 for h in range(num_heads)]
+        means = [
+            (p[..., [h * rank + i]] * t[..., of_head(h)]).sum((1, 2)) for h in range(num_heads)
+        ]
         return norm('dual_ln_dp', torch.cat(means, -1))  # (B, C)
 
     far_keys, far_values = ([landmark(t, i) for i in range(rank)] for t in (k, v))
@@ -60,7 +62,7 @@ def long_short(x, weights, num_heads, window_size):
             heads = []
             for h in range(num_heads):
                 query = q[:, row, column, None, of_head(h)]
-                a = ((query * keys[..., of_head(h)]).sum(-1) / size**.5).exp()  # (B, keys)
+                a = ((query * keys[..., of_head(h)]).sum(-1) / size**0.5).exp()  # (B, keys)
                 a = a / a.sum(-1, keepdim=True)
                 heads.append((a[..., None] * values[..., of_head(h)]).sum(1))
             y.append(torch.cat(heads, -1))

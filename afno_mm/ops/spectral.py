@@ -5,6 +5,7 @@ Steps (1) and (3) of the Fourier mixers (Sec. 3.2 of the AFNO paper). A grid is
 (0.., ..-1, one more of the first if ``K1`` is odd) and ``K2`` column frequencies 0..K2-1
 of the half that a real signal needs.
 """
+
 import torch
 from torch.autograd import forward_ad
 
@@ -46,7 +47,7 @@ def rfft2(x, mode_fraction=1.0, norm='ortho'):
 
 def rfft2_modes(x, rows, columns, norm='ortho'):
     """As :func:`rfft2`, with the counts of modes to keep: ``K1 = rows``, ``K2 = columns``."""
-    return _apply(_RealToModes, x, rows, columns, norm, 1.)
+    return _apply(_RealToModes, x, rows, columns, norm, 1.0)
 
 
 def irfft2(z, grid, norm='ortho'):
@@ -64,7 +65,7 @@ def irfft2(z, grid, norm='ortho'):
     Returns:
         Tensor: Real ``(B, H, W, C)``.
     """
-    return _apply(_ModesToReal, z, tuple(grid), norm, 1.)
+    return _apply(_ModesToReal, z, tuple(grid), norm, 1.0)
 
 
 def _apply(transform, *inputs):
@@ -80,6 +81,7 @@ class _RealToModes(torch.autograd.Function):
     adjoint is the inverse of half of them, and the inverse's adjoint the transform with twice
     of them. Autograd's own is a complex FFT of all frequencies.
     """
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -88,7 +90,7 @@ class _RealToModes(torch.autograd.Function):
         z = torch.fft.rfft(x, dim=2, norm=norm)[:, :, :columns]
         z = torch.fft.fft(z, dim=1, norm=norm)
         if rows < z.shape[1]:
-            z = torch.cat([z[:, :(rows + 1) // 2], z[:, z.shape[1] - rows // 2:]], dim=1)
+            z = torch.cat([z[:, : (rows + 1) // 2], z[:, z.shape[1] - rows // 2 :]], dim=1)
         return _scale_pairs(z, x.shape[2], pairs)  # (B, K1, K2, C)
 
     @staticmethod
@@ -103,6 +105,7 @@ class _RealToModes(torch.autograd.Function):
 
 class _ModesToReal(torch.autograd.Function):
     """The inverse of a spectrum with ``pairs`` times its columns other than 0 and Nyquist."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -111,10 +114,10 @@ class _ModesToReal(torch.autograd.Function):
         kept = z.shape[1]
         if kept < height:
             gap = z.new_zeros(z.shape[0], height - kept, *z.shape[2:])
-            z = torch.cat([z[:, :(kept + 1) // 2], gap, z[:, (kept + 1) // 2:]], dim=1)
+            z = torch.cat([z[:, : (kept + 1) // 2], gap, z[:, (kept + 1) // 2 :]], dim=1)
         z = _scale_pairs(torch.fft.ifft(z, dim=1, norm=norm), width, pairs)
         # An inverse along rows is real where they were Hermitian.
-        z[:, :, ::width if width % 2 else width // 2].imag.zero_()
+        z[:, :, :: width if width % 2 else width // 2].imag.zero_()
         # Columns beyond K2 are zero-filled by irfft itself.
         return torch.fft.irfft(z, width, dim=2, norm=norm)  # (B, H, W, C)
 
@@ -131,5 +134,5 @@ class _ModesToReal(torch.autograd.Function):
 def _scale_pairs(z, width, factor):
     """In place: the columns that are not their own mirror image, as 0 and Nyquist are."""
     if factor != 1:
-        z[:, :, 1:(width + 1) // 2] *= factor
+        z[:, :, 1 : (width + 1) // 2] *= factor
     return z

@@ -1,4 +1,5 @@
 """Tasks that OpenMMLab does not have."""
+
 from .inpainting import InpaintingDataPreprocessor, InpaintingHead, InpaintingModel
 
 __all__ = ['InpaintingDataPreprocessor', 'InpaintingHead', 'InpaintingModel']

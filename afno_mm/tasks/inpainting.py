@@ -1,4 +1,5 @@
 """Inpainting pre-training (Sec. 5.1, A.2): fill in pixels that a mask has set to zero."""
+
 import torch
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from mmpretrain.models.utils import SelfSupDataPreprocessor
@@ -41,8 +42,10 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
         data = super().forward(data, training)
         images, samples = data['inputs'], data['data_samples']
         if not all('mask' in sample for sample in samples or [{}]):
-            raise ValueError('inpainting needs masks: put dict(type="afno_mm.RandomWalkMask") '
-                             'before PackInputs in the pipeline')
+            raise ValueError(
+                'inpainting needs masks: put dict(type="afno_mm.RandomWalkMask") '
+                'before PackInputs in the pipeline'
+            )
         mask = torch.stack([sample.mask for sample in samples])[:, None]  # (B, 1, H, W)
         black = (0 - self.mean) / self.std
         return dict(inputs=[torch.where(mask, black, images), images], data_samples=samples)
@@ -101,8 +104,11 @@ class InpaintingModel(BaseSelfSupervisor):
 
     def __init__(self, backbone, head, data_preprocessor, init_cfg=None):
         super().__init__(
-            backbone, head=head, init_cfg=init_cfg,
-            data_preprocessor={'type': 'afno_mm.InpaintingDataPreprocessor', **data_preprocessor})
+            backbone,
+            head=head,
+            init_cfg=init_cfg,
+            data_preprocessor={'type': 'afno_mm.InpaintingDataPreprocessor', **data_preprocessor},
+        )
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         """As in MMPretrain: ``mode`` is 'tensor' (features), 'loss' or 'predict'."""
@@ -118,10 +124,12 @@ class InpaintingModel(BaseSelfSupervisor):
         """Normalised images ``(B, 3, H, W)`` from masked ones of the same shape."""
         tokens = self.extract_feat(masked)[-1]
         if tokens.ndim != 4:
-            raise ValueError('inpainting needs a feature map (B, C, H, W) of the backbone, got '
-                             f"{tuple(tokens.shape)}: set backbone.out_type='featmap'")
+            raise ValueError(
+                'inpainting needs a feature map (B, C, H, W) of the backbone, got '
+                f"{tuple(tokens.shape)}: set backbone.out_type='featmap'"
+            )
         # Backbones pad images at the bottom and right to whole patches.
-        return self.head(tokens)[..., :masked.shape[-2], :masked.shape[-1]]
+        return self.head(tokens)[..., : masked.shape[-2], : masked.shape[-1]]
 
     def loss(self, inputs, data_samples):
         """``dict(loss=...)`` of a prepared batch."""

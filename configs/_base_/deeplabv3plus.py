@@ -9,7 +9,8 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(1024, 1024)),
+        size=(1024, 1024),
+    ),
     backbone=dict(norm_cfg=norm_cfg),
     decode_head=dict(
         type='DepthwiseSeparableASPPHead',
@@ -21,7 +22,8 @@ model = dict(
         num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss')),
+        loss_decode=dict(type='CrossEntropyLoss'),
+    ),
     auxiliary_head=dict(
         type='FCNHead',
         in_index=2,
@@ -32,7 +34,9 @@ model = dict(
         num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)),
+        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)
 tta_model = dict(type='SegTTAModel')

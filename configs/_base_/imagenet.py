@@ -12,7 +12,8 @@ train_pipeline = [
         total_level=10,
         magnitude_level=9,
         magnitude_std=0.5,
-        hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic')),
+        hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic'),
+    ),
     dict(
         type='RandomErasing',
         erase_prob=0.25,
@@ -20,7 +21,8 @@ train_pipeline = [
         min_area_ratio=0.02,
         max_area_ratio=1 / 3,
         fill_color=bgr_mean,
-        fill_std=[57.375, 57.12, 58.395]),
+        fill_std=[57.375, 57.12, 58.395],
+    ),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -35,15 +37,18 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='afno_mm.ImageNet', data_root=data_root, data_prefix='train',
-        pipeline=train_pipeline))
+        type='afno_mm.ImageNet', data_root=data_root, data_prefix='train', pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=128,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='afno_mm.ImageNet', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
+        type='afno_mm.ImageNet', data_root=data_root, data_prefix='val', pipeline=test_pipeline
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

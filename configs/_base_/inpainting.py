@@ -36,15 +36,18 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='afno_mm.ImageNet', data_root=data_root, data_prefix='train',
-        pipeline=train_pipeline))
+        type='afno_mm.ImageNet', data_root=data_root, data_prefix='train', pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='afno_mm.ImageNet', data_root=data_root, data_prefix='val', pipeline=test_pipeline))
+        type='afno_mm.ImageNet', data_root=data_root, data_prefix='val', pipeline=test_pipeline
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='afno_mm.PSNR'), dict(type='afno_mm.SSIM')]
 test_evaluator = val_evaluator + [
@@ -54,16 +57,21 @@ test_evaluator = val_evaluator + [
 model = dict(
     type='afno_mm.InpaintingModel',
     data_preprocessor=dict(
-        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+    ),
     backbone=dict(
-        type='afno_mm.ViT', img_size=224, patch_size=4, with_cls_token=False, out_type='featmap'),
-    head=dict(type='afno_mm.InpaintingHead', patch_size=4, loss_on='image'))
+        type='afno_mm.ViT', img_size=224, patch_size=4, with_cls_token=False, out_type='featmap'
+    ),
+    head=dict(type='afno_mm.InpaintingHead', patch_size=4, loss_on='image'),
+)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
-    clip_grad=dict(max_norm=1.0))
+    clip_grad=dict(max_norm=1.0),
+)
 param_scheduler = dict(  # to 1e-5, and in proportion where the rate is scaled
-    type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=True, convert_to_iter_based=True)
+    type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=True, convert_to_iter_based=True
+)
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=10)
 val_cfg = dict()
@@ -72,7 +80,9 @@ env_cfg = dict(cudnn_benchmark=True)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     checkpoint=dict(
-        type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='PSNR', rule='greater'),
-    visualization=dict(type='afno_mm.InpaintingVisualizationHook'))
+        type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='PSNR', rule='greater'
+    ),
+    visualization=dict(type='afno_mm.InpaintingVisualizationHook'),
+)
 custom_hooks = [dict(type='afno_mm.MeanLossHook'), dict(type='afno_mm.EndedScheduleHook')]
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

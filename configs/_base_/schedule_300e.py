@@ -6,14 +6,19 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
     paramwise_cfg=dict(
-        norm_decay_mult=0., bias_decay_mult=0.,
-        custom_keys={'pos_embed': dict(decay_mult=0.)}),
-    clip_grad=dict(max_norm=1.0))
+        norm_decay_mult=0.0, bias_decay_mult=0.0, custom_keys={'pos_embed': dict(decay_mult=0.0)}
+    ),
+    clip_grad=dict(max_norm=1.0),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, end=5, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR', eta_min_ratio=0.01, by_epoch=True, begin=5,
-        convert_to_iter_based=True),
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.01,
+        by_epoch=True,
+        begin=5,
+        convert_to_iter_based=True,
+    ),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=1024)
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=1)

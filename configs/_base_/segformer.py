@@ -8,11 +8,9 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=(1024, 1024)),
-    backbone=dict(
-        type='afno_mm.MiT',
-        num_heads=[1, 2, 5, 8],
-        drop_path_rate=0.1),
+        size=(1024, 1024),
+    ),
+    backbone=dict(type='afno_mm.MiT', num_heads=[1, 2, 5, 8], drop_path_rate=0.1),
     decode_head=dict(
         type='afno_mm.SegformerHead',
         in_index=[0, 1, 2, 3],
@@ -20,8 +18,10 @@ model = dict(
         num_classes=19,
         norm_cfg=dict(type='SyncBN', requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss')),
+        loss_decode=dict(type='CrossEntropyLoss'),
+    ),
     train_cfg=dict(),
     # The network sees 1024x1024, as A.3 evaluates; windows cover the 1024x2048 image.
-    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(768, 768)))
+    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(768, 768)),
+)
 tta_model = dict(type='SegTTAModel')

@@ -13,8 +13,12 @@ label = 'model'
 plot_over = 'parameters'
 points = {
     f'{mixer.upper()}-B{size}': dict(
-        configs=[f'../mit_{mixer}_b{size}_imagenet.py',
-                 f'../segformer_{mixer}_b{size}_cityscapes.py'])
-    for mixer in ('afno', 'gfn', 'esa') for size in range(4)
+        configs=[
+            f'../mit_{mixer}_b{size}_imagenet.py',
+            f'../segformer_{mixer}_b{size}_cityscapes.py',
+        ]
+    )
+    for mixer in ('afno', 'gfn', 'esa')
+    for size in range(4)
 }
 stages = [dict(metric='accuracy/top1'), dict(metric='mIoU')]

@@ -12,7 +12,7 @@
 label = 'sparsity threshold'
 points = {
     str(threshold): {'model.backbone.mixer.sparsity_threshold': threshold}
-    for threshold in (0, .001, .01, .1, 1, 10)
+    for threshold in (0, 0.001, 0.01, 0.1, 1, 10)
 }
 stages = [
     dict(config='../vit_afno_xs4_inpainting.py', metric='PSNR'),

@@ -12,10 +12,11 @@
 label = 'mixer'
 points = {
     name: dict(configs=[f'../vit_{config}_xs4_{task}.py' for task in ('inpainting', 'faces')])
-    for name, config in (('FNO', 'fno'), ('static', 'static'), ('AFNO-35', 'afno35'),
-                         ('AFNO', 'afno'))
+    for name, config in (
+        ('FNO', 'fno'),
+        ('static', 'static'),
+        ('AFNO-35', 'afno35'),
+        ('AFNO', 'afno'),
+    )
 }
-stages = [
-    dict(metric='PSNR'),
-    dict(metric='mIoU', collect='best', gpus=1),
-]
+stages = [dict(metric='PSNR'), dict(metric='mIoU', collect='best', gpus=1)]

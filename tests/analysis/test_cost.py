@@ -1,17 +1,18 @@
 """Multiply-accumulates against the paper's tables, and against formulas of them all."""
+
 import copy
 from math import log2
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
-
 from afno_mm.analysis import as_the_paper_counts, model_cost
+from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 B3 = 'segformer_{}_b3_cityscapes', (1024, 1024)
-VIT_B, VIT_S, VIT_XS = ((f'vit_{{}}_{name}', (224, 224)) for name in (
-    'b4_inpainting', 's4_imagenet', 'xs4_inpainting'))
+VIT_B, VIT_S, VIT_XS = (
+    (f'vit_{{}}_{name}', (224, 224)) for name in ('b4_inpainting', 's4_imagenet', 'xs4_inpainting')
+)
 # Tables 2, 4 and 5: GFLOPs.
 TABLES = [
     (VIT_B, dict(sa=357.2, ls=274.2, gfn=177.8, afno=257.2), {}),
@@ -36,16 +37,20 @@ def cost(*args, **settings):
     return model_cost(*load(*args, **settings))
 
 
-@pytest.mark.parametrize('model, mixer, settings, paper', [
-    (model, mixer, settings, gflops)
-    for model, row, settings in TABLES for mixer, gflops in row.items()])
+@pytest.mark.parametrize(
+    'model, mixer, settings, paper',
+    [
+        (model, mixer, settings, gflops)
+        for model, row, settings in TABLES
+        for mixer, gflops in row.items()
+    ],
+)
 def test_totals_are_the_paper_s(model, mixer, settings, paper):
     counted = as_the_paper_counts(*load(model, mixer, **settings))
-    assert counted / 1e9 == pytest.approx(paper, rel=.007)
+    assert counted / 1e9 == pytest.approx(paper, rel=0.007)
 
 
-@pytest.mark.parametrize('model, mixer, gmacs', [
-    (VIT_B, 'sa', 447.86), (VIT_B, 'ls', 273.99)])
+@pytest.mark.parametrize('model, mixer, gmacs', [(VIT_B, 'sa', 447.86), (VIT_B, 'ls', 273.99)])
 def test_totals_of_all_work(model, mixer, gmacs):
     assert cost(model, mixer).total / 1e9 == pytest.approx(gmacs, rel=1e-4)
 
@@ -55,17 +60,18 @@ def test_attention_of_all_stages(mixer, gmacs):
     assert cost(B3, mixer).mixers.total() / 1e9 == pytest.approx(gmacs, rel=1e-4)
 
 
-@pytest.mark.parametrize('model, stages', [
-    (B3, AFNO_B3), (VIT_B, AFNO_VIT_B), (VIT_S, AFNO_VIT_S)])
+@pytest.mark.parametrize('model, stages', [(B3, AFNO_B3), (VIT_B, AFNO_VIT_B), (VIT_S, AFNO_VIT_S)])
 def test_afno_multiplies_eight_reals_per_frequency(model, stages):
     found = cost(model, 'afno').mixers
     assert found['products'] == pytest.approx(
-        sum(layers * n * (n // 2 + 1) * 8 * d**2 // k for n, layers, d, k in stages))
+        sum(layers * n * (n // 2 + 1) * 8 * d**2 // k for n, layers, d, k in stages)
+    )
     convolution = sum(layers * n**2 * d**2 for n, layers, d, _ in stages)
     assert found['bias'] == (0 if model is B3 else pytest.approx(convolution))
     # 2.5 N log2(N) d there and back, if the columns 0 and Nyquist were one.
     assert found['transforms'] == pytest.approx(
-        sum(layers * 2.5 * n**2 * log2(n**2) * d for n, layers, d, _ in stages), rel=0.02)
+        sum(layers * 2.5 * n**2 * log2(n**2) * d for n, layers, d, _ in stages), rel=0.02
+    )
 
 
 def test_gfn_transforms_and_no_more_on_its_own_grid():
@@ -73,7 +79,8 @@ def test_gfn_transforms_and_no_more_on_its_own_grid():
     assert set(found) == {'transforms'}
     assert found['transforms'] / 1e9 == pytest.approx(2.6, rel=0.02)  # Table 4
     assert found['transforms'] == pytest.approx(
-        sum(layers * 2.5 * n**2 * log2(n**2) * d for n, layers, d in GFN_B3), rel=0.02)
+        sum(layers * 2.5 * n**2 * log2(n**2) * d for n, layers, d in GFN_B3), rel=0.02
+    )
     assert cost(B3, 'gfn').mixers['products'] > 0  # resizing filters
 
 
@@ -98,6 +105,9 @@ def test_neither_the_config_nor_a_forced_path_is_in_the_way(monkeypatch):
 
 
 def test_what_no_table_counts():
-    for name in ('swin_t_cityscapes', 'deeplabv3plus_mobilenetv2_cityscapes',
-                 'vit_fno_xs4_inpainting'):
+    for name in (
+        'swin_t_cityscapes',
+        'deeplabv3plus_mobilenetv2_cityscapes',
+        'vit_fno_xs4_inpainting',
+    ):
         assert as_the_paper_counts(*load((name, (64, 64)), '')) is None

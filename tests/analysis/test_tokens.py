@@ -1,32 +1,62 @@
 """The layers of a model as it runs, their spectra and clusters."""
+
 import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-
-from afno_mm.analysis import (Layer, renumbered, run_layers, shrunk_spectrum, token_clusters,
-                              trained_model)
+from afno_mm.analysis import (
+    Layer,
+    renumbered,
+    run_layers,
+    shrunk_spectrum,
+    token_clusters,
+    trained_model,
+)
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
 from afno_mm.engine.one_step import build_model
 from afno_mm.mixers import AFNO, GFN
+from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 AFNO_2 = dict(type='AFNO', num_blocks=2)
 # Backbone and grids of its layers on an image of 64x48.
 BACKBONES = {
-    'MiT': (MiT(embed_dims=8, num_layers=(1, 2, 1, 1), mixer=[AFNO_2, AFNO_2, None, AFNO_2]),
-            [(16, 12), (8, 6), (8, 6), (2, 2)]),
-    'ViT': (ViT(arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=16),
-                img_size=(64, 48), patch_size=8, with_cls_token=False, out_type='featmap',
-                mixer=dict(type='SA')), [(8, 6)] * 3),
-    'SegViT': (SegViT(img_size=(64, 48), patch_size=16, embed_dims=16, num_layers=2, num_heads=2,
-                      with_cls_token=False, mixer=AFNO_2), [(4, 3)] * 2),
-    'SegSwin': (SegSwin(embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_size=2,
-                        mixer=AFNO_2), [(16, 12), (8, 6), (4, 3), (2, 2)]),
+    'MiT': (
+        MiT(embed_dims=8, num_layers=(1, 2, 1, 1), mixer=[AFNO_2, AFNO_2, None, AFNO_2]),
+        [(16, 12), (8, 6), (8, 6), (2, 2)],
+    ),
+    'ViT': (
+        ViT(
+            arch=dict(embed_dims=16, num_layers=3, num_heads=2, feedforward_channels=16),
+            img_size=(64, 48),
+            patch_size=8,
+            with_cls_token=False,
+            out_type='featmap',
+            mixer=dict(type='SA'),
+        ),
+        [(8, 6)] * 3,
+    ),
+    'SegViT': (
+        SegViT(
+            img_size=(64, 48),
+            patch_size=16,
+            embed_dims=16,
+            num_layers=2,
+            num_heads=2,
+            with_cls_token=False,
+            mixer=AFNO_2,
+        ),
+        [(4, 3)] * 2,
+    ),
+    'SegSwin': (
+        SegSwin(
+            embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_size=2, mixer=AFNO_2
+        ),
+        [(16, 12), (8, 6), (4, 3), (2, 2)],
+    ),
 }
 
 
@@ -56,10 +86,16 @@ def test_backbone_without_mixers_is_refused():
 
 
 @pytest.mark.parametrize('grid', [(8, 8), (9, 8), (7, 16), (1, 5)])
-@pytest.mark.parametrize('mode_fraction', [1., 0.5])
+@pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
-    mixer = AFNO(12, num_blocks=3, sparsity_threshold=0.1, mode_fraction=mode_fraction, bias='none',
-                 init='scaled').double()
+    mixer = AFNO(
+        12,
+        num_blocks=3,
+        sparsity_threshold=0.1,
+        mode_fraction=mode_fraction,
+        bias='none',
+        init='scaled',
+    ).double()
     x = torch.randn(2, *grid, 12, dtype=torch.float64)
     magnitude, zeros = shrunk_spectrum(Layer('0', x, mixer, x))
     with torch.no_grad():
@@ -74,7 +110,7 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
     assert ((magnitude == 0).double().mean() > 0.3) == (mode_fraction < 1)
 
 
-@pytest.mark.parametrize('threshold, share', [(0., 0.), (1e6, 1.)])
+@pytest.mark.parametrize('threshold, share', [(0.0, 0.0), (1e6, 1.0)])
 def test_share_of_zeros(threshold, share):
     # On an axis of one token imaginary parts are zero anyway.
     x = torch.randn(1, 6, 7, 8)

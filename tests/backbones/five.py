@@ -1,13 +1,13 @@
 """The five backbones at a small size: ours, upstream's class, and settings both take."""
+
 from typing import NamedTuple
 
 import torch
+from afno_mm.backbones import MiT, SegSwin, SegViT, Swin, ViT
 from mmpretrain.models import SwinTransformer, VisionTransformer
 from mmseg.models.backbones import MixVisionTransformer
 from mmseg.models.backbones import SwinTransformer as SegSwinTransformer
 from mmseg.models.backbones import VisionTransformer as SegVisionTransformer
-
-from afno_mm.backbones import MiT, SegSwin, SegViT, Swin, ViT
 
 
 class Backbone(NamedTuple):
@@ -26,19 +26,44 @@ class Backbone(NamedTuple):
 
 VIT = dict(embed_dims=24, num_layers=2, num_heads=2)
 BACKBONES = {
-    'MiT': Backbone(MiT, MixVisionTransformer, dict(
-        embed_dims=8, num_layers=[1, 1, 2, 1], num_heads=[1, 2, 4, 8], drop_path_rate=0.1)),
-    'Swin': Backbone(Swin, SwinTransformer, dict(
-        arch=dict(embed_dims=16, depths=[1, 2, 1, 1], num_heads=[1, 2, 2, 4]),
-        out_indices=(0, 1, 2, 3), pad_small_map=True)),
-    'SegSwin': Backbone(SegSwin, SegSwinTransformer, dict(
-        embed_dims=16, depths=[1, 2, 1, 1], num_heads=[1, 2, 2, 4])),
-    'ViT': Backbone(ViT, VisionTransformer, dict(
-        arch=dict(VIT, feedforward_channels=48), img_size=64, patch_size=8, out_type='featmap',
-        drop_path_rate=0.1, layer_scale_init_value=0.5), dict(with_cls_token=False)),
-    'SegViT': Backbone(SegViT, SegVisionTransformer, dict(
-        VIT, mlp_ratio=2, img_size=64, patch_size=8, drop_path_rate=0.1),
-        dict(with_cls_token=False)),
+    'MiT': Backbone(
+        MiT,
+        MixVisionTransformer,
+        dict(embed_dims=8, num_layers=[1, 1, 2, 1], num_heads=[1, 2, 4, 8], drop_path_rate=0.1),
+    ),
+    'Swin': Backbone(
+        Swin,
+        SwinTransformer,
+        dict(
+            arch=dict(embed_dims=16, depths=[1, 2, 1, 1], num_heads=[1, 2, 2, 4]),
+            out_indices=(0, 1, 2, 3),
+            pad_small_map=True,
+        ),
+    ),
+    'SegSwin': Backbone(
+        SegSwin,
+        SegSwinTransformer,
+        dict(embed_dims=16, depths=[1, 2, 1, 1], num_heads=[1, 2, 2, 4]),
+    ),
+    'ViT': Backbone(
+        ViT,
+        VisionTransformer,
+        dict(
+            arch=dict(VIT, feedforward_channels=48),
+            img_size=64,
+            patch_size=8,
+            out_type='featmap',
+            drop_path_rate=0.1,
+            layer_scale_init_value=0.5,
+        ),
+        dict(with_cls_token=False),
+    ),
+    'SegViT': Backbone(
+        SegViT,
+        SegVisionTransformer,
+        dict(VIT, mlp_ratio=2, img_size=64, patch_size=8, drop_path_rate=0.1),
+        dict(with_cls_token=False),
+    ),
 }
 
 

@@ -1,6 +1,9 @@
 """MiT in both frameworks' models, and its pre-trained weights."""
+
 import pytest
 import torch
+from afno_mm.backbones import MiT
+from afno_mm.backbones.pretrained import load_pretrained
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
@@ -9,16 +12,17 @@ from mmseg.models.backbones import MixVisionTransformer
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 
-from afno_mm.backbones import MiT
-from afno_mm.backbones.pretrained import load_pretrained
-
 AFNO = dict(type='AFNO', num_blocks=[1, 2, 5, 8])
 WIDTHS = [8, 16, 20, 32]
 
 
 def make(**settings):
-    return MiT(**dict(dict(embed_dims=WIDTHS, num_layers=[1, 1, 2, 1], num_heads=[1, 2, 5, 8],
-                           mixer=AFNO), **settings))
+    return MiT(
+        **dict(
+            dict(embed_dims=WIDTHS, num_layers=[1, 1, 2, 1], num_heads=[1, 2, 5, 8], mixer=AFNO),
+            **settings,
+        )
+    )
 
 
 def test_features_are_a_tuple_of_the_stages_asked_for():
@@ -45,12 +49,15 @@ def test_checkpointing_gives_the_same_gradients():
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(num_layers=[1, 1]), 'num_layers must have one value per stage'),
-    (dict(embed_dims=[8, 16]), 'embed_dims must have one value per stage'),
-    (dict(out_indices=(4,)), 'out_indices'),
-    (dict(mixer=dict(type='AFNO', num_blocks=[3, 2, 5, 8])), 'num_blocks=3 for embed_dims=8'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(num_layers=[1, 1]), 'num_layers must have one value per stage'),
+        (dict(embed_dims=[8, 16]), 'embed_dims must have one value per stage'),
+        (dict(out_indices=(4,)), 'out_indices'),
+        (dict(mixer=dict(type='AFNO', num_blocks=[3, 2, 5, 8])), 'num_blocks=3 for embed_dims=8'),
+    ],
+)
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         make(**settings)
@@ -59,13 +66,32 @@ def test_bad_settings_are_named(settings, message):
 def segmentor(**backbone):
     cfg = ConfigDict(
         type='EncoderDecoder',
-        data_preprocessor=dict(type='SegDataPreProcessor', size=(64, 64), mean=[0.] * 3,
-                               std=[1.] * 3, seg_pad_val=255),
-        backbone=dict(type='afno_mm.MiT', embed_dims=WIDTHS, num_layers=[1, 1, 1, 1],
-                      num_heads=[1, 2, 5, 8], mixer=AFNO, **backbone),
-        decode_head=dict(type='SegformerHead', in_channels=WIDTHS, in_index=[0, 1, 2, 3],
-                         channels=16, num_classes=19, norm_cfg=dict(type='BN')),
-        train_cfg=dict(), test_cfg=dict(mode='whole'))
+        data_preprocessor=dict(
+            type='SegDataPreProcessor',
+            size=(64, 64),
+            mean=[0.0] * 3,
+            std=[1.0] * 3,
+            seg_pad_val=255,
+        ),
+        backbone=dict(
+            type='afno_mm.MiT',
+            embed_dims=WIDTHS,
+            num_layers=[1, 1, 1, 1],
+            num_heads=[1, 2, 5, 8],
+            mixer=AFNO,
+            **backbone,
+        ),
+        decode_head=dict(
+            type='SegformerHead',
+            in_channels=WIDTHS,
+            in_index=[0, 1, 2, 3],
+            channels=16,
+            num_classes=19,
+            norm_cfg=dict(type='BN'),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MMSEG_MODELS.build(cfg)
 
@@ -96,11 +122,22 @@ def test_segmentor_trains(amp, with_cp):
 def test_classifier_takes_the_tuple():
     cfg = ConfigDict(
         type='ImageClassifier',
-        backbone=dict(type='afno_mm.MiT', embed_dims=WIDTHS, num_layers=[1, 1, 1, 1],
-                      num_heads=[1, 2, 5, 8], mixer=AFNO, out_indices=(3,)),
+        backbone=dict(
+            type='afno_mm.MiT',
+            embed_dims=WIDTHS,
+            num_layers=[1, 1, 1, 1],
+            num_heads=[1, 2, 5, 8],
+            mixer=AFNO,
+            out_indices=(3,),
+        ),
         neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=10, in_channels=WIDTHS[-1],
-                  loss=dict(type='CrossEntropyLoss')))
+        head=dict(
+            type='LinearClsHead',
+            num_classes=10,
+            in_channels=WIDTHS[-1],
+            loss=dict(type='CrossEntropyLoss'),
+        ),
+    )
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MMPRETRAIN_MODELS.build(cfg)
     assert model(torch.randn(2, 3, 64, 64), mode='tensor').shape == (2, 10)
@@ -116,8 +153,9 @@ def same_as(state):
     return lambda model: all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
 
 
-@pytest.mark.parametrize('prefix, wrapped', [
-    ('backbone.', True), ('module.backbone.', True), ('', True), ('', False)])
+@pytest.mark.parametrize(
+    'prefix, wrapped', [('backbone.', True), ('module.backbone.', True), ('', True), ('', False)]
+)
 def test_pretrained_weights_of_a_classifier_or_a_backbone(tmp_path, prefix, wrapped):
     source = make().state_dict()
     state = {prefix + k: v for k, v in source.items()} | {'head.fc.weight': torch.zeros(3)}
@@ -156,9 +194,13 @@ def test_weights_that_hardly_fit_are_refused(tmp_path):
         make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
 
 
-@pytest.mark.parametrize('folder, maker', [
-    ('mit_afno_b0_images', 'train.py configs/mit_afno_b0_images.py     makes them'),
-    ('other', 'None     trains')])
+@pytest.mark.parametrize(
+    'folder, maker',
+    [
+        ('mit_afno_b0_images', 'train.py configs/mit_afno_b0_images.py     makes them'),
+        ('other', 'None     trains'),
+    ],
+)
 def test_missing_weights_say_what_makes_them(folder, maker, tmp_path, monkeypatch):
     (tmp_path / 'configs').mkdir()
     (tmp_path / 'configs/mit_afno_b0_images.py').touch()

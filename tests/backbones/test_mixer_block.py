@@ -1,11 +1,11 @@
 """Mixers in the blocks of all five backbones: their place, what they are told, what is refused."""
+
 import copy
 
 import pytest
 import torch
-from five import BACKBONES, blocks_of, initialised
-
 from afno_mm.backbones import MiT, SegViT, ViT
+from five import BACKBONES, blocks_of, initialised
 
 AFNO = dict(type='AFNO', num_blocks=4)
 IMAGE = (2, 3, 64, 96)
@@ -15,8 +15,11 @@ def by_hand(block, x, hw_shape, skip):
     """A block in evaluation, from its parts."""
     grid = block.norm1(x).reshape(len(x), *hw_shape, -1)
     mixed = block.attn(grid).reshape(x.shape)
-    if hasattr(block.ffn, 'gamma2') and not isinstance(block.ffn.gamma2, torch.nn.Identity) \
-            and skip == 'double':
+    if (
+        hasattr(block.ffn, 'gamma2')
+        and not isinstance(block.ffn.gamma2, torch.nn.Identity)
+        and skip == 'double'
+    ):
         mixed = 0.5 * mixed  # layer scale as five.py sets it
     x, identity = (x + mixed,) * 2 if skip == 'double' else (mixed, x)
     arguments = (hw_shape,) if type(block).__name__ == 'MiTBlock' else ()
@@ -39,12 +42,19 @@ def test_drop_path_of_a_mixer_is_that_of_upstream_s_attention(name):
     backbone = BACKBONES[name]
 
     def rates(blocks, of):
-        return [[m.drop_prob for m in of(block).modules() if hasattr(m, 'drop_prob')]
-                for stage in blocks for block in stage]
+        return [
+            [m.drop_prob for m in of(block).modules() if hasattr(m, 'drop_prob')]
+            for stage in blocks
+            for block in stage
+        ]
+
     settings = dict(drop_path_rate=0.4)
     stock = backbone.ours(**dict(backbone.settings, **settings))
-    mixing = backbone.mixing(AFNO, **settings) if name != 'MiT' else backbone.ours(
-        **dict(backbone.settings, **settings), mixer=AFNO)
+    mixing = (
+        backbone.mixing(AFNO, **settings)
+        if name != 'MiT'
+        else backbone.ours(**dict(backbone.settings, **settings), mixer=AFNO)
+    )
     found = rates(blocks_of(mixing), lambda block: block.after_mixing)
     assert found == rates(blocks_of(stock), lambda block: block.attn)
     # MMSegmentation's ViT has none in its attention.
@@ -77,31 +87,52 @@ def test_a_model_is_saved_and_loaded_whole(name, tmp_path):
         same_features(torch.load(tmp_path / 'model.pth', weights_only=False), model)
 
 
-@pytest.mark.parametrize('name, frozen', [
-    ('Swin', dict(frozen_stages=1)), ('SegSwin', dict(frozen_stages=1)),
-    ('ViT', dict(frozen_stages=2)), ('SegViT', dict(frozen_exclude=['pos_embed']))])
+@pytest.mark.parametrize(
+    'name, frozen',
+    [
+        ('Swin', dict(frozen_stages=1)),
+        ('SegSwin', dict(frozen_stages=1)),
+        ('ViT', dict(frozen_stages=2)),
+        ('SegViT', dict(frozen_exclude=['pos_embed'])),
+    ],
+)
 def test_frozen_blocks_have_frozen_mixers(name, frozen):
     model = BACKBONES[name].mixing(AFNO, **frozen).train()
     assert not any(p.requires_grad for p in blocks_of(model)[0][0].parameters())
 
 
-@pytest.mark.parametrize('name, grids', [
-    ('MiT', [56, 28, 14, 7]), ('Swin', [56, 28, 14, 7]), ('SegSwin', [56, 28, 14, 7]),
-    ('ViT', [8, 8]), ('SegViT', [8, 8])])
+@pytest.mark.parametrize(
+    'name, grids',
+    [
+        ('MiT', [56, 28, 14, 7]),
+        ('Swin', [56, 28, 14, 7]),
+        ('SegSwin', [56, 28, 14, 7]),
+        ('ViT', [8, 8]),
+        ('SegViT', [8, 8]),
+    ],
+)
 def test_a_mixer_is_told_what_the_backbone_knows(name, grids):
     model = BACKBONES[name].mixing(dict(type='GFN'))
     assert [stage[0].attn.complex_weight.shape[0] for stage in blocks_of(model)] == grids
-    heads = [stage[0].attn.num_heads for stage in
-             blocks_of(BACKBONES[name].mixing(dict(type='LS')))]
-    assert heads == (BACKBONES[name].settings.get('num_heads')
-                     if name in ('MiT', 'SegSwin') else [1, 2, 2, 4] if name == 'Swin' else [2, 2])
+    heads = [
+        stage[0].attn.num_heads for stage in blocks_of(BACKBONES[name].mixing(dict(type='LS')))
+    ]
+    assert heads == (
+        BACKBONES[name].settings.get('num_heads')
+        if name in ('MiT', 'SegSwin')
+        else [1, 2, 2, 4]
+        if name == 'Swin'
+        else [2, 2]
+    )
 
 
 def test_grids_of_odd_sizes_are_rounded_up():
     """As patch embedding and merging do."""
-    for name, settings in (('MiT', dict(pretrain_img_size=(225, 224))),
-                           ('SegSwin', dict(pretrain_img_size=(225, 224))),
-                           ('Swin', dict(img_size=(225, 224)))):
+    for name, settings in (
+        ('MiT', dict(pretrain_img_size=(225, 224))),
+        ('SegSwin', dict(pretrain_img_size=(225, 224))),
+        ('Swin', dict(img_size=(225, 224))),
+    ):
         backbone = BACKBONES[name]
         model = backbone.ours(**dict(backbone.settings, **settings), mixer=dict(type='GFN'))
         grids = [tuple(map_.shape[2:]) for map_ in model(torch.randn(1, 3, 225, 224))]
@@ -109,8 +140,13 @@ def test_grids_of_odd_sizes_are_rounded_up():
 
 
 def test_heads_need_not_divide_the_width_of_a_mixer_without_heads():
-    assert SegViT(embed_dims=25, num_heads=2, num_layers=1, with_cls_token=False,
-                  mixer=dict(type='AFNO', num_blocks=5))
+    assert SegViT(
+        embed_dims=25,
+        num_heads=2,
+        num_layers=1,
+        with_cls_token=False,
+        mixer=dict(type='AFNO', num_blocks=5),
+    )
 
 
 def test_esa_has_the_epsilon_of_its_backbone_s_norms():
@@ -130,7 +166,7 @@ def test_a_mixture_of_stages(name):
     stages = len(blocks_of(BACKBONES[name].stock()))
     model = BACKBONES[name].mixing([AFNO] * (stages // 2) + [None] * (stages - stages // 2))
     kinds = [type(stage[0].attn).__name__ for stage in blocks_of(model)]
-    assert kinds[:stages // 2] == ['AFNO'] * (stages // 2)
+    assert kinds[: stages // 2] == ['AFNO'] * (stages // 2)
     assert 'Multihead' in kinds[-1] or 'Window' in kinds[-1]
     assert all(y.isfinite().all() for y in model(torch.randn(IMAGE)))
 
@@ -149,7 +185,7 @@ def test_esa_is_stock_segformer_through_sdpa():
     assert list(ours.state_dict()) == list(stock.state_dict())
 
 
-@pytest.mark.parametrize('name, scale', [('ViT', 0.), ('ViT', 0.5), ('SegViT', None)])
+@pytest.mark.parametrize('name, scale', [('ViT', 0.0), ('ViT', 0.5), ('SegViT', None)])
 def test_sa_is_stock_vit_class_token_included(name, scale):
     more = {} if scale is None else dict(layer_scale_init_value=scale)
     backbone = BACKBONES[name]._replace(settings=dict(BACKBONES[name].settings, **more))
@@ -164,8 +200,9 @@ def test_sa_is_stock_vit_class_token_included(name, scale):
 def test_class_tokens_are_refused_at_build(name, mixer):
     backbone = BACKBONES[name]
     with pytest.raises(ValueError, match=f'{mixer} .*class token: set with_cls_token=False'):
-        backbone.ours(**backbone.settings, mixer=dict(type=mixer, num_heads=2)
-                      if mixer == 'LS' else AFNO)
+        backbone.ours(
+            **backbone.settings, mixer=dict(type=mixer, num_heads=2) if mixer == 'LS' else AFNO
+        )
 
 
 def test_dropped_tokens_are_refused():
@@ -176,7 +213,6 @@ def test_dropped_tokens_are_refused():
 
 
 class Transposing(torch.nn.Module):
-
     def __init__(self, embed_dims):
         super().__init__()
 
@@ -189,11 +225,14 @@ def test_a_mixer_of_the_wrong_shape_is_named():
         BACKBONES['MiT'].mixing(dict(type=Transposing))(torch.randn(IMAGE))
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(attn_drop_rate=0.1, mixer=AFNO), 'attn_drop_rate=0.1 has no effect'),
-    (dict(skip='single'), "skip='single' has no effect without a mixer"),
-    (dict(skip='triple', mixer=AFNO), "skip must be one of .*'triple'"),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(attn_drop_rate=0.1, mixer=AFNO), 'attn_drop_rate=0.1 has no effect'),
+        (dict(skip='single'), "skip='single' has no effect without a mixer"),
+        (dict(skip='triple', mixer=AFNO), "skip must be one of .*'triple'"),
+    ],
+)
 def test_settings_without_effect_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         MiT(**BACKBONES['MiT'].settings, **settings)
@@ -206,7 +245,7 @@ def test_attention_dropout_reaches_mixers_that_have_it():
 
 def test_checkpointing_gives_the_same_gradients_after_another_grid():
     """Blocks are recomputed on their own grid, not on that of a later image."""
-    settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.)
+    settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.0)
     gradients, saved = [], []
     for with_cp in (False, True):
         torch.manual_seed(0)

@@ -1,10 +1,10 @@
 """Without a mixer every backbone is upstream's: values, keys, outputs, old and new checkpoints."""
+
 import pytest
 import torch
+from afno_mm.backbones import MiT
 from five import BACKBONES, initialised
 from mmseg.models.backbones import MixVisionTransformer
-
-from afno_mm.backbones import MiT
 
 B3 = dict(embed_dims=64, num_layers=[3, 4, 18, 3], num_heads=[1, 2, 5, 8], drop_path_rate=0.1)
 CASES = {name: (b.ours, b.upstream, b.settings) for name, b in BACKBONES.items()}
@@ -55,8 +55,10 @@ def test_swin_converts_old_checkpoints_as_upstream():
     backbone = BACKBONES['Swin']
     settings = dict(backbone.settings, out_indices=(3,))
     upstream = backbone.upstream(**settings)
-    old = {k.replace('norm3.', 'norm.'): torch.randn_like(v) if v.is_floating_point() else v
-           for k, v in upstream.state_dict().items()}
+    old = {
+        k.replace('norm3.', 'norm.'): torch.randn_like(v) if v.is_floating_point() else v
+        for k, v in upstream.state_dict().items()
+    }
     old['stages.1.blocks.1.attn.attn_mask'] = torch.zeros(4)
     ours = backbone.ours(**settings)
     for model in (ours, upstream):
@@ -67,11 +69,15 @@ def test_swin_converts_old_checkpoints_as_upstream():
     ours.load_state_dict(ours.state_dict())
 
 
-@pytest.mark.parametrize('name, of, to', [
-    ('Swin', dict(window_size=7), dict(window_size=4)),
-    ('SegSwin', dict(window_size=7), dict(window_size=4)),
-    ('ViT', dict(img_size=64), dict(img_size=96)),
-    ('SegViT', dict(img_size=64), dict(img_size=(96, 64)))])
+@pytest.mark.parametrize(
+    'name, of, to',
+    [
+        ('Swin', dict(window_size=7), dict(window_size=4)),
+        ('SegSwin', dict(window_size=7), dict(window_size=4)),
+        ('ViT', dict(img_size=64), dict(img_size=96)),
+        ('SegViT', dict(img_size=64), dict(img_size=(96, 64))),
+    ],
+)
 def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_path):
     ours = BACKBONES[name]
     # MMPretrain's own resizing fails with SciPy >= 1.14; the models have the same keys.
@@ -81,10 +87,15 @@ def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_pat
     # MMSegmentation's cannot have the index of another window in the file.
     torch.save({k: v for k, v in source.state_dict().items() if 'index' not in k}, path)
     init_cfg = dict(type='Pretrained', checkpoint=path)
-    models = [initialised(cls(**dict(settings, **to), init_cfg=init_cfg)) for cls, settings in (
-        (ours.ours, ours.settings), (theirs.upstream, theirs.settings))]
-    resized = [key for key, value in models[1].state_dict().items()
-               if value.shape != source.state_dict()[key].shape and value.is_floating_point()]
+    models = [
+        initialised(cls(**dict(settings, **to), init_cfg=init_cfg))
+        for cls, settings in ((ours.ours, ours.settings), (theirs.upstream, theirs.settings))
+    ]
+    resized = [
+        key
+        for key, value in models[1].state_dict().items()
+        if value.shape != source.state_dict()[key].shape and value.is_floating_point()
+    ]
     assert resized
     for key, value in models[1].state_dict().items():
         torch.testing.assert_close(models[0].state_dict()[key], value, msg=key)
@@ -98,10 +109,11 @@ def test_position_embeddings_with_and_without_class_token(name, class_token, siz
     """Those of the patches go where they belong, whatever the other model has in front of them."""
     vit = BACKBONES['ViT']
     source = initialised(vit.ours(**dict(vit.settings, with_cls_token=class_token)))
-    target = BACKBONES[name].ours(**dict(
-        BACKBONES[name].settings, img_size=size, with_cls_token=False))
+    target = BACKBONES[name].ours(
+        **dict(BACKBONES[name].settings, img_size=size, with_cls_token=False)
+    )
     target.load_state_dict(source.state_dict(), strict=False)
-    saved, loaded = source.pos_embed[:, -64:], target.pos_embed[:, -(size // 8)**2:]
+    saved, loaded = source.pos_embed[:, -64:], target.pos_embed[:, -((size // 8) ** 2) :]
     if size == 64:
         assert torch.equal(saved, loaded)
     else:

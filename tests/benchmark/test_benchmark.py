@@ -1,4 +1,5 @@
 """The suites at small sizes, with and without public layers. No time is asserted."""
+
 import json
 import sys
 from pathlib import Path
@@ -6,10 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
-
 from afno_mm.benchmark import Settings, limits, run_suites, show, write
 from afno_mm.ops import PATHS
+from torch import nn
 
 PHYSICSNEMO = 'physicsnemo.models.afno.afno'
 NEURALOP = 'neuralop.layers.spectral_convolution'
@@ -18,13 +18,14 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 
 class StandIn(nn.Module):
     """The public layer's parameters and function, written as complex products."""
+
     bound = 1
 
     def __init__(self, width, blocks, sparsity_threshold):
         super().__init__()
         b = width // blocks
         self.blocks, self.threshold = blocks, sparsity_threshold
-        for name, shape in dict(w1=(b, b), b1=(b, ), w2=(b, b), b2=(b, )).items():
+        for name, shape in dict(w1=(b, b), b1=(b,), w2=(b, b), b2=(b,)).items():
             self.register_parameter(name, nn.Parameter(torch.randn(2, blocks, *shape)))
 
     def forward(self, x):
@@ -49,8 +50,9 @@ def small(monkeypatch):
 
 
 def settings(**options):
-    return Settings(**{**dict(repeats=2, threads=1, least=0, variant='b0', configs=str(CONFIGS)),
-                       **options})
+    return Settings(
+        **{**dict(repeats=2, threads=1, least=0, variant='b0', configs=str(CONFIGS)), **options}
+    )
 
 
 def names(case):
@@ -59,12 +61,24 @@ def names(case):
 
 def test_stages_time_every_path_beside_the_public_layer(tmp_path):
     reports = []
-    results = run_suites(['stages'], settings(shapes=['8x8x12/2', '9x8x12/3']),
-                         lambda results: reports.append(len(results['cases'])))
+    results = run_suites(
+        ['stages'],
+        settings(shapes=['8x8x12/2', '9x8x12/3']),
+        lambda results: reports.append(len(results['cases'])),
+    )
     assert reports == [1, 2]
     for case in results['cases']:
-        assert {'physicsnemo AFNO2DLayer', 'AFNO reference', 'AFNO-25% reference', 'GFN', 'FNO',
-                'LS', 'ESA', 'SA', 'mmseg EfficientMultiheadAttention'} <= set(names(case))
+        assert {
+            'physicsnemo AFNO2DLayer',
+            'AFNO reference',
+            'AFNO-25% reference',
+            'GFN',
+            'FNO',
+            'LS',
+            'ESA',
+            'SA',
+            'mmseg EfficientMultiheadAttention',
+        } <= set(names(case))
         for path in PATHS:
             assert (f'AFNO {path}' in names(case)) != (f'AFNO {path}' in case['left_out'])
         assert sum(row['chosen'] for row in case['rows']) == 2  # of all modes and of 25 %
@@ -88,7 +102,7 @@ def test_stages_time_every_path_beside_the_public_layer(tmp_path):
 def test_without_the_public_layer_its_command_is_told_and_the_rest_runs(monkeypatch):
     monkeypatch.setitem(sys.modules, PHYSICSNEMO, None)
     results = run_suites(['stages'], settings(shapes=['8x8x8/2']))
-    case, = results['cases']
+    (case,) = results['cases']
     assert 'pip install nvidia-physicsnemo' in case['left_out']['physicsnemo AFNO2DLayer']
     assert 'AFNO reference' in names(case)
     text = show(results)
@@ -99,15 +113,16 @@ def test_a_public_layer_that_fails_to_import_is_as_good_as_missing(monkeypatch):
     class Broken:
         def __getattr__(self, name):
             raise RuntimeError('no such operator')
+
     monkeypatch.setitem(sys.modules, PHYSICSNEMO, Broken())
-    case, = run_suites(['stages'], settings(shapes=['8x8x8/2'], only=['AFNO'])) ['cases']
+    (case,) = run_suites(['stages'], settings(shapes=['8x8x8/2'], only=['AFNO']))['cases']
     assert 'RuntimeError: no such operator' in case['left_out']['physicsnemo AFNO2DLayer']
 
 
 def test_another_function_is_not_timed(monkeypatch):
     monkeypatch.setitem(sys.modules, PHYSICSNEMO, SimpleNamespace(AFNO2DLayer=OtherFunction))
     results = run_suites(['stages'], settings(shapes=['8x8x8/2'], only=['AFNO']))
-    case, = results['cases']
+    (case,) = results['cases']
     assert 'AFNO reference' not in names(case) and 'AFNO-25% reference' in names(case)
     assert 'computes something else' in case['left_out']['AFNO reference']
     assert 'MORE THAN' in show(results)
@@ -115,7 +130,7 @@ def test_another_function_is_not_timed(monkeypatch):
 
 def test_on_wide_grids_the_public_layer_is_not_the_judge(monkeypatch):
     monkeypatch.setitem(sys.modules, PHYSICSNEMO, SimpleNamespace(AFNO2DLayer=OtherFunction))
-    case, = run_suites(['stages'], settings(shapes=['4x16x8/2'], only=['AFNO']))['cases']
+    (case,) = run_suites(['stages'], settings(shapes=['4x16x8/2'], only=['AFNO']))['cases']
     assert 'AFNO reference' in names(case) and 'wider than high' in case['notes']
 
 
@@ -125,8 +140,9 @@ def test_what_fails_is_left_out_and_the_rest_is_timed(monkeypatch):
             if x.requires_grad and torch.is_grad_enabled():
                 raise RuntimeError('out of something')
             return super().forward(x)
+
     monkeypatch.setitem(sys.modules, PHYSICSNEMO, SimpleNamespace(AFNO2DLayer=Fails))
-    case, = run_suites(['stages'], settings(shapes=['8x8x8/2'], only=['AFNO']))['cases']
+    (case,) = run_suites(['stages'], settings(shapes=['8x8x8/2'], only=['AFNO']))['cases']
     assert case['left_out']['physicsnemo AFNO2DLayer'] == 'RuntimeError: out of something'
     assert 'AFNO reference' in names(case)
 
@@ -138,10 +154,16 @@ def test_growth_of_two_sizes():
 
 
 def test_all_mixers_of_a_mit_at_their_own_widths():
-    case, = run_suites(['mit'], settings(shapes=['64x64']))['cases']
+    (case,) = run_suites(['mit'], settings(shapes=['64x64']))['cases']
     rows = {row['name']: row for row in case['rows']}
-    assert {'physicsnemo AFNO2DLayer', 'AFNO reference', 'AFNO-25% reference', 'GFN', 'ESA',
-            'mmseg EfficientMultiheadAttention'} <= set(rows)
+    assert {
+        'physicsnemo AFNO2DLayer',
+        'AFNO reference',
+        'AFNO-25% reference',
+        'GFN',
+        'ESA',
+        'mmseg EfficientMultiheadAttention',
+    } <= set(rows)
     # Two layers in each stage, 16x16 to 2x2 tokens, of the widths in the configs.
     assert rows['ESA']['input_bytes'] == 4 * 2 * (256 * 32 + 64 * 64 + 16 * 160 + 4 * 256)
     assert rows['AFNO reference']['input_bytes'] > rows['ESA']['input_bytes']
@@ -149,30 +171,41 @@ def test_all_mixers_of_a_mit_at_their_own_widths():
 
 
 def test_whole_models_with_each_mixer():
-    case, = run_suites(['model'], settings(shapes=['64x64'], repeats=1, only=[
-        'physicsnemo', 'AFNO reference', 'ESA', 'mmseg']))['cases']
-    assert {'physicsnemo AFNO2DLayer', 'physicsnemo AFNO2DLayer, all else ours', 'ESA',
-            'mmseg EfficientMultiheadAttention'} <= set(names(case))
+    (case,) = run_suites(
+        ['model'],
+        settings(
+            shapes=['64x64'], repeats=1, only=['physicsnemo', 'AFNO reference', 'ESA', 'mmseg']
+        ),
+    )['cases']
+    assert {
+        'physicsnemo AFNO2DLayer',
+        'physicsnemo AFNO2DLayer, all else ours',
+        'ESA',
+        'mmseg EfficientMultiheadAttention',
+    } <= set(names(case))
     assert case['left_out']['GFN'] == '--only does not name it'
 
 
 def test_bfloat16_keeps_the_public_layer_without_autocast_too():
-    case, = run_suites(['stages'], settings(
-        shapes=['8x8x8/2'], only=['AFNO'], dtype='bf16', repeats=1))['cases']
+    (case,) = run_suites(
+        ['stages'], settings(shapes=['8x8x8/2'], only=['AFNO'], dtype='bf16', repeats=1)
+    )['cases']
     assert 'physicsnemo AFNO2DLayer fp32' in names(case)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(dtype='tf32'), 'tf32 is for GPUs'), (dict(dtype='fp16'), "got 'fp16'"),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [(dict(dtype='tf32'), 'tf32 is for GPUs'), (dict(dtype='fp16'), "got 'fp16'")],
+)
 def test_settings_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         settings(**options)
 
 
 def test_inpainting_models_reconstruct_and_train():
-    case, = run_suites(['inpainting'], settings(
-        shapes=['32x24'], repeats=1, only=['GFN', 'AFNO']))['cases']
+    (case,) = run_suites(
+        ['inpainting'], settings(shapes=['32x24'], repeats=1, only=['GFN', 'AFNO'])
+    )['cases']
     assert [row['name'] for row in case['rows']] == ['GFN', 'AFNO']
     assert set(case['left_out']) == {'SA', 'LS'} and case['tokens'] == 8 * 6
     for row in case['rows']:

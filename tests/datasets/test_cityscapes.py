@@ -1,4 +1,5 @@
 """Planted dataset faults stop before step 0 and say what mends them."""
+
 import shutil
 
 import numpy as np
@@ -28,8 +29,12 @@ def root(tmp_path):
 
 
 def build(root, **settings):
-    cfg = dict(type='afno_mm.CityscapesDataset', data_root=str(root), pipeline=[],
-               data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'))
+    cfg = dict(
+        type='afno_mm.CityscapesDataset',
+        data_root=str(root),
+        pipeline=[],
+        data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
+    )
     return DATASETS.build(cfg | settings)
 
 
@@ -44,8 +49,13 @@ def test_a_good_tree_loads(root):
 def test_missing_root_names_layout_variable_and_commands(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         build(tmp_path / 'nowhere')
-    for text in ('nowhere/leftImg8bit/train', 'gtFine/{train,val}/<city>', 'csDownload',
-                 'CITYSCAPES_DATASET', 'tools/make_scenes.py'):
+    for text in (
+        'nowhere/leftImg8bit/train',
+        'gtFine/{train,val}/<city>',
+        'csDownload',
+        'CITYSCAPES_DATASET',
+        'tools/make_scenes.py',
+    ):
         assert text in str(error.value)
 
 
@@ -59,9 +69,12 @@ def test_empty_tree(root):
 def test_unconverted_labels_name_the_converter(root):
     for number in range(3):
         label(root, number).rename(str(label(root, number)).replace('TrainIds', 'Ids'))
-    with pytest.raises(FileNotFoundError, match=(
-            f'3 of 3 images have no label(.|\n)*'
-            f'CITYSCAPES_DATASET={root} csCreateTrainIdLabelImgs')):
+    with pytest.raises(
+        FileNotFoundError,
+        match=(
+            f'3 of 3 images have no label(.|\n)*CITYSCAPES_DATASET={root} csCreateTrainIdLabelImgs'
+        ),
+    ):
         build(root)
 
 
@@ -74,8 +87,9 @@ def test_one_missing_label_is_listed(root):
 def test_misnamed_label_is_listed_beside_its_image(root):
     misnamed = label(root, 2).with_name('bern_000009_000019_gtFine_labelTrainIds.png')
     label(root, 2).rename(misnamed)
-    with pytest.raises(FileNotFoundError, match=(
-            f'Missing: {label(root, 2)}\n1 labels have no image.*{misnamed}')):
+    with pytest.raises(
+        FileNotFoundError, match=(f'Missing: {label(root, 2)}\n1 labels have no image.*{misnamed}')
+    ):
         build(root)
 
 

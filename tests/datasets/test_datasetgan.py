@@ -1,12 +1,12 @@
 """The few-shot sets: their classes, and planted faults that stop before step 0."""
+
 import shutil
 
 import numpy as np
 import pytest
+from afno_mm.datasets.datasetgan import ADE_CAR, CAR, CAR_TO_ADE, SETS
 from mmseg.registry import DATASETS
 from PIL import Image
-
-from afno_mm.datasets.datasetgan import ADE_CAR, CAR, CAR_TO_ADE, SETS
 
 
 @pytest.fixture
@@ -14,8 +14,10 @@ def root(tmp_path):
     """A set of three 8x8 faces."""
     rng = np.random.default_rng(0)
     for name in range(3):
-        for kind, picture in (('images', rng.integers(0, 255, (8, 8, 3))),
-                              ('labels', rng.choice([0, 33, 255], (8, 8)))):
+        for kind, picture in (
+            ('images', rng.integers(0, 255, (8, 8, 3))),
+            ('labels', rng.choice([0, 33, 255], (8, 8))),
+        ):
             path = tmp_path / f'parts/faces/{kind}/train/{name}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture.astype(np.uint8)).save(path)
@@ -23,20 +25,27 @@ def root(tmp_path):
 
 
 def build(root, kind='FacesDataset'):
-    return DATASETS.build(dict(
-        type=f'afno_mm.{kind}', data_root=str(root), pipeline=[dict(type='mmseg.LoadAnnotations')],
-        data_prefix=dict(img_path='images/train', seg_map_path='labels/train')))
+    return DATASETS.build(
+        dict(
+            type=f'afno_mm.{kind}',
+            data_root=str(root),
+            pipeline=[dict(type='mmseg.LoadAnnotations')],
+            data_prefix=dict(img_path='images/train', seg_map_path='labels/train'),
+        )
+    )
 
 
 def test_a_good_tree_loads(root):
     dataset = build(root)
     assert len(dataset) == 3
     np.testing.assert_array_equal(
-        dataset[1]['gt_seg_map'], np.array(Image.open(root / 'labels/train/1.png')))
+        dataset[1]['gt_seg_map'], np.array(Image.open(root / 'labels/train/1.png'))
+    )
 
 
-@pytest.mark.parametrize('name, classes', [('faces', 34), ('cars', 20), ('ade_cars', 12),
-                                           ('cats', 16)])
+@pytest.mark.parametrize(
+    'name, classes', [('faces', 34), ('cars', 20), ('ade_cars', 12), ('cats', 16)]
+)
 def test_every_class_has_a_name_and_a_colour_of_its_own(name, classes):
     meta = SETS[name][0].METAINFO
     assert len(set(meta['classes'])) == len(set(meta['palette'])) == classes
@@ -54,16 +63,22 @@ def test_merged_car_parts_keep_their_meaning():
 def test_missing_root_names_layout_and_commands(root):
     with pytest.raises(FileNotFoundError) as error:
         build(root.parent / 'dogs')
-    for text in ('parts/dogs/images/train', 'labels/{train,val}/<name>.png',
-                 f'convert_datasetgan.py RELEASE {root.parent} ', f'make_parts.py {root.parent} '):
+    for text in (
+        'parts/dogs/images/train',
+        'labels/{train,val}/<name>.png',
+        f'convert_datasetgan.py RELEASE {root.parent} ',
+        f'make_parts.py {root.parent} ',
+    ):
         assert text in str(error.value)
 
 
 def test_missing_and_misnamed_labels_are_listed(root):
     label = root / 'labels/train/1.png'
     label.rename(label.with_name('one.png'))
-    with pytest.raises(FileNotFoundError, match=(
-            rf'1 of 3 images have no label(.|\n)*{label}(.|\n)*one.png(.|\n)*rm -r {root}')):
+    with pytest.raises(
+        FileNotFoundError,
+        match=(rf'1 of 3 images have no label(.|\n)*{label}(.|\n)*one.png(.|\n)*rm -r {root}'),
+    ):
         build(root)
 
 
@@ -97,6 +112,17 @@ def test_truncated_file_is_named(root, kind, size):
 
 def test_images_without_labels_can_be_predicted(root):
     shutil.rmtree(root / 'labels')
-    assert len(DATASETS.build(dict(
-        type='afno_mm.FacesDataset', data_root=str(root), test_mode=True, pipeline=[],
-        data_prefix=dict(img_path='images/train')))) == 3
+    assert (
+        len(
+            DATASETS.build(
+                dict(
+                    type='afno_mm.FacesDataset',
+                    data_root=str(root),
+                    test_mode=True,
+                    pipeline=[],
+                    data_prefix=dict(img_path='images/train'),
+                )
+            )
+        )
+        == 3
+    )

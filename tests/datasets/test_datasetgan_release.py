@@ -1,11 +1,11 @@
 """The converter on a small tree in the layout of DatasetGAN's release."""
+
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
-from PIL import Image
-
 from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from afno_mm.datasets.datasetgan_release import FOLDERS, convert, read_mask
+from mmseg.registry import DATASETS
+from PIL import Image
 
 SIZES = dict(faces=(32, 32), cars=(24, 32), cats=(16, 16))
 
@@ -17,7 +17,7 @@ def masks_and_images(folder, name, count, mask_name, suffix):
     last = len(SETS[name][0].METAINFO['classes']) - 1
     for number in range(count):
         mask = np.full((height, width), number % last, np.int64)
-        mask[height // 2:] = last
+        mask[height // 2 :] = last
         np.save(folder / mask_name.format(number), mask)
         # As bright as the class, so that a wrong pair would show.
         grey = np.repeat(4 * mask.astype(np.uint8)[..., None], 3, 2)
@@ -29,8 +29,13 @@ def release(tmp_path):
     annotation = tmp_path / 'release/annotation'
     for name in SIZES:
         train, val = FOLDERS[name]
-        masks_and_images(annotation / 'training_data' / train, name, SETS[name][1] + 2,
-                         'image_mask{}.npy', '.jpg')
+        masks_and_images(
+            annotation / 'training_data' / train,
+            name,
+            SETS[name][1] + 2,
+            'image_mask{}.npy',
+            '.jpg',
+        )
         masks_and_images(annotation / 'testing_data' / val, name, 11, 'mask_{}.npy', '.png')
     np.save(annotation / 'training_data/face_processed/latent_3.npy', np.zeros(4))
     return tmp_path / 'release'
@@ -46,9 +51,13 @@ def test_all_sets_are_converted_and_load(release, tmp_path):
     assert 'faces train: 16 of 18 images' in lines[0] and '20 classes merged to 12' in lines[-3]
     for name, (dataset, num_train) in SETS.items():
         for split, count in (('train', num_train), ('val', 11)):
-            built = DATASETS.build(dict(
-                type=f'afno_mm.{dataset.__name__}', data_root=str(tmp_path / 'out' / name),
-                data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}')))
+            built = DATASETS.build(
+                dict(
+                    type=f'afno_mm.{dataset.__name__}',
+                    data_root=str(tmp_path / 'out' / name),
+                    data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}'),
+                )
+            )
             assert len(built) == count
 
 
@@ -60,7 +69,7 @@ def test_pairs_follow_numbers_not_their_spelling(split, release, tmp_path):
         label = converted(tmp_path / 'out', 'cats', split, 'labels', number)
         assert label.shape == (16, 16) and set(label[0]) == {number} and set(label[-1]) == {15}
         image = converted(tmp_path / 'out', 'cats', split, 'images', number)
-        np.testing.assert_allclose(image[..., 0], 4. * label, atol=6)
+        np.testing.assert_allclose(image[..., 0], 4.0 * label, atol=6)
 
 
 def test_labels_keep_their_values_when_resized(release, tmp_path):
@@ -90,7 +99,11 @@ def test_specks_of_the_training_masks_are_dropped(release, tmp_path):
     lines = list(convert(release, tmp_path / 'out', None))
     assert '1 parts below 30 pixels dropped' in lines[-2]
     assert set(np.unique(converted(tmp_path / 'out', 'cats', 'train', 'labels', 4))) == {
-        0, 4, 12, 15}
+        0,
+        4,
+        12,
+        15,
+    }
     assert 11 in converted(tmp_path / 'out', 'cats', 'val', 'labels', 4)
 
 
@@ -118,16 +131,37 @@ def fault(release, name, action):
     return path
 
 
-@pytest.mark.parametrize('name, action, error, message', [
-    ('image_mask3.npy', lambda p: p.unlink(), FileNotFoundError, 'no partner.*image_3.jpg'),
-    ('image_3.png', lambda p: Image.new('RGB', (32, 32)).save(p), ValueError, 'the same number'),
-    ('image_mask3.npy', lambda p: np.save(p, np.full((32, 32), 34)), ValueError,
-     r'image_mask3.npy holds the values \[34\]; wanted are the class ids 0..33'),
-    ('image_mask3.npy', lambda p: np.save(p, np.full((32, 32), .5)), ValueError, r'\[0.5\]'),
-    ('image_mask3.npy', lambda p: np.save(p, np.eye(3)[None] * np.ones((32, 3, 3))), ValueError,
-     r'shape \(32, 3, 3\); wanted is \(H, W\)'),
-    ('image_3.jpg', lambda p: Image.new('RGB', (32, 24)).save(p), ValueError, 'equal proportions'),
-])
+@pytest.mark.parametrize(
+    'name, action, error, message',
+    [
+        ('image_mask3.npy', lambda p: p.unlink(), FileNotFoundError, 'no partner.*image_3.jpg'),
+        (
+            'image_3.png',
+            lambda p: Image.new('RGB', (32, 32)).save(p),
+            ValueError,
+            'the same number',
+        ),
+        (
+            'image_mask3.npy',
+            lambda p: np.save(p, np.full((32, 32), 34)),
+            ValueError,
+            r'image_mask3.npy holds the values \[34\]; wanted are the class ids 0..33',
+        ),
+        ('image_mask3.npy', lambda p: np.save(p, np.full((32, 32), 0.5)), ValueError, r'\[0.5\]'),
+        (
+            'image_mask3.npy',
+            lambda p: np.save(p, np.eye(3)[None] * np.ones((32, 3, 3))),
+            ValueError,
+            r'shape \(32, 3, 3\); wanted is \(H, W\)',
+        ),
+        (
+            'image_3.jpg',
+            lambda p: Image.new('RGB', (32, 24)).save(p),
+            ValueError,
+            'equal proportions',
+        ),
+    ],
+)
 def test_planted_faults_are_named(name, action, error, message, release, tmp_path):
     fault(release, name, action)
     with pytest.raises(error, match=message):

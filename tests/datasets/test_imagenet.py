@@ -1,6 +1,6 @@
 """ImageNet's folders: what is missing is named, and a share of each class can be listed."""
-import pytest
 
+import pytest
 from afno_mm.datasets import ImageNet
 from afno_mm.datasets.imagenet import subset
 
@@ -51,8 +51,10 @@ def test_classes_of_one_size_get_their_own_choice(root):
     for i in range(20):
         (root / 'train/n03' / f'n03_{i}.JPEG').touch()
     lines = subset(root / 'train', 0.5)
-    first, third = ({line.split('_')[1].split('.')[0] for line in lines if line.startswith(name)}
-                    for name in ('n01', 'n03'))
+    first, third = (
+        {line.split('_')[1].split('.')[0] for line in lines if line.startswith(name)}
+        for name in ('n01', 'n03')
+    )
     assert len(first) == len(third) == 10 and first != third
 
 
@@ -88,7 +90,10 @@ def test_classes_that_would_be_numbered_differently_are_refused(root):
         (root / 'val' / name).mkdir(parents=True)
         (root / 'val' / name / 'x.JPEG').touch()
     assert [item['gt_label'] for item in ImageNet(data_root=str(root), data_prefix='val')] == [
-        0, 1, 2]
+        0,
+        1,
+        2,
+    ]
     (root / 'val/n02').rename(root / 'val/n00')
     for split in ('train', 'val'):
         with pytest.raises(ValueError, match='2 are in one only: .*/train/n02, .*/val/n00'):

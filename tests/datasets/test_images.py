@@ -1,19 +1,21 @@
 """Generated images: ten classes that depend on the seed alone, and care for the user's files."""
+
 import hashlib
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from afno_mm.datasets import ImageNet
 from afno_mm.datasets.images import FIGURES, make_images, render_image
+from PIL import Image
 
 SIZE = 32
 
 
 def digests(root):
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in root.rglob('*.JPEG')}
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in root.rglob('*.JPEG')
+    }
 
 
 @pytest.fixture
@@ -43,15 +45,22 @@ def test_a_second_run_completes_and_adds_but_changes_nothing(tree):
 
 def test_seed_split_class_and_index_make_the_image():
     def images(seed):
-        return {render_image(seed, split, name, index, SIZE).tobytes()
-                for split in ('train', 'val') for name in FIGURES for index in (0, 1)}
+        return {
+            render_image(seed, split, name, index, SIZE).tobytes()
+            for split in ('train', 'val')
+            for name in FIGURES
+            for index in (0, 1)
+        }
+
     assert len(images(0)) == 4 * len(FIGURES)
     assert images(0) == images(0) and not images(0) & images(1)
 
 
 def test_images_use_the_range_and_colour_does_not_tell_the_class():
-    images = {name: np.stack([render_image(0, 'train', name, i, SIZE) for i in range(60)])
-              for name in FIGURES}
+    images = {
+        name: np.stack([render_image(0, 'train', name, i, SIZE) for i in range(60)])
+        for name in FIGURES
+    }
     means = np.stack([i.mean((0, 1, 2)) for i in images.values()])
     spread = np.stack([i.mean((1, 2)).std(0) for i in images.values()])
     # The mean colour of a class strays from that of all by a share of how its images differ.
@@ -75,7 +84,7 @@ def test_classes_can_be_told_by_their_spectra():
     train = np.array([[features('train', n, i) for i in range(40)] for n in FIGURES])
     val = np.array([[features('val', n, i) for i in range(20)] for n in FIGURES])
     scale = train.std((0, 1))
-    distance = (((val[:, :, None] - train.mean(1)) / scale)**2).sum(-1)
+    distance = (((val[:, :, None] - train.mean(1)) / scale) ** 2).sum(-1)
     right = distance.argmin(-1) == np.arange(len(FIGURES))[:, None]
     assert right.mean() > 0.4
 

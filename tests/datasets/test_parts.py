@@ -1,15 +1,15 @@
 """Generated parts: drawn to the pixel, from nothing but the seed, in the layout of the sets."""
+
 import hashlib
 import shutil
 
 import numpy as np
 import pytest
-from mmseg.registry import DATASETS
-from PIL import Image
-
 from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from afno_mm.datasets.parts import make_parts, paint_car, paint_cat, paint_face
 from afno_mm.datasets.parts.canvas import Canvas, ellipse
+from mmseg.registry import DATASETS
+from PIL import Image
 
 PAINTERS = dict(faces=paint_face, cars=paint_car, cats=paint_cat)
 
@@ -22,23 +22,27 @@ def tree(tmp_path_factory):
 
 
 def digests(root):
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in root.rglob('*.png')}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob('*.png')
+    }
 
 
 def pictures(tree, name, split='train'):
-    return (np.stack([np.array(Image.open(p)) for p in sorted(tree.glob(f'{name}/{k}/{split}/*'))])
-            for k in ('images', 'labels'))
+    return (
+        np.stack([np.array(Image.open(p)) for p in sorted(tree.glob(f'{name}/{k}/{split}/*'))])
+        for k in ('images', 'labels')
+    )
 
 
 def test_canvas_labels_the_pixels_whose_centres_are_inside():
-    size, x, y, radius = 40, .43, .52, .31
+    size, x, y, radius = 40, 0.43, 0.52, 0.31
     draw = Canvas(size, ('ground', 'disc'), np.random.default_rng(0), lambda points: points)
     draw.part('disc', ellipse(x, y, radius, radius), np.ones(3))
     labels = draw.labels[1::3, 1::3]
-    centres = (np.arange(size) + .5) / size
+    centres = (np.arange(size) + 0.5) / size
     distance = np.hypot(centres - x, centres[:, None] - y) * size - radius * size
-    clear = np.abs(distance) > .25  # of a pixel
+    clear = np.abs(distance) > 0.25  # of a pixel
     np.testing.assert_array_equal(labels[clear], (distance < 0)[clear])
     # The picture is painted through the same mask.
     np.testing.assert_array_equal(draw.image[..., 0], draw.labels)
@@ -50,22 +54,26 @@ def test_same_seed_same_picture_and_at_any_size(name):
     again = PAINTERS[name](np.random.default_rng(3), 64)
     other = PAINTERS[name](np.random.default_rng(4), 64)
     np.testing.assert_array_equal(small, again[1])
-    assert (other[1] != small).mean() > .05
-    assert (large[1::2, 1::2] == small).mean() > .9
+    assert (other[1] != small).mean() > 0.05
+    assert (large[1::2, 1::2] == small).mean() > 0.9
 
 
 @pytest.mark.parametrize('name', SETS)
 def test_set_loads_and_shows_every_class(name, tree):
     dataset, num_train = SETS[name]
     for split, count in (('train', num_train), ('val', 4)):
-        built = DATASETS.build(dict(
-            type=f'afno_mm.{dataset.__name__}', data_root=str(tree / name),
-            data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}')))
+        built = DATASETS.build(
+            dict(
+                type=f'afno_mm.{dataset.__name__}',
+                data_root=str(tree / name),
+                data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}'),
+            )
+        )
         assert len(built) == count
     _, labels = pictures(tree, name)
     classes = dataset.METAINFO['classes']
     seen = [(labels == k).any((1, 2)).mean() for k in range(len(classes))]
-    assert min(seen) > .1, dict(zip(classes, seen))
+    assert min(seen) > 0.1, dict(zip(classes, seen))
 
 
 def test_ade_cars_are_the_cars_with_merged_labels(tree):
@@ -75,9 +83,16 @@ def test_ade_cars_are_the_cars_with_merged_labels(tree):
     np.testing.assert_array_equal(merged, np.array(CAR_TO_ADE)[labels])
 
 
-@pytest.mark.parametrize('name, bright, dark', [
-    ('faces', 'sclera', 'pupil'), ('faces', 'teeth', 'nostril'), ('cars', 'license plate', 'tire'),
-    ('cars', 'wheel hub', 'tire'), ('cats', 'whiskers', 'limbus')])
+@pytest.mark.parametrize(
+    'name, bright, dark',
+    [
+        ('faces', 'sclera', 'pupil'),
+        ('faces', 'teeth', 'nostril'),
+        ('cars', 'license plate', 'tire'),
+        ('cars', 'wheel hub', 'tire'),
+        ('cats', 'whiskers', 'limbus'),
+    ],
+)
 def test_labels_lie_on_what_they_name(name, bright, dark, tree):
     images, labels = pictures(tree, name)
     classes = SETS[name][0].METAINFO['classes']
@@ -98,12 +113,13 @@ def test_colour_is_not_enough(name, tree):
     images, labels = pictures(tree, name)
     means = np.stack([images[labels == k].mean(0) for k in range(classes)])
     images, truth = pictures(tree, name, 'val')
-    distance = ((images[..., None, :].astype(float) - means)**2).sum(-1)
-    confusion = np.bincount((classes * truth.astype(int) + distance.argmin(-1)).ravel(),
-                            minlength=classes**2).reshape(classes, classes)
+    distance = ((images[..., None, :].astype(float) - means) ** 2).sum(-1)
+    confusion = np.bincount(
+        (classes * truth.astype(int) + distance.argmin(-1)).ravel(), minlength=classes**2
+    ).reshape(classes, classes)
     hits = np.diag(confusion)
     union = confusion.sum(0) + confusion.sum(1) - hits
-    assert (hits / np.maximum(union, 1)).mean() < .15
+    assert (hits / np.maximum(union, 1)).mean() < 0.15
 
 
 def test_an_interrupted_tree_is_completed_without_rewriting(tree, tmp_path):
@@ -117,7 +133,7 @@ def test_an_interrupted_tree_is_completed_without_rewriting(tree, tmp_path):
     assert digests(root) == whole
     assert make_parts(root, num_train=1, num_val=5, size=64) == 3
     untouched = sum(path.stat().st_mtime_ns == time for path, time in times.items())
-    assert untouched > .8 * len(times)
+    assert untouched > 0.8 * len(times)
 
 
 @pytest.mark.parametrize('other', [dict(size=96), dict(seed=5)])

@@ -1,11 +1,11 @@
 """Random walks: their law, the shares they mask, and masks that can be had again."""
+
 import numpy as np
 import pytest
-from mmcv.transforms import Compose
-from mmengine.dataset import worker_init_fn
-
 from afno_mm.datasets import RandomWalkMask
 from afno_mm.datasets.random_walk import random_walk_masks, random_walks
+from mmcv.transforms import Compose
+from mmengine.dataset import worker_init_fn
 
 
 def rng():
@@ -30,11 +30,15 @@ def test_stays_in_the_grid_and_moves_one_cell_at_most(grid, boundary):
         assert (length == 1).all()
 
 
-@pytest.mark.parametrize('boundary, corner_moves', [
-    # From the corner (0, 0) of a 4x3 grid: two steps lead out.
-    ('clamp', {(0, 0): 1 / 2, (1, 0): 1 / 4, (0, 1): 1 / 4}),
-    ('reflect', {(1, 0): 1 / 2, (0, 1): 1 / 2}),
-    ('wrap', {(1, 0): 1 / 4, (0, 1): 1 / 4, (3, 0): 1 / 4, (0, 2): 1 / 4})])
+@pytest.mark.parametrize(
+    'boundary, corner_moves',
+    [
+        # From the corner (0, 0) of a 4x3 grid: two steps lead out.
+        ('clamp', {(0, 0): 1 / 2, (1, 0): 1 / 4, (0, 1): 1 / 4}),
+        ('reflect', {(1, 0): 1 / 2, (0, 1): 1 / 2}),
+        ('wrap', {(1, 0): 1 / 4, (0, 1): 1 / 4, (3, 0): 1 / 4, (0, 2): 1 / 4}),
+    ],
+)
 def test_what_a_step_out_does(boundary, corner_moves):
     walks = random_walks((4, 3), 200, boundary, 2000, rng())
     here, there = walks[:, :-1].reshape(-1, 2), walks[:, 1:].reshape(-1, 2)
@@ -59,16 +63,18 @@ def test_mean_squared_displacement_is_the_number_of_steps():
     assert np.abs(far.mean((0, 1))).max() < 1
 
 
-@pytest.mark.parametrize('side, boundary, percent', [
-    (224, 'clamp', 1.9), (56, 'clamp', 25.0), (56, 'reflect', 25.6), (56, 'wrap', 30.8)])
+@pytest.mark.parametrize(
+    'side, boundary, percent',
+    [(224, 'clamp', 1.9), (56, 'clamp', 25.0), (56, 'reflect', 25.6), (56, 'wrap', 30.8)],
+)
 def test_share_that_3136_steps_mask(side, boundary, percent):
     masks = random_walk_masks((side, side), 3136, boundary, 400, rng())
     assert 100 * masks.mean() == pytest.approx(percent, rel=0.04)
 
 
 def test_mask_is_what_the_walk_visits():
-    walk, = random_walks((6, 9), 20, rng=rng())
-    mask, = random_walk_masks((6, 9), 20, rng=rng())
+    (walk,) = random_walks((6, 9), 20, rng=rng())
+    (mask,) = random_walk_masks((6, 9), 20, rng=rng())
     assert {tuple(cell) for cell in walk} == set(zip(*mask.nonzero()))
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from afno_mm.datasets.scenes import make_scenes, render_scene
 from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import createLabelImage
 from PIL import Image
-
-from afno_mm.datasets.scenes import make_scenes, render_scene
 
 SIZE = (128, 256)
 NUM_TRAIN, NUM_VAL = 24, 5
@@ -28,14 +27,12 @@ def train_ids(polygons):
 
 
 def files_of(root):
-    return sorted(p for p in Path(root).rglob('*')
-                  if p.is_file() and p.name != 'scenes.json')
+    return sorted(p for p in Path(root).rglob('*') if p.is_file() and p.name != 'scenes.json')
 
 
 def digests(root):
     return {
-        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in files_of(root)
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files_of(root)
     }
 
 
@@ -61,18 +58,23 @@ def val_scenes(tree):
 
 
 def read_pairs(images, labels):
-    return (np.stack([np.asarray(Image.open(p)) for p in images]),
-            np.stack([np.asarray(Image.open(p)) for p in labels]))
+    return (
+        np.stack([np.asarray(Image.open(p)) for p in images]),
+        np.stack([np.asarray(Image.open(p)) for p in labels]),
+    )
 
 
 def test_names_are_those_of_cityscapes(tree):
     name = r'(?P<city>[a-z]+)_\d{6}_\d{6}'
     patterns = (
-        re.compile(r'leftImg8bit/(train|val)/(?P<folder>[a-z]+)/' + name +
-                   r'_leftImg8bit\.png'),
-        re.compile(r'gtFine/(train|val)/(?P<folder>[a-z]+)/' + name +
-                   r'_gtFine_(polygons\.json|(labelIds|instanceIds|color|'
-                   r'labelTrainIds)\.png)'))
+        re.compile(r'leftImg8bit/(train|val)/(?P<folder>[a-z]+)/' + name + r'_leftImg8bit\.png'),
+        re.compile(
+            r'gtFine/(train|val)/(?P<folder>[a-z]+)/'
+            + name
+            + r'_gtFine_(polygons\.json|(labelIds|instanceIds|color|'
+            r'labelTrainIds)\.png)'
+        ),
+    )
     paths = [p.relative_to(tree).as_posix() for p in files_of(tree)]
     assert len(paths) == 6 * (NUM_TRAIN + NUM_VAL)
     cities = {'train': set(), 'val': set()}
@@ -96,8 +98,7 @@ def test_same_files_from_any_number_of_workers_and_scenes(tree, tmp_path):
 def test_seed_split_and_index_change_the_scene():
     pictures = [
         render_scene(*which, (64, 128))[0].tobytes()
-        for which in ((0, 'train', 0), (0, 'train', 1), (0, 'val', 0),
-                      (1, 'train', 0))
+        for which in ((0, 'train', 0), (0, 'train', 1), (0, 'val', 0), (1, 'train', 0))
     ]
     assert len(set(pictures)) == 4
 
@@ -105,12 +106,12 @@ def test_seed_split_and_index_change_the_scene():
 def test_labels_are_what_cityscapesscripts_makes_of_the_polygons(tree):
     for source in sorted(tree.rglob('*_polygons.json')):
         annotation = annotation_of(json.loads(source.read_text()))
-        stem = str(source)[:-len('polygons.json')]
+        stem = str(source)[: -len('polygons.json')]
         fresh = {
             'labelIds': createLabelImage(annotation, 'ids'),
             'labelTrainIds': createLabelImage(annotation, 'trainIds'),
             'color': createLabelImage(annotation, 'color'),
-            'instanceIds': createInstanceImage(annotation, 'ids')
+            'instanceIds': createInstanceImage(annotation, 'ids'),
         }
         for end, image in fresh.items():
             written = np.asarray(Image.open(f'{stem}{end}.png'))
@@ -171,12 +172,9 @@ def test_real_cityscapes_is_refused(tmp_path):
     assert not files_of(tmp_path) and not (tmp_path / 'scenes.json').exists()
 
 
-@pytest.mark.parametrize('wrong', [
-    dict(size=(32, 64)),
-    dict(size=(256, )),
-    dict(num_train=-1),
-    dict(workers=0),
-])
+@pytest.mark.parametrize(
+    'wrong', [dict(size=(32, 64)), dict(size=(256,)), dict(num_train=-1), dict(workers=0)]
+)
 def test_wrong_arguments_are_refused(tmp_path, wrong):
     with pytest.raises(ValueError, match='found .* wanted'):
         make_scenes(tmp_path / 'none', **wrong)
@@ -198,7 +196,7 @@ def test_colour_is_not_enough(train_scenes, val_scenes):
     images, labels = val_scenes
     scored = labels != 255
     colours, truth = images[scored].astype(float), labels[scored]
-    distance = ((colours[:, None] - means[None])**2).sum(-1)
+    distance = ((colours[:, None] - means[None]) ** 2).sum(-1)
     guess = distance.argmin(1)
     confusion = np.bincount(19 * truth + guess, minlength=361).reshape(19, 19)
     hits = np.diag(confusion)

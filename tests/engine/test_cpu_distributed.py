@@ -1,11 +1,11 @@
 """Batch statistics over two gloo processes against one process with the whole batch."""
+
 import os
 
 import torch
+from afno_mm.engine import CPUDistributedDataParallel
 from torch import distributed, nn
 from torch.multiprocessing import spawn
-
-from afno_mm.engine import CPUDistributedDataParallel
 
 BATCH = torch.Generator().manual_seed(0)
 IMAGES = torch.randn(4, 3, 6, 5, generator=BATCH) * 3 + 2
@@ -14,9 +14,16 @@ IMAGES = torch.randn(4, 3, 6, 5, generator=BATCH) * 3 + 2
 def model(norm=nn.SyncBatchNorm):
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3), norm(4), nn.Conv2d(4, 4, 1), norm(4, affine=False, momentum=None),
-        nn.ReLU(), nn.Conv2d(4, 4, 1), norm(4, track_running_stats=False), nn.ReLU(),
-        nn.Conv2d(4, 2, 1))
+        nn.Conv2d(3, 4, 3),
+        norm(4),
+        nn.Conv2d(4, 4, 1),
+        norm(4, affine=False, momentum=None),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 1),
+        norm(4, track_running_stats=False),
+        nn.ReLU(),
+        nn.Conv2d(4, 2, 1),
+    )
 
 
 def loss_of(model, images):
@@ -25,16 +32,21 @@ def loss_of(model, images):
 
 def one_process(rank, folder):
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     wrapped = CPUDistributedDataParallel(model())
-    loss = loss_of(wrapped, IMAGES[2 * rank:2 * rank + 2])
+    loss = loss_of(wrapped, IMAGES[2 * rank : 2 * rank + 2])
     loss.backward()
     wrapped.eval()
-    torch.save(dict(
-        loss=loss.detach(),
-        grads={k: p.grad for k, p in wrapped.module.named_parameters()},
-        state=wrapped.module.state_dict(),
-        eval=wrapped.module(IMAGES).detach()), os.path.join(folder, f'{rank}.pt'))
+    torch.save(
+        dict(
+            loss=loss.detach(),
+            grads={k: p.grad for k, p in wrapped.module.named_parameters()},
+            state=wrapped.module.state_dict(),
+            eval=wrapped.module(IMAGES).detach(),
+        ),
+        os.path.join(folder, f'{rank}.pt'),
+    )
     distributed.destroy_process_group()
 
 

@@ -1,11 +1,12 @@
 """What the system is asked for when a large tensor follows another."""
+
 import platform
 import subprocess
 import sys
 
 import pytest
 
-COUNT = '''
+COUNT = """
 import resource, sys, torch
 from afno_mm.engine import keep_freed_memory
 if 'keep' in sys.argv:
@@ -15,11 +16,17 @@ for _ in range(20):  # the first ones grow the heap until its holes fit
     for size in 2**24, 2**24 + 2**12:
         torch.ones(size)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-'''
+"""
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='for glibc')
 def test_pages_of_freed_tensors_are_used_again():
-    faults = [int(subprocess.run([sys.executable, '-c', COUNT, how], check=True, text=True,
-                                 capture_output=True).stdout) for how in ('leave', 'keep')]
+    faults = [
+        int(
+            subprocess.run(
+                [sys.executable, '-c', COUNT, how], check=True, text=True, capture_output=True
+            ).stdout
+        )
+        for how in ('leave', 'keep')
+    ]
     assert faults[0] > 10000 > 100 > faults[1]

@@ -1,4 +1,5 @@
 """Hooks in a Runner of four steps an epoch."""
+
 import json
 
 import pytest
@@ -35,12 +36,23 @@ class Told(BaseMetric):
 
 
 def best_of(work_dir, epochs, values, resume):
-    train(work_dir, epochs, dict(type='ConstantLR', factor=1.), dict(type='afno_mm.BestValueHook'),
-          resume, val_cfg=dict(), val_evaluator=Evaluator(Told(values)),
-          val_dataloader=dict(dataset=[dict(inputs=torch.zeros(1))], batch_size=1,
-                              sampler=dict(type='DefaultSampler', shuffle=False)),
-          default_hooks=dict(checkpoint=dict(
-              type='CheckpointHook', interval=1, save_best='mIoU', rule='greater')))
+    train(
+        work_dir,
+        epochs,
+        dict(type='ConstantLR', factor=1.0),
+        dict(type='afno_mm.BestValueHook'),
+        resume,
+        val_cfg=dict(),
+        val_evaluator=Evaluator(Told(values)),
+        val_dataloader=dict(
+            dataset=[dict(inputs=torch.zeros(1))],
+            batch_size=1,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', interval=1, save_best='mIoU', rule='greater')
+        ),
+    )
     log = max(work_dir.glob('*/*.log'), key=lambda path: path.stat().st_mtime_ns).read_text()
     best = json.loads((work_dir / 'best.json').read_text())
     assert f'best mIoU {best["value"]} at {best["when"]}' in log.splitlines()[-1]
@@ -51,15 +63,25 @@ def best_of(work_dir, epochs, values, resume):
 @pytest.mark.parametrize('save_best', [None, ['mIoU', 'aAcc']])
 def test_best_value_is_of_one_metric(tmp_path, save_best):
     with pytest.raises(ValueError, match=r'set default_hooks\.checkpoint\.save_best to'):
-        train(tmp_path, 1, dict(type='ConstantLR', factor=1.), dict(type='afno_mm.BestValueHook'),
-              default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best=save_best,
-                                                 rule='greater')))
+        train(
+            tmp_path,
+            1,
+            dict(type='ConstantLR', factor=1.0),
+            dict(type='afno_mm.BestValueHook'),
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', save_best=save_best, rule='greater')
+            ),
+        )
 
 
-@pytest.mark.parametrize('before, after, best', [
-    ([10., 30.], [20., 25.], (30., 'epoch 2')),  # the latest one before the interruption
-    ([30., 10.], [20., 25.], (30., 'epoch 1')),
-    ([10., 30.], [20., 35.], (35., 'epoch 4'))])
+@pytest.mark.parametrize(
+    'before, after, best',
+    [
+        ([10.0, 30.0], [20.0, 25.0], (30.0, 'epoch 2')),  # the latest one before the interruption
+        ([30.0, 10.0], [20.0, 25.0], (30.0, 'epoch 1')),
+        ([10.0, 30.0], [20.0, 35.0], (35.0, 'epoch 4')),
+    ],
+)
 def test_best_value_is_that_of_all_validations_over_a_resume(tmp_path, before, after, best):
     first = max(before), f'epoch {before.index(max(before)) + 1}'
     assert best_of(tmp_path, 2, before, resume=False) == first

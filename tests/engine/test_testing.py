@@ -1,14 +1,19 @@
 """Options of tools/test.py in configs of other tasks than segmentation."""
-import pytest
-from mmengine.config import Config
 
+import pytest
 from afno_mm.engine.testing import use_tta
+from mmengine.config import Config
 
 
 def config(model):
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
-    return Config(dict(default_scope='mmpretrain', model=dict(type=model),
-                       test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    return Config(
+        dict(
+            default_scope='mmpretrain',
+            model=dict(type=model),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+        )
+    )
 
 
 def test_classification_has_a_default_way_of_augmented_testing():

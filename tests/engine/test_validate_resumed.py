@@ -1,4 +1,5 @@
 """A resumed training makes up for the validation in which it was stopped."""
+
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
@@ -7,7 +8,6 @@ from mmengine.runner import Runner
 
 
 class OneWeight(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -33,17 +33,30 @@ class Validated(BaseMetric):
 
 def train(work_dir, name, by_epoch, end, **settings):
     # One step an epoch; all iterations in one, for MMEngine waits for seconds between epochs.
-    loader = dict(dataset=[dict(inputs=torch.zeros(1))] * (1 if by_epoch else end), batch_size=1,
-                  sampler=dict(type='DefaultSampler', shuffle=False))
+    loader = dict(
+        dataset=[dict(inputs=torch.zeros(1))] * (1 if by_epoch else end),
+        batch_size=1,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
     steps = []
-    Runner(model=OneWeight(), work_dir=str(work_dir), experiment_name=f'{work_dir.name}{name}',
-           train_dataloader=loader, val_dataloader=loader, val_cfg=dict(),
-           val_evaluator=Evaluator(Validated(steps)),
-           train_cfg=dict(by_epoch=by_epoch, val_interval=2, val_begin=4,
-                          **{'max_epochs' if by_epoch else 'max_iters': end}),
-           optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.)),
-           default_hooks=dict(checkpoint=dict(
-               type='CheckpointHook', by_epoch=by_epoch, interval=1)), **settings).train()
+    Runner(
+        model=OneWeight(),
+        work_dir=str(work_dir),
+        experiment_name=f'{work_dir.name}{name}',
+        train_dataloader=loader,
+        val_dataloader=loader,
+        val_cfg=dict(),
+        val_evaluator=Evaluator(Validated(steps)),
+        train_cfg=dict(
+            by_epoch=by_epoch,
+            val_interval=2,
+            val_begin=4,
+            **{'max_epochs' if by_epoch else 'max_iters': end},
+        ),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, interval=1)),
+        **settings,
+    ).train()
     return steps
 
 
@@ -52,5 +65,15 @@ def test_what_was_due_is_validated_first(tmp_path, by_epoch):
     assert train(tmp_path, 'whole', by_epoch, 5) == [4, 5]
     for checkpoint, steps in {2: [4, 5], 3: [4, 5], 4: [4, 5], 5: [5]}.items():
         path = tmp_path / f'{"epoch" if by_epoch else "iter"}_{checkpoint}.pth'
-        assert train(tmp_path, checkpoint, by_epoch, 5, resume=True, load_from=str(path),
-                     custom_hooks=[dict(type='afno_mm.ValidateResumedHook')]) == steps
+        assert (
+            train(
+                tmp_path,
+                checkpoint,
+                by_epoch,
+                5,
+                resume=True,
+                load_from=str(path),
+                custom_hooks=[dict(type='afno_mm.ValidateResumedHook')],
+            )
+            == steps
+        )

@@ -1,17 +1,17 @@
 """Pictures of predictions: what is in them, which are drawn, and where they go."""
+
 from types import SimpleNamespace
 
 import mmcv
 import numpy as np
 import pytest
 import torch
+from afno_mm.engine import InpaintingVisualizationHook
+from afno_mm.engine.drawing import ClassVisualizationHook, PartsVisualizer
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 from mmseg.structures import SegDataSample
-
-from afno_mm.engine import InpaintingVisualizationHook
-from afno_mm.engine.drawing import ClassVisualizationHook, PartsVisualizer
 
 
 def sample(index):
@@ -26,7 +26,6 @@ def sample(index):
 
 
 class Visualizer:
-
     def __init__(self):
         self.drawn = {}
 
@@ -52,7 +51,7 @@ def test_input_prediction_and_truth_side_by_side_as_png(runner, tmp_path):
 def test_every_nth_image_whatever_the_batches(runner):
     hook = InpaintingVisualizationHook(enable=True, interval=3)
     for _ in range(2):  # two validations
-        for batch, indices in enumerate([(0, 1), (2, 3), (4, )]):
+        for batch, indices in enumerate([(0, 1), (2, 3), (4,)]):
             hook.after_val_iter(runner, batch, None, [sample(i) for i in indices])
     assert list(runner.visualizer.drawn) == [('discs_0', 7), ('discs_3', 7)]
     assert all(np.shape(p) == (4, 15, 3) for p in runner.visualizer.drawn.values())
@@ -70,12 +69,12 @@ def test_classified_images_keep_their_colours(tmp_path):
     image = torch.tensor([blue, green, red], dtype=torch.uint8)[:, None, None].expand(3, 32, 32)
     sample = DataSample(metainfo=dict(img_path='val/discs/a.JPEG')).set_gt_label(0)
     hook.after_test_iter(None, 0, dict(inputs=[image]), [sample])
-    picture, = tmp_path.glob('*.png')
+    (picture,) = tmp_path.glob('*.png')
     assert mmcv.imread(str(picture))[60, 60].tolist() == [blue, green, red]
 
 
 def test_parts_are_drawn_without_names(tmp_path):
-    visualizer = PartsVisualizer(alpha=1.)
+    visualizer = PartsVisualizer(alpha=1.0)
     visualizer.dataset_meta = dict(classes=['ground', 'part'], palette=[[0, 0, 0], [9, 99, 199]])
     label = PixelData(data=torch.arange(40).view(1, 40, 1).expand(1, 40, 60) // 20)
     sample = SegDataSample(gt_sem_seg=label, pred_sem_seg=label)

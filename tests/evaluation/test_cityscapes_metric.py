@@ -1,12 +1,12 @@
 """The official evaluation against scores worked by hand, and the care for the user's files."""
+
 import os
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from afno_mm.evaluation import CityscapesMetric
+from PIL import Image
 
 
 @pytest.fixture
@@ -16,9 +16,11 @@ def sample(tmp_path):
     stem.parent.mkdir(parents=True)
     Image.fromarray(np.array([[7, 7, 7, 26, 0]], np.uint8)).save(f'{stem}labelIds.png')
     Image.fromarray(np.array([[7, 7, 7, 26000, 0]], np.uint16)).save(f'{stem}instanceIds.png')
-    return dict(img_path='bern_000000_000019_leftImg8bit.png',
-                seg_map_path=f'{stem}labelTrainIds.png',
-                pred_sem_seg=dict(data=torch.tensor([[[0, 0, 13, 13, 13]]])))
+    return dict(
+        img_path='bern_000000_000019_leftImg8bit.png',
+        seg_map_path=f'{stem}labelTrainIds.png',
+        pred_sem_seg=dict(data=torch.tensor([[[0, 0, 13, 13, 13]]])),
+    )
 
 
 def test_class_scores_by_hand(sample):
@@ -40,8 +42,7 @@ def test_a_folder_given_is_kept_and_a_temporary_one_removed(sample, tmp_path):
     folder = temporary.output_dir
     metric.process({}, [sample])
     del metric, temporary
-    assert sorted(p.name for p in given.iterdir()) == \
-        ['bern_000000_000019_leftImg8bit.png', 'mine']
+    assert sorted(p.name for p in given.iterdir()) == ['bern_000000_000019_leftImg8bit.png', 'mine']
     assert not os.path.exists(folder)
 
 

@@ -1,11 +1,15 @@
 """Predictors that have learned next to nothing, by hand."""
+
 import numpy as np
 import pytest
 import torch
+from afno_mm.evaluation.prior import (
+    mean_colour,
+    most_frequent_class,
+    score_constant_prediction,
+    score_fillings,
+)
 from mmpretrain.structures import DataSample
-
-from afno_mm.evaluation.prior import (mean_colour, most_frequent_class,
-                                      score_constant_prediction, score_fillings)
 
 
 def test_counts_each_pixel_and_ignores_255():
@@ -34,8 +38,7 @@ def test_score_by_hand():
 
 def test_mean_colour_counts_every_pixel_alike():
     images = [torch.full((2, 1, 1), 7), torch.tensor([[[1, 2, 3]], [[0, 0, 0]]])]
-    assert mean_colour(i.to(torch.uint8) for i in images).flatten().tolist() == \
-        [(7 + 6) / 4, 7 / 4]
+    assert mean_colour(i.to(torch.uint8) for i in images).flatten().tolist() == [(7 + 6) / 4, 7 / 4]
 
 
 def test_fillings_by_hand():
@@ -44,8 +47,10 @@ def test_fillings_by_hand():
     image[:, :8, :8] = 100
     sample = DataSample().set_mask(image[0] == 100)
     scores = score_fillings(
-        torch.full((3, 1, 1), 60.), [dict(inputs=image, data_samples=sample)],
-        [dict(type='afno_mm.PSNR'), dict(type='afno_mm.PSNR', composite=True)])
+        torch.full((3, 1, 1), 60.0),
+        [dict(inputs=image, data_samples=sample)],
+        [dict(type='afno_mm.PSNR'), dict(type='afno_mm.PSNR', composite=True)],
+    )
 
     def psnr(squared_error):
         return 10 * np.log10(255**2 / squared_error)

@@ -1,32 +1,53 @@
 """SegFormer's decoder against MMSegmentation's: keys, logits, running statistics, gradients."""
+
 import pytest
 import torch
+from afno_mm.heads import SegformerHead
 from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
-
-from afno_mm.heads import SegformerHead
 
 CHANNELS = [8, 16, 20, 32]
 
 
 def head(kind, **settings):
     with DefaultScope.overwrite_default_scope('mmseg'):
-        made = kind(**{**dict(
-            in_channels=CHANNELS, in_index=[0, 1, 2, 3], channels=24, num_classes=5,
-            dropout_ratio=0., norm_cfg=dict(type='BN'), align_corners=False), **settings})
+        made = kind(
+            **{
+                **dict(
+                    in_channels=CHANNELS,
+                    in_index=[0, 1, 2, 3],
+                    channels=24,
+                    num_classes=5,
+                    dropout_ratio=0.0,
+                    norm_cfg=dict(type='BN'),
+                    align_corners=False,
+                ),
+                **settings,
+            }
+        )
     return made.double()
 
 
 def pyramid(height, width, batch=2):
-    return [torch.randn(batch, c, -(-height >> i), -(-width >> i), dtype=torch.float64)
-            for i, c in enumerate(CHANNELS)]
+    return [
+        torch.randn(batch, c, -(-height >> i), -(-width >> i), dtype=torch.float64)
+        for i, c in enumerate(CHANNELS)
+    ]
 
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize('size', [(16, 32), (13, 9), (1, 1)])
-@pytest.mark.parametrize('settings', [
-    {}, dict(align_corners=True), dict(norm_cfg=None), dict(interpolate_mode='bicubic'),
-    dict(act_cfg=dict(type='GELU')), dict(in_channels=CHANNELS[1:3], in_index=[1, 2])])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        dict(align_corners=True),
+        dict(norm_cfg=None),
+        dict(interpolate_mode='bicubic'),
+        dict(act_cfg=dict(type='GELU')),
+        dict(in_channels=CHANNELS[1:3], in_index=[1, 2]),
+    ],
+)
 def test_it_is_upstreams(settings, size, layout):
     torch.manual_seed(0)
     stock, ours = head(StockSegformerHead, **settings), head(SegformerHead, **settings)
@@ -39,8 +60,9 @@ def test_it_is_upstreams(settings, size, layout):
             leaves = [f.to(memory_format=layout).requires_grad_() for f in features]
             logits = made(leaves)
             used = [leaves[i] for i in made.in_index]
-            results.append([logits, *torch.autograd.grad(
-                logits.square().sum(), [*used, *made.parameters()])])
+            results.append(
+                [logits, *torch.autograd.grad(logits.square().sum(), [*used, *made.parameters()])]
+            )
     half = len(results) // 2
     for theirs, mine in zip(results[:half], results[half:]):
         torch.testing.assert_close(mine, theirs)
@@ -52,6 +74,7 @@ def test_the_stacked_channels_are_never_there():
     shapes = []
     features = pyramid(16, 16)
     with torch.autograd.graph.saved_tensors_hooks(
-            lambda t: shapes.append(t.shape) or t, lambda t: t):
+        lambda t: shapes.append(t.shape) or t, lambda t: t
+    ):
         head(SegformerHead)(features)
     assert not any(s[1:2] == (4 * 24,) and s[2:] == (16, 16) for s in shapes)

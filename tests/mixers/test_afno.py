@@ -1,15 +1,15 @@
 """AFNO against reference vectors, its float64 definition, and its invariants."""
+
 import math
 
 import pytest
 import torch
+from afno_mm.mixers import AFNO
+from afno_mm.ops import block_mlp, irfft2, reference, rfft2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 from vectors import VECTORS, assert_reproduces, load, relative_error
-
-from afno_mm.mixers import AFNO
-from afno_mm.ops import block_mlp, irfft2, reference, rfft2
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
 
@@ -30,32 +30,45 @@ def test_there_are_vectors():
 @pytest.mark.parametrize('path', VECTORS('afno_*.npz'), ids=lambda p: p.stem)
 def test_reference_vectors(path):
     data = load(path)
-    assert_reproduces(AFNO(
-        data['input'].shape[-1],
-        num_blocks=data['meta.num_blocks'],
-        sparsity_threshold=data['meta.sparsity_threshold'],
-        hidden_ratio=data['meta.hidden_size_factor']), data)
+    assert_reproduces(
+        AFNO(
+            data['input'].shape[-1],
+            num_blocks=data['meta.num_blocks'],
+            sparsity_threshold=data['meta.sparsity_threshold'],
+            hidden_ratio=data['meta.hidden_size_factor'],
+        ),
+        data,
+    )
 
 
 @pytest.mark.parametrize('grid', GRIDS)
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5, 0.3])
 @pytest.mark.parametrize('norm', ['ortho', 'forward'])
 def test_float64_definition(grid, mode_fraction, norm):
-    mixer = make(mode_fraction=mode_fraction, norm=norm, bias='none', hidden_ratio=2,
-                 sparsity_threshold=0.05)
+    mixer = make(
+        mode_fraction=mode_fraction, norm=norm, bias='none', hidden_ratio=2, sparsity_threshold=0.05
+    )
     weights = (mixer.w1, mixer.b1, mixer.w2, mixer.b2)
     x = torch.randn(2, *grid, 8, dtype=torch.float64, requires_grad=True)
     expected = reference.afno(x, *weights, 0.05, mode_fraction, norm)
     actual = mixer(x)
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(x)
-    for a, b in zip(*(torch.autograd.grad((y * weight).sum(), [x, *weights])
-                      for y in (actual, expected))):
+    for a, b in zip(
+        *(torch.autograd.grad((y * weight).sum(), [x, *weights]) for y in (actual, expected))
+    ):
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize('grid, mode_fraction, bias', [
-    ((4, 4), 1.0, 'identity'), ((3, 5), 1.0, 'conv'), ((6, 5), 0.5, 'none'), ((1, 1), 1.0, 'conv')])
+@pytest.mark.parametrize(
+    'grid, mode_fraction, bias',
+    [
+        ((4, 4), 1.0, 'identity'),
+        ((3, 5), 1.0, 'conv'),
+        ((6, 5), 0.5, 'none'),
+        ((1, 1), 1.0, 'conv'),
+    ],
+)
 def test_gradcheck(grid, mode_fraction, bias):
     mixer = make(4, 2, mode_fraction=mode_fraction, bias=bias)
     x = torch.randn(1, *grid, 4, dtype=torch.float64, requires_grad=True)
@@ -88,8 +101,14 @@ def test_truncation_equals_masking_the_spectrum(height, width, mode_fraction, se
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(['float32', 'float16', 'bfloat16']),
-       st.sampled_from(['identity', 'conv', 'none']), st.booleans(), st.floats(0.1, 1))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from(['float32', 'float16', 'bfloat16']),
+    st.sampled_from(['identity', 'conv', 'none']),
+    st.booleans(),
+    st.floats(0.1, 1),
+)
 def test_low_precision_stays_close_to_float64(height, width, dtype, bias, half_module, fraction):
     dtype = getattr(torch, dtype)
     exact = make(bias=bias, mode_fraction=fraction)
@@ -108,13 +127,18 @@ def test_low_precision_stays_close_to_float64(height, width, dtype, bias, half_m
 
 def test_parameters_and_conv_bias_of_published_layers_load_strictly():
     mixer = AFNO(24, num_blocks=4, hidden_ratio=3, bias='conv')
-    published = dict(w1=torch.randn(2, 4, 6, 18), b1=torch.randn(2, 4, 18),
-                     w2=torch.randn(2, 4, 18, 6), b2=torch.randn(2, 4, 6))
+    published = dict(
+        w1=torch.randn(2, 4, 6, 18),
+        b1=torch.randn(2, 4, 18),
+        w2=torch.randn(2, 4, 18, 6),
+        b2=torch.randn(2, 4, 6),
+    )
     published |= {'bias.weight': torch.randn(24, 24, 1), 'bias.bias': torch.randn(24)}
     mixer.load_state_dict(published, strict=True)
     x = torch.randn(1, 5, 6, 24)
     published_bias = torch.nn.functional.conv1d(
-        x.flatten(1, 2).transpose(1, 2), published['bias.weight'], published['bias.bias'])
+        x.flatten(1, 2).transpose(1, 2), published['bias.weight'], published['bias.bias']
+    )
     without = AFNO(24, num_blocks=4, hidden_ratio=3, bias='none')
     without.load_state_dict({k: v for k, v in published.items() if 'bias' not in k})
     expected = without(x) + published_bias.transpose(1, 2).unflatten(1, (5, 6))
@@ -140,17 +164,20 @@ def test_resolution_invariance():
     torch.testing.assert_close(fine(at_32)[:, ::2, ::2], coarse(at_16))
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(num_blocks=5), r'num_blocks must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24\]'),
-    (dict(num_blocks=0), 'num_blocks must divide'),
-    (dict(mode_fraction=0.), r'mode_fraction must be in \(0, 1\]'),
-    (dict(mode_fraction=1.1), 'mode_fraction'),
-    (dict(sparsity_threshold=-1), 'sparsity_threshold'),
-    (dict(bias='konv'), "bias must be one of .*'konv'"),
-    (dict(norm='backward'), 'norm must be one of'),
-    (dict(hidden_ratio=0.5), 'hidden_ratio'),
-    (dict(init='zero'), "init must be one of .*'published'.*'zero'"),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(num_blocks=5), r'num_blocks must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24\]'),
+        (dict(num_blocks=0), 'num_blocks must divide'),
+        (dict(mode_fraction=0.0), r'mode_fraction must be in \(0, 1\]'),
+        (dict(mode_fraction=1.1), 'mode_fraction'),
+        (dict(sparsity_threshold=-1), 'sparsity_threshold'),
+        (dict(bias='konv'), "bias must be one of .*'konv'"),
+        (dict(norm='backward'), 'norm must be one of'),
+        (dict(hidden_ratio=0.5), 'hidden_ratio'),
+        (dict(init='zero'), "init must be one of .*'published'.*'zero'"),
+    ],
+)
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         AFNO(24, **settings)
@@ -171,8 +198,15 @@ def at_start(embed_dims, num_blocks, sparsity_threshold, init, grid=(56, 56), **
 
 
 PAPER = [  # d, k, lambda: A.2, A.5, Fig. 4's best lambda with A.5's layer, A.6, A.3 by stage
-    (750, 1, 0.1), (384, 16, 0.1), (384, 16, 0.01), (584, 4, 0.01),
-    (208, 1, 0.01), (288, 2, 0.01), (440, 5, 0.01), (512, 8, 0.01)]
+    (750, 1, 0.1),
+    (384, 16, 0.1),
+    (384, 16, 0.01),
+    (584, 4, 0.01),
+    (208, 1, 0.01),
+    (288, 2, 0.01),
+    (440, 5, 0.01),
+    (512, 8, 0.01),
+]
 
 
 @pytest.mark.parametrize('embed_dims, num_blocks, sparsity_threshold', PAPER)
@@ -183,18 +217,29 @@ def test_scaled_init_passes_the_spectrum_on(embed_dims, num_blocks, sparsity_thr
     assert (y.std() / x.std()).item() == pytest.approx(1 - sparsity_threshold, abs=0.06)
 
 
-@pytest.mark.parametrize('embed_dims, num_blocks, sparsity_threshold, least, most', [
-    (384, 16, 0.1, 0, 0.005), (384, 16, 0.01, 0.6, 0.75), (750, 1, 0.1, 0.65, 0.8)])
+@pytest.mark.parametrize(
+    'embed_dims, num_blocks, sparsity_threshold, least, most',
+    [(384, 16, 0.1, 0, 0.005), (384, 16, 0.01, 0.6, 0.75), (750, 1, 0.1, 0.65, 0.8)],
+)
 def test_published_init_is_nearly_dead_at_the_setting_of_classification(
-        embed_dims, num_blocks, sparsity_threshold, least, most):
+    embed_dims, num_blocks, sparsity_threshold, least, most
+):
     """The layer of A.5, the same at the lambda of Fig. 4, and that of A.2."""
     _, _, share = at_start(embed_dims, num_blocks, sparsity_threshold, 'published')
     assert least <= share <= most
 
 
-@pytest.mark.parametrize('embed_dims, num_blocks, settings', [
-    (512, 512, {}), (512, 128, {}), (512, 32, {}), (512, 1, {}), (512, 64, dict(hidden_ratio=4)),
-    (512, 64, dict(norm='forward'))])
+@pytest.mark.parametrize(
+    'embed_dims, num_blocks, settings',
+    [
+        (512, 512, {}),
+        (512, 128, {}),
+        (512, 32, {}),
+        (512, 1, {}),
+        (512, 64, dict(hidden_ratio=4)),
+        (512, 64, dict(norm='forward')),
+    ],
+)
 @pytest.mark.parametrize('grid', [(16, 16), (15, 33)])
 def test_scaled_init_keeps_the_scale_at_any_block_size(embed_dims, num_blocks, settings, grid):
     x, y, _ = at_start(embed_dims, num_blocks, 0, 'scaled', grid, **settings)
@@ -203,6 +248,7 @@ def test_scaled_init_keeps_the_scale_at_any_block_size(embed_dims, num_blocks, s
 
 def test_scaled_init_has_no_peak_at_the_first_token():
     """Where the mean that a ReLU leaves at every frequency gathers."""
+
     def peak(init):
         energy = at_start(384, 8, 0, init)[1].square().sum(-1)[0]  # (H, W)
         return (energy[0, 0] / energy.mean()).item()

@@ -1,16 +1,16 @@
 """SA and ESA against MMPretrain's and MMSegmentation's classes, a float64 definition, memory."""
+
 import copy
 from contextlib import nullcontext
 
 import pytest
 import torch
+from afno_mm.mixers import ESA, SA, build_mixer
 from mmcv.cnn.bricks.transformer import MultiheadAttention as MMCVAttention
 from mmengine.runner.checkpoint import load_state_dict
 from mmpretrain.models.utils.attention import MultiheadAttention
 from mmseg.models.backbones.mit import EfficientMultiheadAttention
 from torch.nn import functional as F
-
-from afno_mm.mixers import ESA, SA, build_mixer
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (33, 17)]
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -45,8 +45,10 @@ def assert_same(ours, upstream, apply_upstream, x):
     actual, expected = ours(x), apply_upstream(upstream, x)
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
     weight = torch.randn_like(x)
-    actual, expected = (gradients(module, x, (y * weight).sum()) for module, y in
-                        ((ours, actual), (upstream, expected)))
+    actual, expected = (
+        gradients(module, x, (y * weight).sum())
+        for module, y in ((ours, actual), (upstream, expected))
+    )
     assert actual.keys() == expected.keys()
     for name, gradient in expected.items():
         error = (actual[name] - gradient).norm().item()
@@ -70,14 +72,27 @@ def test_sa_is_mmpretrains(grid, qkv_bias, dtype):
 
 
 def efficient_attention(sr_ratio, qkv_bias=True):
-    return randomised(EfficientMultiheadAttention(
-        24, 3, sr_ratio=sr_ratio, qkv_bias=qkv_bias, norm_cfg=dict(type='LN', eps=1e-6)))
+    return randomised(
+        EfficientMultiheadAttention(
+            24, 3, sr_ratio=sr_ratio, qkv_bias=qkv_bias, norm_cfg=dict(type='LN', eps=1e-6)
+        )
+    )
 
 
 @pytest.mark.parametrize('dtype', TOLERANCE)
-@pytest.mark.parametrize('sr_ratio, grid', [
-    *((1, grid) for grid in GRIDS), (2, (2, 2)), (2, (7, 16)), (2, (33, 17)),
-    (8, (8, 8)), (8, (9, 8)), (8, (15, 31)), (8, (33, 17))])
+@pytest.mark.parametrize(
+    'sr_ratio, grid',
+    [
+        *((1, grid) for grid in GRIDS),
+        (2, (2, 2)),
+        (2, (7, 16)),
+        (2, (33, 17)),
+        (8, (8, 8)),
+        (8, (9, 8)),
+        (8, (15, 31)),
+        (8, (33, 17)),
+    ],
+)
 @pytest.mark.parametrize('qkv_bias', [True, False])
 def test_esa_is_mmsegs(sr_ratio, grid, qkv_bias, dtype):
     upstream = efficient_attention(sr_ratio, qkv_bias).to(dtype)
@@ -86,8 +101,10 @@ def test_esa_is_mmsegs(sr_ratio, grid, qkv_bias, dtype):
     assert_same(ours, upstream, mmseg_attention, x)
 
 
-@pytest.mark.parametrize('sr_ratio, grid', [
-    (2, (1, 1)), (2, (1, 5)), (8, (1, 1)), (8, (1, 5)), (8, (7, 7)), (8, (3, 20)), (8, (20, 3))])
+@pytest.mark.parametrize(
+    'sr_ratio, grid',
+    [(2, (1, 1)), (2, (1, 5)), (8, (1, 1)), (8, (1, 5)), (8, (7, 7)), (8, (3, 20)), (8, (20, 3))],
+)
 def test_a_grid_below_one_window_is_filled_up_with_zeros(sr_ratio, grid):
     upstream = efficient_attention(sr_ratio).double()
     ours = ESA(24, 3, sr_ratio).double()
@@ -112,8 +129,10 @@ def test_sa_definition(grid, num_heads):
     heads = []
     for h in range(num_heads):
         q, k, v = (
-            torch.einsum('bnc,dc->bnd', tokens, mixer.qkv.weight[i + h * d:i + (h + 1) * d])
-            + mixer.qkv.bias[i + h * d:i + (h + 1) * d] for i in (0, 8, 16))
+            torch.einsum('bnc,dc->bnd', tokens, mixer.qkv.weight[i + h * d : i + (h + 1) * d])
+            + mixer.qkv.bias[i + h * d : i + (h + 1) * d]
+            for i in (0, 8, 16)
+        )
         scores = torch.exp(torch.einsum('bnd,bmd->bnm', q, k) / d**0.5)
         heads.append(torch.einsum('bnm,bmd->bnd', scores / scores.sum(-1, keepdim=True), v))
     expected = torch.cat(heads, -1) @ mixer.proj.weight.T + mixer.proj.bias
@@ -130,9 +149,14 @@ def test_sa_knows_no_order_of_tokens():
     assert mixer.needs_grid is False and getattr(ESA(16, 4, 1), 'needs_grid', True)
 
 
-@pytest.mark.parametrize('load', [
-    lambda module, state: module.load_state_dict(state, strict=True),
-    lambda module, state: load_state_dict(module, state, strict=True)], ids=['torch', 'mmengine'])
+@pytest.mark.parametrize(
+    'load',
+    [
+        lambda module, state: module.load_state_dict(state, strict=True),
+        lambda module, state: load_state_dict(module, state, strict=True),
+    ],
+    ids=['torch', 'mmengine'],
+)
 @pytest.mark.parametrize('bias', [True, False])
 def test_sa_takes_the_keys_of_mmcv(load, bias):
     upstream = randomised(MMCVAttention(24, 3, batch_first=True, bias=True)).double()
@@ -183,9 +207,11 @@ def saved_for_backward(module, x, apply=lambda module, x: module(x)):
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16, torch.float64])
-@pytest.mark.parametrize('mixer, inputs, largest', [
-    (SA(64, 2), 5.2, 3), (ESA(64, 2, 4), 3.4, 1), (ESA(64, 2, 8), 3.2, 1)],
-    ids=['SA', 'ESA4', 'ESA8'])
+@pytest.mark.parametrize(
+    'mixer, inputs, largest',
+    [(SA(64, 2), 5.2, 3), (ESA(64, 2, 4), 3.4, 1), (ESA(64, 2, 8), 3.2, 1)],
+    ids=['SA', 'ESA4', 'ESA8'],
+)
 def test_memory_for_backward_is_a_few_times_the_input(mixer, inputs, largest, dtype):
     """The attention matrices would have 128, 8 and 2 times the elements of the input."""
     x = torch.randn(1, 64, 64, 64, dtype=dtype, requires_grad=True)
@@ -220,17 +246,21 @@ def test_rate_of_attention_dropout(make):
 
 
 @pytest.mark.parametrize('grid', [(1, 1), (9, 8)])
-@pytest.mark.parametrize('module_dtype, dtype, autocast', [
-    (torch.float16, torch.float16, None),
-    (torch.bfloat16, torch.bfloat16, None),
-    (torch.float32, torch.float16, None),
-    (torch.float32, torch.bfloat16, None),
-    (torch.bfloat16, torch.float32, None),
-    (torch.float32, torch.float64, None),
-    (torch.float32, torch.float32, torch.bfloat16),
-    (torch.float32, torch.bfloat16, torch.bfloat16),
-    (torch.float32, torch.float16, torch.float16),
-    (torch.float32, torch.float16, torch.bfloat16)])
+@pytest.mark.parametrize(
+    'module_dtype, dtype, autocast',
+    [
+        (torch.float16, torch.float16, None),
+        (torch.bfloat16, torch.bfloat16, None),
+        (torch.float32, torch.float16, None),
+        (torch.float32, torch.bfloat16, None),
+        (torch.bfloat16, torch.float32, None),
+        (torch.float32, torch.float64, None),
+        (torch.float32, torch.float32, torch.bfloat16),
+        (torch.float32, torch.bfloat16, torch.bfloat16),
+        (torch.float32, torch.float16, torch.float16),
+        (torch.float32, torch.float16, torch.bfloat16),
+    ],
+)
 @pytest.mark.parametrize('make', MIXERS.values(), ids=MIXERS)
 def test_low_precision_stays_close_to_float64(make, module_dtype, dtype, autocast, grid):
     mixer = make().to(module_dtype)
@@ -242,8 +272,9 @@ def test_low_precision_stays_close_to_float64(make, module_dtype, dtype, autocas
     y.sum().backward()
     assert x.grad.dtype == dtype and x.grad.isfinite().all()
     expected = exact(x.double())
-    coarsest = max((t for t in (module_dtype, dtype, autocast) if t),
-                   key=lambda t: torch.finfo(t).eps)
+    coarsest = max(
+        (t for t in (module_dtype, dtype, autocast) if t), key=lambda t: torch.finfo(t).eps
+    )
     error = ((y.double() - expected).norm() / expected.norm()).item()
     assert error < 4 * torch.finfo(coarsest).eps
 
@@ -255,14 +286,23 @@ def test_shapes_on_the_meta_device(make):
     assert y.shape == x.shape and y.dtype == x.dtype and y.is_meta
 
 
-@pytest.mark.parametrize('cfg, message', [
-    (dict(type='SA', num_heads=5), r'num_heads must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24'),
-    (dict(type='ESA', num_heads=5, sr_ratio=2), 'num_heads must divide embed_dims'),
-    (dict(type='SA', num_heads=3, attn_drop=1.), r'attn_drop must be in \[0, 1\), got 1.0'),
-    (dict(type='ESA', num_heads=3, sr_ratio=1, attn_drop=-.1), 'attn_drop must be'),
-    (dict(type='ESA', num_heads=3, sr_ratio=0), 'sr_ratio must be a whole number >= 1, got 0'),
-    (dict(type='ESA', num_heads=3, sr_ratio=2.5), 'sr_ratio must be a whole number >= 1, got 2.5'),
-])
+@pytest.mark.parametrize(
+    'cfg, message',
+    [
+        (
+            dict(type='SA', num_heads=5),
+            r'num_heads must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24',
+        ),
+        (dict(type='ESA', num_heads=5, sr_ratio=2), 'num_heads must divide embed_dims'),
+        (dict(type='SA', num_heads=3, attn_drop=1.0), r'attn_drop must be in \[0, 1\), got 1.0'),
+        (dict(type='ESA', num_heads=3, sr_ratio=1, attn_drop=-0.1), 'attn_drop must be'),
+        (dict(type='ESA', num_heads=3, sr_ratio=0), 'sr_ratio must be a whole number >= 1, got 0'),
+        (
+            dict(type='ESA', num_heads=3, sr_ratio=2.5),
+            'sr_ratio must be a whole number >= 1, got 2.5',
+        ),
+    ],
+)
 def test_bad_settings_are_named(cfg, message):
     with pytest.raises(ValueError, match=message):
         build_mixer(cfg, embed_dims=24)

@@ -1,9 +1,9 @@
 """Mixers from config values: bare and scoped names, per-stage values, errors."""
+
 import pytest
+from afno_mm.mixers import AFNO, build_mixer, mixer_per_stage
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
-
-from afno_mm.mixers import AFNO, build_mixer, mixer_per_stage
 
 
 @pytest.mark.parametrize('scope', ['mmseg', 'mmpretrain', 'mmengine'])
@@ -53,7 +53,8 @@ def test_mixer_of_another_package(tmp_path, monkeypatch):
     (package / '__init__.py').write_text('')
     (package / 'registry.py').write_text(
         'from mmengine.registry import MODELS as ROOT, Registry\n'
-        "MODELS = Registry('model', parent=ROOT, scope='their_pkg', locations=['their_pkg.mix'])\n")
+        "MODELS = Registry('model', parent=ROOT, scope='their_pkg', locations=['their_pkg.mix'])\n"
+    )
     (package / 'mix.py').write_text(
         'from torch import nn\n'
         'from .registry import MODELS\n\n'
@@ -65,7 +66,8 @@ def test_mixer_of_another_package(tmp_path, monkeypatch):
         '@MODELS.register_module()\n'
         'class Unfit(nn.Identity):\n'
         '    def __init__(self, dim):\n'
-        '        super().__init__()\n')
+        '        super().__init__()\n'
+    )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(KeyError, match='their_pkgg.registry does not import.*PYTHONPATH'):
         build_mixer(dict(type='their_pkgg.TheirMixer'), 16)

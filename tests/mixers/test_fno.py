@@ -1,11 +1,11 @@
 """FNO and AFNO with static weights against reference vectors, definitions and invariants."""
+
 import pytest
 import torch
-from mmengine.runner.checkpoint import load_state_dict
-from vectors import VECTORS, assert_reproduces, load
-
 from afno_mm.mixers import FNO, StaticAFNO
 from afno_mm.ops import irfft2, reference, rfft2_modes
+from mmengine.runner.checkpoint import load_state_dict
+from vectors import VECTORS, assert_reproduces, load
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
 MODES = [(3, 2), (4, 5), (6, 9)]
@@ -27,8 +27,12 @@ def assert_defined_by(mixer, x, definition):
     actual, expected = mixer(x), definition(x, *weights)
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(x)
-    for a, b in zip(*(torch.autograd.grad((y * weight).sum(), [x, *weights], materialize_grads=True)
-                      for y in (actual, expected))):
+    for a, b in zip(
+        *(
+            torch.autograd.grad((y * weight).sum(), [x, *weights], materialize_grads=True)
+            for y in (actual, expected)
+        )
+    ):
         torch.testing.assert_close(a, b)
 
 
@@ -36,8 +40,11 @@ def assert_defined_by(mixer, x, definition):
 @pytest.mark.parametrize('num_modes', MODES)
 def test_fno_definition(grid, num_modes):
     x = torch.randn(2, *grid, 3, dtype=torch.float64, requires_grad=True)
-    assert_defined_by(FNO(3, num_modes).double(), x, lambda x, w1, w2: reference.mode_product(
-        x, w1[None], w2[None]))
+    assert_defined_by(
+        FNO(3, num_modes).double(),
+        x,
+        lambda x, w1, w2: reference.mode_product(x, w1[None], w2[None]),
+    )
 
 
 @pytest.mark.parametrize('grid', GRIDS)
@@ -46,13 +53,18 @@ def test_fno_definition(grid, num_modes):
 def test_static_afno_definition(grid, num_modes, sparsity_threshold):
     mixer = StaticAFNO(6, 2, num_modes, sparsity_threshold).double()
     x = torch.randn(2, *grid, 6, dtype=torch.float64, requires_grad=True)
-    assert_defined_by(mixer, x, lambda x, w1, w2: x + reference.mode_product(
-        x, w1, w2, sparsity_threshold, 'ortho'))
+    assert_defined_by(
+        mixer,
+        x,
+        lambda x, w1, w2: x + reference.mode_product(x, w1, w2, sparsity_threshold, 'ortho'),
+    )
 
 
 @pytest.mark.parametrize('grid', [(4, 4), (3, 5), (6, 5), (1, 1)])
-@pytest.mark.parametrize('mixer', [
-    FNO(2, (2, 3)), StaticAFNO(4, 2, 2, 0.05, 'conv'), StaticAFNO(2, 1, (1, 2), bias='none')])
+@pytest.mark.parametrize(
+    'mixer',
+    [FNO(2, (2, 3)), StaticAFNO(4, 2, 2, 0.05, 'conv'), StaticAFNO(2, 1, (1, 2), bias='none')],
+)
 def test_gradcheck(mixer, grid):
     mixer = mixer.double()
     x = torch.randn(1, *grid, mixer.embed_dims, dtype=torch.float64, requires_grad=True)
@@ -81,9 +93,14 @@ def test_resolution_invariance():
     torch.testing.assert_close(mixer(at_32)[:, ::2, ::2], mixer(at_16))
 
 
-@pytest.mark.parametrize('load', [
-    lambda module, state: module.load_state_dict(state, strict=True),
-    lambda module, state: load_state_dict(module, state, strict=True)], ids=['torch', 'mmengine'])
+@pytest.mark.parametrize(
+    'load',
+    [
+        lambda module, state: module.load_state_dict(state, strict=True),
+        lambda module, state: load_state_dict(module, state, strict=True),
+    ],
+    ids=['torch', 'mmengine'],
+)
 def test_published_complex_weights_load_and_own_ones_load_again(load):
     state = {f'0.weights{i}': torch.randn(4, 4, 3, 2, dtype=torch.cfloat) for i in (1, 2)}
     model = torch.nn.Sequential(FNO(4, (3, 2)))
@@ -122,15 +139,18 @@ def test_static_afno_starts_with_modes_of_the_same_scale(num_blocks):
     assert (mixer(x).std() / kept.std()).item() == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize('build, message', [
-    (lambda: FNO(24, 0), 'num_modes must be a whole number >= 1 or two'),
-    (lambda: FNO(24, (4, 4, 4)), r'num_modes.*\(4, 4, 4\)'),
-    (lambda: FNO(24, (4, 0.5)), 'num_modes'),
-    (lambda: StaticAFNO(24, 2, 0), 'num_modes'),
-    (lambda: StaticAFNO(24, 5, 4), 'num_blocks must divide embed_dims'),
-    (lambda: StaticAFNO(24, 2, 4, sparsity_threshold=-1), 'sparsity_threshold must be >= 0'),
-    (lambda: StaticAFNO(24, 2, 4, bias='konv'), "bias must be one of .*'konv'"),
-])
+@pytest.mark.parametrize(
+    'build, message',
+    [
+        (lambda: FNO(24, 0), 'num_modes must be a whole number >= 1 or two'),
+        (lambda: FNO(24, (4, 4, 4)), r'num_modes.*\(4, 4, 4\)'),
+        (lambda: FNO(24, (4, 0.5)), 'num_modes'),
+        (lambda: StaticAFNO(24, 2, 0), 'num_modes'),
+        (lambda: StaticAFNO(24, 5, 4), 'num_blocks must divide embed_dims'),
+        (lambda: StaticAFNO(24, 2, 4, sparsity_threshold=-1), 'sparsity_threshold must be >= 0'),
+        (lambda: StaticAFNO(24, 2, 4, bias='konv'), "bias must be one of .*'konv'"),
+    ],
+)
 def test_bad_settings_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()

@@ -1,7 +1,7 @@
 """What all Fourier mixers do alike. A new one is a new row."""
+
 import pytest
 import torch
-
 from afno_mm.mixers import AFNO, FNO, GFN, StaticAFNO
 
 MIXERS = {
@@ -48,16 +48,24 @@ def test_bad_tokens_are_named(make, shape):
         make()(torch.zeros(shape))
 
 
-@pytest.mark.parametrize('mixer, inputs', [
-    (GFN(8, 64), 2.1), (GFN(8, 7), 2.2), (GFN(8, 7, 'exact'), 2.2), (FNO(8, 8), 0.1),
-    (StaticAFNO(8, 2, 8), 0.2)])
+@pytest.mark.parametrize(
+    'mixer, inputs',
+    [
+        (GFN(8, 64), 2.1),
+        (GFN(8, 7), 2.2),
+        (GFN(8, 7, 'exact'), 2.2),
+        (FNO(8, 8), 0.1),
+        (StaticAFNO(8, 2, 8), 0.2),
+    ],
+)
 def test_memory_saved_for_backward(mixer, inputs):
     """The spectrum, for GFN the filter; no copies of FNO's weights, as large as the tokens here."""
     x = torch.randn(1, 64, 64, 8, requires_grad=True)
     own = {p.untyped_storage().data_ptr() for p in mixer.parameters()}
     saved = {}
     with torch.autograd.graph.saved_tensors_hooks(
-            lambda t: saved.update({t.untyped_storage().data_ptr(): t}) or t, lambda t: t):
+        lambda t: saved.update({t.untyped_storage().data_ptr(): t}) or t, lambda t: t
+    ):
         y = mixer(x)
     kept = sum(t.untyped_storage().nbytes() for a, t in saved.items() if a not in own)
     assert y.requires_grad and kept <= inputs * x.nbytes

@@ -1,13 +1,13 @@
 """GFN against reference vectors, its float64 definition, and what resizing should keep."""
+
 import numpy as np
 import pytest
 import torch
+from afno_mm.mixers import FNO, GFN, StaticAFNO
+from afno_mm.ops import FILTER_RESIZES, filter_grid, reference
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import load_state_dict
 from vectors import VECTORS, assert_reproduces, load, relative_error
-
-from afno_mm.mixers import FNO, GFN, StaticAFNO
-from afno_mm.ops import FILTER_RESIZES, filter_grid, reference
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
 RESIZES = ['bilinear', 'exact']
@@ -30,8 +30,12 @@ def test_float64_definition(grid):
     actual, expected = mixer(x), reference.global_filter(x, mixer.complex_weight)
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(x)
-    for a, b in zip(*(torch.autograd.grad((y * weight).sum(), [x, mixer.complex_weight])
-                      for y in (actual, expected))):
+    for a, b in zip(
+        *(
+            torch.autograd.grad((y * weight).sum(), [x, mixer.complex_weight])
+            for y in (actual, expected)
+        )
+    ):
         torch.testing.assert_close(a, b)
 
 
@@ -72,7 +76,7 @@ def test_is_fno_with_diagonal_matrices_and_static_afno_with_blocks_of_one_channe
     for c in range(4):
         for mixer, block in ((fno, (c, c)), (static, (c, 0, 0))):
             mixer.weights1.data[block] = kernel[c, :m1]
-            mixer.weights2.data[block][m1 - negative:] = kernel[c, m1:]
+            mixer.weights2.data[block][m1 - negative :] = kernel[c, m1:]
     x = torch.randn(2, *grid, 4, dtype=torch.float64)
     torch.testing.assert_close(fno(x), gfn(x))
     torch.testing.assert_close(static(x), gfn(x))
@@ -120,29 +124,55 @@ def test_bilinear_resizing_interpolates_rows_and_columns_between_kept_corners():
     weight = torch.randn(7, 5, 3, 2).double()
     resized = FILTER_RESIZES['bilinear'](weight, (7, 8), (12, 19))
     assert resized.shape == (12, 10, 3, 2)
-    rows = np.stack([[np.interp(np.arange(12) * 6 / 11, np.arange(7), weight[:, j, c, part])
-                      for j in range(5)] for c in range(3) for part in range(2)])  # (6, 5, 12)
-    both = [[np.interp(np.arange(10) * 4 / 9, np.arange(5), rows[n, :, i]) for i in range(12)]
-            for n in range(6)]
+    rows = np.stack(
+        [
+            [
+                np.interp(np.arange(12) * 6 / 11, np.arange(7), weight[:, j, c, part])
+                for j in range(5)
+            ]
+            for c in range(3)
+            for part in range(2)
+        ]
+    )  # (6, 5, 12)
+    both = [
+        [np.interp(np.arange(10) * 4 / 9, np.arange(5), rows[n, :, i]) for i in range(12)]
+        for n in range(6)
+    ]
     expected = torch.from_numpy(np.array(both)).permute(1, 2, 0).unflatten(2, (3, 2))
     torch.testing.assert_close(resized, expected)
 
 
-@pytest.mark.parametrize('grid, read', [
-    ((8, 12), (8, 12)), ((7, 7), (7, 7)), ((14, 14), (14, 14)), ((1, 1), (1, 1)), ((5, 1), (5, 1)),
-    ((1, 2), (1, 2)), ((8, 13), (8, 12)), ((15, 14), (15, 15))])
+@pytest.mark.parametrize(
+    'grid, read',
+    [
+        ((8, 12), (8, 12)),
+        ((7, 7), (7, 7)),
+        ((14, 14), (14, 14)),
+        ((1, 1), (1, 1)),
+        ((5, 1), (5, 1)),
+        ((1, 2), (1, 2)),
+        ((8, 13), (8, 12)),
+        ((15, 14), (15, 15)),
+    ],
+)
 def test_grid_read_off_a_filter(grid, read):
     """The last two cannot be told from another grid."""
     assert filter_grid(GFN(2, grid).complex_weight) == read
 
 
-@pytest.mark.parametrize('load', [
-    lambda module, state: module.load_state_dict(state, strict=True),
-    lambda module, state: load_state_dict(module, state, strict=True)], ids=['torch', 'mmengine'])
+@pytest.mark.parametrize(
+    'load',
+    [
+        lambda module, state: module.load_state_dict(state, strict=True),
+        lambda module, state: load_state_dict(module, state, strict=True),
+    ],
+    ids=['torch', 'mmengine'],
+)
 @pytest.mark.parametrize('resize', RESIZES)
 @pytest.mark.parametrize('grid, new_grid', [((7, 7), (10, 9)), ((8, 12), (4, 5))])
 def test_filter_of_another_grid_is_resized_as_it_is_loaded(
-        grid, new_grid, resize, load, monkeypatch):
+    grid, new_grid, resize, load, monkeypatch
+):
     messages = []
     monkeypatch.setattr('afno_mm.mixers.gfn.print_log', lambda text, **_: messages.append(text))
     source = GFN(4, grid, resize)
@@ -198,13 +228,16 @@ def test_weights_in_channels_last_layout(grid, resize):
     torch.testing.assert_close(mixer.to(memory_format=torch.channels_last)(x), expected)
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(grid_size=0), 'grid_size must be a whole number'),
-    (dict(grid_size=(8, 0)), 'grid_size'),
-    (dict(grid_size=(8, 8, 8)), 'grid_size'),
-    (dict(grid_size=7.5), 'grid_size.*7.5'),
-    (dict(grid_size=8, resize='bicubic'), "resize must be one of .*'bilinear'.*'bicubic'"),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(grid_size=0), 'grid_size must be a whole number'),
+        (dict(grid_size=(8, 0)), 'grid_size'),
+        (dict(grid_size=(8, 8, 8)), 'grid_size'),
+        (dict(grid_size=7.5), 'grid_size.*7.5'),
+        (dict(grid_size=8, resize='bicubic'), "resize must be one of .*'bilinear'.*'bicubic'"),
+    ],
+)
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         GFN(24, **settings)

@@ -1,14 +1,14 @@
 """LS against reference vectors, its float64 definition, its reach, and in half precision."""
+
 import contextlib
 import copy
 
 import pytest
 import torch
-from vectors import VECTORS, load, relative_error
-
 from afno_mm import ops
 from afno_mm.mixers import LS, long_short
 from afno_mm.ops.reference_long_short import long_short as definition
+from vectors import VECTORS, load, relative_error
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7), (5, 3)]
 PROJECTION_BIAS = 'to_dynamic_projection.bias'
@@ -49,8 +49,10 @@ def test_reference_vectors(path):
     assert relative_error(actual.pop('x').flatten(1, 2), data['grad_input']) <= 1e-4
     # A softmax over tokens does not see a bias: what is recorded is rounding of zero.
     scale = data['grad.to_dynamic_projection.weight'].norm()
-    assert max(actual.pop(PROJECTION_BIAS).norm(), data[f'grad.{PROJECTION_BIAS}'].norm()) \
+    assert (
+        max(actual.pop(PROJECTION_BIAS).norm(), data[f'grad.{PROJECTION_BIAS}'].norm())
         <= 1e-6 * scale
+    )
     for name, gradient in actual.items():
         assert relative_error(gradient, data[f'grad.{name}']) <= 1e-4, name
 
@@ -115,8 +117,8 @@ def test_far_tokens_act_through_landmarks_only():
     # Those of [4, 8) and [8, 12) on both axes: their margins of 2 reach row 6 and column 9.
     seen = torch.zeros(14, 19, dtype=torch.bool)
     seen[4:12, 4:12] = True
-    assert torch.equal(reach(-100.), seen)
-    assert reach(0.).all()
+    assert torch.equal(reach(-100.0), seen)
+    assert reach(0.0).all()
 
 
 @pytest.mark.parametrize('grid', [(1, 1), (9, 8), (5, 17)])
@@ -151,7 +153,7 @@ def all_half(x):
         yield x.half()
 
 
-def projection_gradient_error(side, precision, autocast, loss_scale=1.):
+def projection_gradient_error(side, precision, autocast, loss_scale=1.0):
     """Relative error of the gradient of ``to_dynamic_projection.weight`` on float16 tokens.
 
     The loss is the mean of the outputs on side x side tokens. ``precision`` stands in for
@@ -173,16 +175,20 @@ def projection_gradient_error(side, precision, autocast, loss_scale=1.):
 def test_gradient_of_the_projection_does_not_degrade_with_the_number_of_tokens():
     """Of all roundings only those of the long branch: a score's gradient is about 1 / N."""
     sides = (16, 56, 128)  # 256, 3136 and 16 384 tokens
-    ours, in_half = ([projection_gradient_error(side, precision, autocast=False) for side in sides]
-                     for precision in (ops.full_precision, all_half))
+    ours, in_half = (
+        [projection_gradient_error(side, precision, autocast=False) for side in sides]
+        for precision in (ops.full_precision, all_half)
+    )
     assert max(ours) < 2e-3
     assert in_half[0] < 0.005 < in_half[1] < 0.05 < in_half[2]
 
 
 @pytest.mark.parametrize('side', [16, 56, 128])
 def test_gradient_of_the_projection_under_autocast_with_loss_scaling(side):
-    assert projection_gradient_error(
-        side, ops.full_precision, autocast=True, loss_scale=2.**16) < 2e-3
+    assert (
+        projection_gradient_error(side, ops.full_precision, autocast=True, loss_scale=2.0**16)
+        < 2e-3
+    )
 
 
 def test_gradient_of_landmarks_is_summed_in_their_dtype():
@@ -208,7 +214,8 @@ def test_memory_saved_for_backward():
     mixer, x = LS(64, 8), torch.randn(1, 48, 48, 64)
     own = {storage(p).data_ptr() for p in mixer.parameters()}
     with torch.autograd.graph.saved_tensors_hooks(
-            lambda t: saved.update({storage(t).data_ptr(): t}) or t, lambda t: t):
+        lambda t: saved.update({storage(t).data_ptr(): t}) or t, lambda t: t
+    ):
         y = mixer(x)
     kept = sum(storage(t).nbytes() for address, t in saved.items() if address not in own)
     assert kept <= 5.01 * x.nbytes and y.requires_grad
@@ -237,13 +244,16 @@ def test_shapes_on_the_meta_device():
     assert y.shape == x.shape and y.dtype == x.dtype and y.is_meta
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(num_heads=5), r'num_heads must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24\]'),
-    (dict(window_size=0), 'window_size must be a whole number >= 1, got 0'),
-    (dict(window_size=2.5), 'window_size must be a whole number >= 1, got 2.5'),
-    (dict(num_landmarks=0), 'num_landmarks must be a whole number >= 1, got 0'),
-    (dict(attn_drop=1.), r'attn_drop must be in \[0, 1\)'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(num_heads=5), r'num_heads must divide embed_dims.*\[1, 2, 3, 4, 6, 8, 12, 24\]'),
+        (dict(window_size=0), 'window_size must be a whole number >= 1, got 0'),
+        (dict(window_size=2.5), 'window_size must be a whole number >= 1, got 2.5'),
+        (dict(num_landmarks=0), 'num_landmarks must be a whole number >= 1, got 0'),
+        (dict(attn_drop=1.0), r'attn_drop must be in \[0, 1\)'),
+    ],
+)
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         LS(24, **{'num_heads': 2, **settings})

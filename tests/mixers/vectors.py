@@ -1,4 +1,5 @@
 """Reference vectors, see tests/data/README.md."""
+
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,15 @@ def relative_error(a, b):
 def load(path):
     """Tensors under their names, settings under ``meta.<name>`` as Python values."""
     with np.load(path) as data:
-        return {key: value.item() if key.startswith('meta.') else torch.from_numpy(value)
-                for key, value in data.items()}
+        return {
+            key: value.item() if key.startswith('meta.') else torch.from_numpy(value)
+            for key, value in data.items()
+        }
 
 
 def assert_reproduces(mixer, data):
     """The recorded parameters load strictly; output within 1e-5, gradients within 1e-4."""
+
     def to_grid(tensor):
         if data['meta.layout'] == 'BCHW':
             return tensor.permute(0, 2, 3, 1)

@@ -1,4 +1,5 @@
 """Every path of the AFNO operator against its float64 definition, and the choice among them."""
+
 import copy
 import math
 import os
@@ -6,11 +7,10 @@ import re
 
 import pytest
 import torch
-from torch._dynamo.testing import CompileCounterWithBackend
-from torch.utils.checkpoint import checkpoint
-
 from afno_mm.ops import afno, choose_path, forced_path, reference
 from afno_mm.ops.afno_paths import PATHS, VARIABLE, real_transforms
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.utils.checkpoint import checkpoint
 
 GRIDS = [(1, 1), (1, 5), (6, 1), (2, 2), (8, 8), (9, 8), (7, 16), (6, 7), (13, 10)]
 THRESHOLD = 1.5
@@ -37,9 +37,13 @@ def make(grid=(7, 8), batch=2, channels=12, num_blocks=3, ratio=2, dtype=torch.f
     Biases decide what passes, half of it in either; else a rounding error flips gradients.
     """
     k, b, h = num_blocks, channels // num_blocks, channels // num_blocks * ratio
-    signs = torch.randint(0, 2, (2, k, h)) * 2. - 1
-    weights = (torch.randn(2, k, b, h) * 0.1 * scale, 3 * signs,
-               torch.randn(2, k, h, b) * 0.05, 3. * torch.randint(-1, 2, (2, k, b)))
+    signs = torch.randint(0, 2, (2, k, h)) * 2.0 - 1
+    weights = (
+        torch.randn(2, k, b, h) * 0.1 * scale,
+        3 * signs,
+        torch.randn(2, k, h, b) * 0.05,
+        3.0 * torch.randint(-1, 2, (2, k, b)),
+    )
     x = torch.randn(batch, *grid, channels).clamp(-2, 2)
     return [t.to(dtype).requires_grad_() for t in (x, *weights)]
 
@@ -77,13 +81,25 @@ def assert_agrees(function, inputs, bound=1e-5, **settings):
 @pytest.mark.parametrize('norm', ['ortho', 'forward'])
 def test_values_and_gradients(path, grid, mode_fraction, norm):
     settings = dict(mode_fraction=mode_fraction, norm=norm)
-    assert_agrees(lambda *t: afno(*t[:5], THRESHOLD, **settings, residual=True, path=path),
-                  make(grid), **settings)
+    assert_agrees(
+        lambda *t: afno(*t[:5], THRESHOLD, **settings, residual=True, path=path),
+        make(grid),
+        **settings,
+    )
 
 
-@pytest.mark.parametrize('settings', [
-    dict(num_blocks=1), dict(num_blocks=12, ratio=1), dict(ratio=3), dict(batch=1),
-    dict(channels=9), dict(grid=(16, 18), channels=33)], ids=str)
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(num_blocks=1),
+        dict(num_blocks=12, ratio=1),
+        dict(ratio=3),
+        dict(batch=1),
+        dict(channels=9),
+        dict(grid=(16, 18), channels=33),
+    ],
+    ids=str,
+)
 def test_any_blocks(path, settings):
     assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), make(**settings))
 
@@ -103,15 +119,16 @@ def test_without_residual(path):
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_rounding_stays_near_float32s_where_nothing_spares_it(path, mode_fraction):
     """Weights of ordinary size, with kinks anywhere: values only."""
-    inputs = [torch.randn_like(t) * s for t, s in zip(make((24, 26)), (1, .3, .1, .3, .1))]
+    inputs = [torch.randn_like(t) * s for t, s in zip(make((24, 26)), (1, 0.3, 0.1, 0.3, 0.1))]
     y = afno(*inputs, 0.05, mode_fraction, path=path)
     assert_close([y], [reference.afno(*inputs, 0.05, mode_fraction)], 2e-6)
 
 
 @pytest.mark.parametrize('dtype, bound', [(torch.float16, 4e-3), (torch.bfloat16, 3e-2)])
 def test_half_precision_is_rounded_at_the_ends_only(path, dtype, bound):
-    assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), make(dtype=dtype),
-                  bound)
+    assert_agrees(
+        lambda *t: afno(*t, THRESHOLD, residual=True, path=path), make(dtype=dtype), bound
+    )
 
 
 def test_autocast_changes_nothing(path):
@@ -171,9 +188,13 @@ def test_strides_of_tokens_and_gradients_are_free(path):
     inputs = make((7, 8))
     x = inputs[0].detach().permute(3, 2, 0, 1).contiguous().permute(2, 3, 1, 0).requires_grad_()
     assert_agrees(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), [x, *inputs[1:]])
-    grads = [torch.autograd.grad(y, inputs) for y in
-             (afno(*inputs, THRESHOLD, path=path).sum(),  # an expanded gradient
-              (afno(*inputs, THRESHOLD, path=path) * torch.ones_like(x)).sum())]
+    grads = [
+        torch.autograd.grad(y, inputs)
+        for y in (
+            afno(*inputs, THRESHOLD, path=path).sum(),  # an expanded gradient
+            (afno(*inputs, THRESHOLD, path=path) * torch.ones_like(x)).sum(),
+        )
+    ]
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b)
 
@@ -182,8 +203,11 @@ def test_strides_of_tokens_and_gradients_are_free(path):
 def test_checkpointed(path, use_reentrant):
     inputs = make()
     exact = doubles(inputs)
-    y = checkpoint(lambda *t: afno(*t, THRESHOLD, residual=True, path=path), *inputs,
-                   use_reentrant=use_reentrant)
+    y = checkpoint(
+        lambda *t: afno(*t, THRESHOLD, residual=True, path=path),
+        *inputs,
+        use_reentrant=use_reentrant,
+    )
     y.square().sum().backward()
     defined(*exact).square().sum().backward()
     assert_close([t.grad for t in inputs], [t.grad for t in exact])
@@ -194,18 +218,22 @@ def test_compiles_without_a_break(path, mode_fraction):
     torch._dynamo.reset()
     function = torch.compile(
         lambda *t: afno(*t, THRESHOLD, mode_fraction, residual=True, path=path),
-        fullgraph=True, backend='aot_eager')
+        fullgraph=True,
+        backend='aot_eager',
+    )
     assert_agrees(function, make((9, 8)), mode_fraction=mode_fraction)
     with torch.no_grad():
-        assert_close([function(*(inputs := make((9, 8))))],
-                     [defined(*inputs, mode_fraction=mode_fraction)])
+        assert_close(
+            [function(*(inputs := make((9, 8))))], [defined(*inputs, mode_fraction=mode_fraction)]
+        )
 
 
 def test_one_compiled_program_takes_batches_of_any_size(path):
     torch._dynamo.reset()
     programs = CompileCounterWithBackend('aot_eager')
-    function = torch.compile(lambda *t: afno(*t, THRESHOLD, 0.5, path=path), fullgraph=True,
-                             backend=programs)
+    function = torch.compile(
+        lambda *t: afno(*t, THRESHOLD, 0.5, path=path), fullgraph=True, backend=programs
+    )
     x, *weights = make((6, 7))
     for batch in (2, 3, 5):
         tokens = x.detach()[:1].repeat(batch, 1, 1, 1).requires_grad_()
@@ -223,14 +251,16 @@ def test_second_gradients_are_right_or_refused(path):
 
     try:
         actual = torch.autograd.grad(
-            penalty(afno(*inputs, THRESHOLD, residual=True, path=path), inputs[0]), inputs[:2])
+            penalty(afno(*inputs, THRESHOLD, residual=True, path=path), inputs[0]), inputs[:2]
+        )
     except RuntimeError as error:
         assert path != 'reference'
         assert 'AFNO_MM_PATH=reference' in str(error)
     else:
         exact = doubles(inputs)
-        assert_close(actual, torch.autograd.grad(penalty(defined(*exact), exact[0]), exact[:2]),
-                     1e-4)
+        assert_close(
+            actual, torch.autograd.grad(penalty(defined(*exact), exact[0]), exact[:2]), 1e-4
+        )
 
 
 def test_no_tokens_at_all():
@@ -268,31 +298,45 @@ def test_a_forced_path_is_given_back(monkeypatch, before):
     assert os.environ.get(VARIABLE) == before
 
 
-@pytest.mark.parametrize('asked, dtype, message', [
-    ('fastest', torch.float32, "AFNO_MM_PATH=fastest is not a path of AFNO; there are .*reference"),
-    ('torch', torch.float64, 'AFNO_MM_PATH=torch was asked for, but the tokens are float64')])
+@pytest.mark.parametrize(
+    'asked, dtype, message',
+    [
+        (
+            'fastest',
+            torch.float32,
+            'AFNO_MM_PATH=fastest is not a path of AFNO; there are .*reference',
+        ),
+        ('torch', torch.float64, 'AFNO_MM_PATH=torch was asked for, but the tokens are float64'),
+    ],
+)
 def test_what_cannot_be_forced(monkeypatch, asked, dtype, message):
     monkeypatch.setenv(VARIABLE, asked)
     with pytest.raises(ValueError, match=message):
         choose_path(torch.zeros(1, 4, 4, 8, dtype=dtype))
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(x=(1, 4, 4, 24)), r'got \(1, 4, 4, 24\)'), (dict(w1=(2, 4, 4, 4)), 'tokens must be'),
-    (dict(b1=(2, 2, 3)), 'tokens must be'), (dict(w2=(2, 2, 3, 4)), 'tokens must be'),
-    (dict(b2=(2, 4, 2)), 'tokens must be'), (dict(x=(4, 4, 8)), 'tokens must be'),
-    (dict(mode_fraction=2.5), r'mode_fraction must be in \(0, 1\], got 2.5'),
-    (dict(mode_fraction=0.), 'mode_fraction must be')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(x=(1, 4, 4, 24)), r'got \(1, 4, 4, 24\)'),
+        (dict(w1=(2, 4, 4, 4)), 'tokens must be'),
+        (dict(b1=(2, 2, 3)), 'tokens must be'),
+        (dict(w2=(2, 2, 3, 4)), 'tokens must be'),
+        (dict(b2=(2, 4, 2)), 'tokens must be'),
+        (dict(x=(4, 4, 8)), 'tokens must be'),
+        (dict(mode_fraction=2.5), r'mode_fraction must be in \(0, 1\], got 2.5'),
+        (dict(mode_fraction=0.0), 'mode_fraction must be'),
+    ],
+)
 def test_shapes_that_do_not_fit_are_refused(change, message):
     shapes = dict(x=(1, 4, 4, 8), w1=(2, 2, 4, 4), b1=(2, 2, 4), w2=(2, 2, 4, 4), b2=(2, 2, 4))
-    fraction = change.pop('mode_fraction', 1.)
+    fraction = change.pop('mode_fraction', 1.0)
     tensors = [torch.zeros(shape) for shape in (shapes | change).values()]
     with pytest.raises(ValueError, match=message):
         afno(*tensors, THRESHOLD, fraction)
 
 
 class Layer(torch.nn.Module):
-
     def __init__(self, weights):
         super().__init__()
         self.weights = torch.nn.ParameterList(weights)
@@ -301,8 +345,9 @@ class Layer(torch.nn.Module):
         return afno(x, *self.weights, THRESHOLD, 0.5, residual=True)
 
 
-@pytest.mark.parametrize('as_graph', [
-    lambda layer, x: torch.export.export(layer, (x,)).module(), torch.jit.trace])
+@pytest.mark.parametrize(
+    'as_graph', [lambda layer, x: torch.export.export(layer, (x,)).module(), torch.jit.trace]
+)
 def test_graphs_are_of_plain_operators(monkeypatch, as_graph):
     monkeypatch.delenv(VARIABLE, raising=False)
     x, *weights = (t.detach() for t in make((6, 7)))
@@ -312,9 +357,15 @@ def test_graphs_are_of_plain_operators(monkeypatch, as_graph):
     torch.testing.assert_close(graph(x), layer(x))
 
 
-@pytest.mark.parametrize('transform', [
-    torch.func.vmap, lambda f: torch.func.grad(lambda x: f(x).sum()),
-    lambda f: lambda x: torch.func.jvp(f, (x,), (x,))[1]], ids=['vmap', 'grad', 'jvp'])
+@pytest.mark.parametrize(
+    'transform',
+    [
+        torch.func.vmap,
+        lambda f: torch.func.grad(lambda x: f(x).sum()),
+        lambda f: lambda x: torch.func.jvp(f, (x,), (x,))[1],
+    ],
+    ids=['vmap', 'grad', 'jvp'],
+)
 def test_function_transforms_take_the_reference_path(monkeypatch, transform):
     """An operator without a rule for them would be silently wrong."""
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -324,4 +375,5 @@ def test_function_transforms_take_the_reference_path(monkeypatch, transform):
         return afno(x[None] if x.ndim == 3 else x, *weights, THRESHOLD, path=path).reshape(x.shape)
 
     torch.testing.assert_close(
-        transform(function)(x), transform(lambda x: function(x, 'reference'))(x))
+        transform(function)(x), transform(lambda x: function(x, 'reference'))(x)
+    )

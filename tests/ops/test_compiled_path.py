@@ -1,14 +1,14 @@
 """The compiled path of AFNO: its numbers, and machines that cannot build it."""
+
 import os
 import platform
 from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.ops.afno_paths import afno, choose_path, compiled_path, compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from afno_mm.ops.afno_paths import afno, choose_path, compiled_path, compiler
 
 NAMES = 'x', 'w1', 'b1', 'w2', 'b2'
 
@@ -20,17 +20,17 @@ def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
     results above the threshold.
     """
     k, b, h = num_blocks, block_size, max(1, int(block_size * hidden_ratio))
-    sign = torch.randint(0, 2, (2, k, h)) * 2. - 1
-    w1 = torch.randn(2, k, b, h) / (2 * b)**.5
-    w2 = torch.randn(2, k, h, b) / (32 * h**.5)
-    b2 = torch.randint(-1, 2, (2, k, b)) * 4.
+    sign = torch.randint(0, 2, (2, k, h)) * 2.0 - 1
+    w1 = torch.randn(2, k, b, h) / (2 * b) ** 0.5
+    w2 = torch.randn(2, k, h, b) / (32 * h**0.5)
+    b2 = torch.randint(-1, 2, (2, k, b)) * 4.0
     x = torch.randn(batch, *grid, k * b)
     return x, w1, 8 * sign, w2, b2
 
 
 def values_and_gradients(tensors, path, **options):
     leaves = [t.detach().clone().requires_grad_() for t in tensors]
-    y = afno(*leaves, 1., path=path, **options)
+    y = afno(*leaves, 1.0, path=path, **options)
     cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y.dtype)
     return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
 
@@ -38,9 +38,9 @@ def values_and_gradients(tensors, path, **options):
 def assert_agrees(tensors, **options):
     batch, height, width, _ = tensors[0].shape
     # The gradient of a weight may be a small sum of as many large numbers as there are tokens.
-    terms = (batch * height * width)**.5
+    terms = (batch * height * width) ** 0.5
     if options.get('norm') == 'forward':
-        terms *= (height * width)**.5
+        terms *= (height * width) ** 0.5
     actual = values_and_gradients(tensors, 'compiled', **options)
     expected = values_and_gradients([t.double() for t in tensors], 'reference', **options)
     for name, a, e in zip(('y', *NAMES), actual, expected):
@@ -48,18 +48,41 @@ def assert_agrees(tensors, **options):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 3), st.integers(1, 40),
-       st.sampled_from([.3, 1, 2, 3]), st.integers(1, 2), st.floats(.05, 1), st.booleans(),
-       st.sampled_from(['ortho', 'forward']), st.integers(0, 10**6))
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.sampled_from([0.3, 1, 2, 3]),
+    st.integers(1, 2),
+    st.floats(0.05, 1),
+    st.booleans(),
+    st.sampled_from(['ortho', 'forward']),
+    st.integers(0, 10**6),
+)
 def test_any_shape(height, width, blocks, block_size, ratio, batch, fraction, residual, norm, seed):
     torch.manual_seed(seed)
-    assert_agrees(make((height, width), blocks, block_size, ratio, batch),
-                  mode_fraction=fraction, residual=residual, norm=norm)
+    assert_agrees(
+        make((height, width), blocks, block_size, ratio, batch),
+        mode_fraction=fraction,
+        residual=residual,
+        norm=norm,
+    )
 
 
-@pytest.mark.parametrize('grid, blocks, block_size, fraction', [
-    ((256, 5), 1, 208, 1.), ((3, 256), 2, 144, .5), ((64, 64), 5, 88, 1.), ((64, 64), 5, 88, .5),
-    ((32, 32), 8, 64, 1.), ((14, 14), 1, 768, 1.), ((101, 2), 1, 20, 1.), ((2, 509), 1, 20, .3)])
+@pytest.mark.parametrize(
+    'grid, blocks, block_size, fraction',
+    [
+        ((256, 5), 1, 208, 1.0),
+        ((3, 256), 2, 144, 0.5),
+        ((64, 64), 5, 88, 1.0),
+        ((64, 64), 5, 88, 0.5),
+        ((32, 32), 8, 64, 1.0),
+        ((14, 14), 1, 768, 1.0),
+        ((101, 2), 1, 20, 1.0),
+        ((2, 509), 1, 20, 0.3),
+    ],
+)
 def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction):
     assert_agrees(make(grid, blocks, block_size), mode_fraction=fraction, residual=True)
 
@@ -87,7 +110,7 @@ def test_every_width_of_vectors(fresh, processor):
     if processor == 'x86-64-v4' and 'avx512f' not in compiler._processor():
         pytest.skip('this processor has no AVX-512')
     fresh.setattr(compiler, 'FLAGS', (*compiler.FLAGS[:-1], f'-march={processor}'))
-    for fraction in (1., .5):
+    for fraction in (1.0, 0.5):
         assert_agrees(make((24, 21), 3, 21, 2), mode_fraction=fraction, residual=True)
 
 
@@ -98,11 +121,15 @@ def test_a_second_process_takes_the_library_that_was_built(fresh):
     assert choose_path(torch.zeros(1, 2, 2, 8))[0] == 'compiled'
 
 
-@pytest.mark.parametrize('variable, value, reason', [
-    ('PATH', '/nowhere', 'no C compiler'),
-    ('CC', '/bin/false', 'false -std=gnu11.* failed'),
-    ('XDG_CACHE_HOME', '/dev/null/no', 'Not a directory.*XDG_CACHE_HOME can name another'),
-    ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another')])
+@pytest.mark.parametrize(
+    'variable, value, reason',
+    [
+        ('PATH', '/nowhere', 'no C compiler'),
+        ('CC', '/bin/false', 'false -std=gnu11.* failed'),
+        ('XDG_CACHE_HOME', '/dev/null/no', 'Not a directory.*XDG_CACHE_HOME can name another'),
+        ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another'),
+    ],
+)
 def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
     if variable == 'HOME':  # of a user that the system does not know
         fresh.delenv('XDG_CACHE_HOME')
@@ -126,7 +153,7 @@ def pathlib_without_home():
 
 def test_a_library_that_is_not_whole_is_built_anew(fresh, tmp_path):
     choose_path(torch.zeros(1, 2, 2, 8))
-    library, = tmp_path.glob('afno_mm/*.so')
+    (library,) = tmp_path.glob('afno_mm/*.so')
     cut_off = tmp_path / 'other/afno_mm' / library.name
     cut_off.parent.mkdir(parents=True)
     cut_off.write_bytes(library.read_bytes()[:100])
@@ -151,18 +178,20 @@ def test_equal_calls_give_equal_bits():
 def test_nan_is_passed_on():
     x, *weights = make((8, 8), 2, 64)
     x[0, 3, 3, 80] = torch.nan  # in the second block
-    y = afno(x, *weights, 1., path='compiled')
+    y = afno(x, *weights, 1.0, path='compiled')
     assert y[..., 64:].isnan().all() and not y[..., :64].isnan().any()
 
 
 def test_what_is_kept():
     """The spectrum, whose mirror images are left out, and the hidden layer; nothing for inference."""
+
     def kept(grad):
         sizes = []
         x, *weights = (t.requires_grad_(grad) for t in make((64, 64), 1, 48))
         with torch.autograd.graph.saved_tensors_hooks(
-                lambda t: sizes.append(t.nbytes) or t, lambda t: t):
-            afno(x, *weights, 1., path='compiled')
+            lambda t: sizes.append(t.nbytes) or t, lambda t: t
+        ):
+            afno(x, *weights, 1.0, path='compiled')
         return (sum(sizes) - weights[0].nbytes - weights[2].nbytes) / x.nbytes
 
     assert kept(False) <= 0
@@ -170,19 +199,21 @@ def test_what_is_kept():
 
 
 @pytest.mark.parametrize('grid', [(6, 7), (5, 8), (1, 2), (4, 1)])
-@pytest.mark.parametrize('fraction', [.5, 1.])
+@pytest.mark.parametrize('fraction', [0.5, 1.0])
 def test_operators_are_well_formed(grid, fraction):
     """Schemas, and shapes without data."""
     checks = ('test_schema', 'test_faketensor')
     x, w1, b1, w2, b2 = tensors = make(grid, 2, 4, batch=2)
-    settings = (1., fraction, 'ortho', True)
+    settings = (1.0, fraction, 'ortho', True)
     for keep in (True, False):
-        torch.library.opcheck(compiled_path._forward, (*tensors, *settings, keep),
-                              test_utils=checks)
+        torch.library.opcheck(
+            compiled_path._forward, (*tensors, *settings, keep), test_utils=checks
+        )
     _, *kept = compiled_path._forward(*tensors, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
-        torch.library.opcheck(compiled_path._backward, (x, *kept, w1, w2, *settings, *asked),
-                              test_utils=checks)
+        torch.library.opcheck(
+            compiled_path._backward, (x, *kept, w1, w2, *settings, *asked), test_utils=checks
+        )
 
 
 def test_the_library_is_this_machines_alone():

@@ -1,11 +1,11 @@
 """Transforms against direct sums and masks of torch's full spectrum."""
+
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from afno_mm.ops import irfft2, kept_modes, rfft2, rfft2_modes
 from afno_mm.ops.reference import kept_frequencies
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 GRIDS = [(1, 1), (1, 5), (2, 2), (5, 1), (8, 8), (9, 8), (7, 16), (6, 7), (16, 64)]
 
@@ -29,12 +29,15 @@ def test_round_trip_keeps_the_low_frequencies(grid, mode_fraction, norm):
     torch.testing.assert_close(y, low_pass(x, mode_fraction))
 
 
-@pytest.mark.parametrize('size, mode_fraction, rows, columns', [
-    (256, 0.5, 129, 65),  # the paper's 25 % of the modes
-    (56, 32 / 56, 33, 17),  # A.6: 32 of 56 frequencies per axis
-    (56, 1.0, 56, 29),
-    (7, 1.0, 7, 4),
-])
+@pytest.mark.parametrize(
+    'size, mode_fraction, rows, columns',
+    [
+        (256, 0.5, 129, 65),  # the paper's 25 % of the modes
+        (56, 32 / 56, 33, 17),  # A.6: 32 of 56 frequencies per axis
+        (56, 1.0, 56, 29),
+        (7, 1.0, 7, 4),
+    ],
+)
 def test_number_of_modes_kept(size, mode_fraction, rows, columns):
     assert rfft2(torch.zeros(1, size, size, 1), mode_fraction).shape == (1, rows, columns, 1)
 
@@ -43,7 +46,9 @@ def test_number_of_modes_kept(size, mode_fraction, rows, columns):
 def test_modes_kept_count_the_share(height, width, mode_fraction):
     kept = [kept_frequencies(size, mode_fraction) for size in (height, width)]
     assert kept_modes((height, width), mode_fraction) == (
-        len(kept[0]), 1 + max(abs(f) for f in kept[1]))
+        len(kept[0]),
+        1 + max(abs(f) for f in kept[1]),
+    )
 
 
 def row_frequencies(rows):
@@ -74,7 +79,7 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
     for i, u in enumerate(row_frequencies(rows)):
         for v in range(columns):
             own_mirror = v == 0 or 2 * v == width
-            half = 0.5 if own_mirror else 1.
+            half = 0.5 if own_mirror else 1.0
             full[:, u, v] += half * z[:, i, v]
             full[:, -u, -v] += half * z[:, i, v].conj()
     expected = torch.fft.ifft2(full, dim=(1, 2), norm='ortho')
@@ -83,8 +88,10 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
 
 
 @pytest.mark.parametrize('norm', ['ortho', 'forward', 'backward'])
-@pytest.mark.parametrize('grid, modes', [
-    ((1, 1), (1, 1)), ((1, 5), (1, 2)), ((4, 6), (4, 4)), ((5, 7), (4, 4)), ((6, 2), (3, 2))])
+@pytest.mark.parametrize(
+    'grid, modes',
+    [((1, 1), (1, 1)), ((1, 5), (1, 2)), ((4, 6), (4, 4)), ((5, 7), (4, 4)), ((6, 2), (3, 2))],
+)
 def test_gradients_of_all_orders(grid, modes, norm):
     x = torch.randn(1, *grid, 2, dtype=torch.float64, requires_grad=True)
     z = torch.randn(1, *modes, 2, dtype=torch.complex128, requires_grad=True)
@@ -98,6 +105,7 @@ def test_gradients_are_those_of_torch(grid):
     x = torch.randn(2, *grid, 3, dtype=torch.float64, requires_grad=True)
     expected = torch.fft.rfft2(x, dim=(1, 2), norm='ortho')
     weight = torch.randn_like(expected)
-    expected, actual = (torch.autograd.grad((z * weight).real.sum(), x)
-                        for z in (expected, rfft2(x)))
+    expected, actual = (
+        torch.autograd.grad((z * weight).real.sum(), x) for z in (expected, rfft2(x))
+    )
     torch.testing.assert_close(actual, expected)

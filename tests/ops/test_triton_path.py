@@ -3,6 +3,7 @@
 On a CUDA GPU the tests run there. Without one, ``test_under_the_interpreter`` runs this file
 again in a process of its own where Triton interprets its kernels on the CPU.
 """
+
 import os
 import subprocess
 import sys
@@ -10,16 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.ops.afno_paths import afno, choose_path, planar_spectrum, reference_path, triton_path
 from torch.utils.checkpoint import checkpoint
-
-from afno_mm.ops.afno_paths import (
-    afno, choose_path, planar_spectrum, reference_path, triton_path)
 
 CUDA = torch.cuda.is_available()
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 DEVICE = 'cuda' if CUDA and not INTERPRETED else 'cpu'
-anywhere = pytest.mark.skipif(DEVICE == 'cpu' and not INTERPRETED,
-                              reason='runs inside test_under_the_interpreter')
+anywhere = pytest.mark.skipif(
+    DEVICE == 'cpu' and not INTERPRETED, reason='runs inside test_under_the_interpreter'
+)
 on_gpu = pytest.mark.skipif(DEVICE == 'cpu', reason='needs a CUDA GPU')
 
 
@@ -29,9 +29,13 @@ def test_under_the_interpreter():
     env = {**os.environ, 'TRITON_INTERPRET': '1', 'CUDA_VISIBLE_DEVICES': ''}
     env.pop('AFNO_MM_PATH', None)
     done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', __file__], env=env,
-        cwd=Path(__file__).parents[2], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT)
+        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', __file__],
+        env=env,
+        cwd=Path(__file__).parents[2],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
     assert ' passed' in done.stdout
 
@@ -40,23 +44,29 @@ def make(grid, num_blocks, block_size, hidden_size=None, batch=2, dtype=torch.fl
     """Tokens and weights that let about half of everything through."""
     k, b, h = num_blocks, block_size, hidden_size or block_size
     x = torch.randn(batch, *grid, k * b, device=DEVICE, dtype=dtype)
-    weights = (torch.randn(2, k, b, h) * b**-.5, .3 * torch.randn(2, k, h),
-               torch.randn(2, k, h, b) * h**-.5, .3 * torch.randn(2, k, b))
+    weights = (
+        torch.randn(2, k, b, h) * b**-0.5,
+        0.3 * torch.randn(2, k, h),
+        torch.randn(2, k, h, b) * h**-0.5,
+        0.3 * torch.randn(2, k, b),
+    )
     return x, [w.to(DEVICE) for w in weights]
 
 
 def away_from_kinks(weights):
     """Biases that alone decide what ReLU and shrinkage by 1 let through, half of it."""
     w1, b1, w2, b2 = weights
-    b1 = torch.where(b1 > 0, 8., -8.)
+    b1 = torch.where(b1 > 0, 8.0, -8.0)
     w2 = w2 / 32
-    return [w1, b1, w2, 4 * (b2 > 0) * torch.where(b2 > .2, 1., -1.)]
+    return [w1, b1, w2, 4 * (b2 > 0) * torch.where(b2 > 0.2, 1.0, -1.0)]
 
 
 def value_and_gradients(path, x, weights, *settings, wanted=None):
     """The output, and the gradients of x, w1, b1, w2 and b2 at a fixed cotangent."""
-    leaves = [t.detach().clone().requires_grad_(wanted is None or wanted[i])
-              for i, t in enumerate([x, *weights])]
+    leaves = [
+        t.detach().clone().requires_grad_(wanted is None or wanted[i])
+        for i, t in enumerate([x, *weights])
+    ]
     y = path.run(leaves[0], leaves[1:], *settings)
     cotangent = torch.linspace(-1, 1.3, y.numel(), device=y.device).sin().view_as(y)
     y.backward(cotangent.to(y.dtype))
@@ -67,7 +77,8 @@ def errors(x, weights, *settings):
     """Relative errors of :func:`value_and_gradients` against float64."""
     actual = value_and_gradients(triton_path, x, weights, *settings)
     expected = value_and_gradients(
-        reference_path, x.double(), [w.double() for w in weights], *settings)
+        reference_path, x.double(), [w.double() for w in weights], *settings
+    )
     for a, t in zip(actual, [x, x, *weights]):
         assert a.dtype == t.dtype and a.shape == t.shape
     return [((a.double() - e).norm() / e.norm()).item() for a, e in zip(actual, expected)]
@@ -75,8 +86,10 @@ def errors(x, weights, *settings):
 
 @anywhere
 @pytest.mark.parametrize('grid', [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)])
-@pytest.mark.parametrize('fraction, norm, threshold, residual', [
-    (1., 'ortho', .05, True), (.5, 'forward', .05, False), (.3, 'ortho', 0., True)])
+@pytest.mark.parametrize(
+    'fraction, norm, threshold, residual',
+    [(1.0, 'ortho', 0.05, True), (0.5, 'forward', 0.05, False), (0.3, 'ortho', 0.0, True)],
+)
 @pytest.mark.parametrize('dense', [True, False])
 def test_float32(grid, fraction, norm, threshold, residual, dense, monkeypatch):
     monkeypatch.setattr(planar_spectrum, 'is_dense', lambda *_: dense)
@@ -86,19 +99,21 @@ def test_float32(grid, fraction, norm, threshold, residual, dense, monkeypatch):
 
 
 @anywhere
-@pytest.mark.parametrize('num_blocks, block_size, hidden_size', [
-    (2, 1, 1), (1, 8, 40), (3, 33, 9), (2, 88, 88), (1, 144, 144), (1, 129, 200)])
+@pytest.mark.parametrize(
+    'num_blocks, block_size, hidden_size',
+    [(2, 1, 1), (1, 8, 40), (3, 33, 9), (2, 88, 88), (1, 144, 144), (1, 129, 200)],
+)
 def test_any_block(num_blocks, block_size, hidden_size):
     """Fused up to 32, one product at a time beyond."""
     x, weights = make((3, 4), num_blocks, block_size, hidden_size)
-    assert max(errors(x, weights, .05, 1., 'ortho', True)) < 1e-5
+    assert max(errors(x, weights, 0.05, 1.0, 'ortho', True)) < 1e-5
 
 
 @anywhere
 @pytest.mark.parametrize('block_size', [24, 144])
 def test_float16_tokens(block_size):
     x, weights = make((8, 9), 1, block_size, dtype=torch.float16)
-    found = errors(x, away_from_kinks(weights), 1., 1., 'ortho', False)
+    found = errors(x, away_from_kinks(weights), 1.0, 1.0, 'ortho', False)
     assert max(found) < 5e-3
 
 
@@ -107,7 +122,7 @@ def test_float16_spectra_beyond_its_range():
     """With norm='ortho' the mean's coefficient is 32 times the mean, which float16 cannot hold."""
     x, weights = make((32, 32), 1, 8, batch=1, dtype=torch.float16)
     x = x + 3000
-    found = errors(x, away_from_kinks(weights), 1., .5, 'ortho', True)
+    found = errors(x, away_from_kinks(weights), 1.0, 0.5, 'ortho', True)
     assert max(found) < 5e-3
 
 
@@ -116,11 +131,12 @@ def test_autocast():
     """Tokens in float32, all steps and what is kept in float16; parameters stay as they are."""
     x, weights = make((6, 7), 2, 12)
     weights = away_from_kinks(weights)
-    exact = value_and_gradients(reference_path, x.double(), [w.double() for w in weights],
-                                1., 1., 'ortho', True)
+    exact = value_and_gradients(
+        reference_path, x.double(), [w.double() for w in weights], 1.0, 1.0, 'ortho', True
+    )
     with torch.autocast(DEVICE, torch.float16):
-        found = value_and_gradients(triton_path, x, weights, 1., 1., 'ortho', True)
-        kept = saved(x, weights, .1)
+        found = value_and_gradients(triton_path, x, weights, 1.0, 1.0, 'ortho', True)
+        kept = saved(x, weights, 0.1)
     for a, e in zip(found, exact):
         assert a.dtype == torch.float32
         assert 1e-5 < (a.double() - e).norm() / e.norm() < 5e-3
@@ -130,7 +146,7 @@ def test_autocast():
 def saved(x, weights, threshold, **more):
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        triton_path.run(x.detach().requires_grad_(), weights, threshold, 1., 'ortho', True, **more)
+        triton_path.run(x.detach().requires_grad_(), weights, threshold, 1.0, 'ortho', True, **more)
     return kept
 
 
@@ -139,24 +155,30 @@ def test_what_is_kept():
     """Spectrum and a byte per frequency; nothing under no_grad; no bytes without shrinkage."""
     x, weights = make((6, 7), 2, 12)
     own = {w.data_ptr() for w in weights}
-    spectrum, survivors = (t for t in saved(x, weights, .1) if t.data_ptr() not in own)
+    spectrum, survivors = (t for t in saved(x, weights, 0.1) if t.data_ptr() not in own)
     assert spectrum.shape == (2, 2, 6, 4, 24) and survivors.shape == (2, 24, 24)
     assert survivors.dtype == torch.uint8
-    sizes = [t.numel() for t in saved(x, weights, 0.) if t.data_ptr() not in own]
+    sizes = [t.numel() for t in saved(x, weights, 0.0) if t.data_ptr() not in own]
     assert sorted(sizes) == [0, spectrum.numel()]
     with torch.no_grad():
-        assert not saved(x, weights, .1)
-    assert not triton_path.run(x, weights, .1, 1., 'ortho', True).requires_grad
+        assert not saved(x, weights, 0.1)
+    assert not triton_path.run(x, weights, 0.1, 1.0, 'ortho', True).requires_grad
 
 
 @anywhere
-@pytest.mark.parametrize('wanted', [
-    (True, False, False, False, False), (False, True, True, True, True),
-    (False, False, False, False, True), (True, False, True, True, False)])
+@pytest.mark.parametrize(
+    'wanted',
+    [
+        (True, False, False, False, False),
+        (False, True, True, True, True),
+        (False, False, False, False, True),
+        (True, False, True, True, False),
+    ],
+)
 @pytest.mark.parametrize('block_size', [12, 48])
 def test_frozen(wanted, block_size):
     x, weights = make((3, 4), 1, block_size)
-    settings = (.05, 1., 'ortho', True)
+    settings = (0.05, 1.0, 'ortho', True)
     full = value_and_gradients(triton_path, x, weights, *settings)
     part = value_and_gradients(triton_path, x, weights, *settings, wanted=wanted)
     for a, b, want in zip(full[1:], part[1:], wanted):
@@ -166,20 +188,24 @@ def test_frozen(wanted, block_size):
 @anywhere
 def test_results_repeat_bit_by_bit():
     x, weights = make((8, 9), 2, 12)
-    first, second = (value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
-                     for _ in range(2))
+    first, second = (
+        value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True) for _ in range(2)
+    )
     assert all(torch.equal(a, b) for a, b in zip(first, second))
 
 
 @anywhere
 def test_strides_of_tokens_and_gradients_do_not_matter():
     x, weights = make((5, 6), 2, 8)
-    views = [x, x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
-             torch.stack([x, x], -1)[..., 0]]
+    views = [
+        x,
+        x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
+        torch.stack([x, x], -1)[..., 0],
+    ]
     found = []
     for view in views:
         leaf = view.detach().requires_grad_()
-        y = triton_path.run(leaf, weights, .05, 1., 'ortho', True)
+        y = triton_path.run(leaf, weights, 0.05, 1.0, 'ortho', True)
         assert y.is_contiguous()
         y.sum((0, 2)).square().sum().backward()  # an expanded gradient
         found.append((y, leaf.grad))
@@ -190,7 +216,7 @@ def test_strides_of_tokens_and_gradients_do_not_matter():
 @anywhere
 def test_empty_batch():
     x, weights = make((4, 5), 2, 8, batch=0)
-    y, *gradients = value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
+    y, *gradients = value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True)
     assert y.shape == x.shape and gradients[0].shape == x.shape
     assert not any(g.any() for g in gradients[1:])
 
@@ -202,8 +228,8 @@ def test_training_after_inference_mode(dense, monkeypatch):
     monkeypatch.setattr(planar_spectrum, 'is_dense', lambda *_: dense)
     x, weights = make((3, 11), 1, 8)
     with torch.inference_mode():
-        before = triton_path.run(x, weights, .05, 1., 'ortho', True)
-    after, *_ = value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
+        before = triton_path.run(x, weights, 0.05, 1.0, 'ortho', True)
+    after, *_ = value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True)
     assert torch.equal(before, after)
 
 
@@ -211,10 +237,13 @@ def test_training_after_inference_mode(dense, monkeypatch):
 @pytest.mark.parametrize('use_reentrant', [True, False])
 def test_activation_checkpointing(use_reentrant):
     x, weights = make((4, 5), 2, 8)
-    plain = value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
+    plain = value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True)
     leaf = x.clone().requires_grad_()
-    y = checkpoint(lambda t: triton_path.run(t, weights, .05, 1., 'ortho', True), leaf,
-                   use_reentrant=use_reentrant)
+    y = checkpoint(
+        lambda t: triton_path.run(t, weights, 0.05, 1.0, 'ortho', True),
+        leaf,
+        use_reentrant=use_reentrant,
+    )
     y.backward(torch.linspace(-1, 1.3, y.numel(), device=DEVICE).sin().view_as(y))
     assert torch.equal(leaf.grad, plain[1])
 
@@ -222,12 +251,16 @@ def test_activation_checkpointing(use_reentrant):
 @anywhere
 def test_distributed(tmp_path):
     x, weights = make((4, 5), 2, 8)
-    settings = (.05, 1., 'ortho', True)
+    settings = (0.05, 1.0, 'ortho', True)
     _, _, *expected = value_and_gradients(triton_path, x, weights, *settings)
     torch.distributed.init_process_group(
-        'nccl' if DEVICE == 'cuda' else 'gloo', init_method=f'file://{tmp_path}/store', rank=0,
-        world_size=1)
+        'nccl' if DEVICE == 'cuda' else 'gloo',
+        init_method=f'file://{tmp_path}/store',
+        rank=0,
+        world_size=1,
+    )
     try:
+
         class Mixer(torch.nn.Module):
             def __init__(self):
                 super().__init__()
@@ -249,8 +282,8 @@ def test_distributed(tmp_path):
 def test_second_derivatives_are_refused():
     x, weights = make((4, 5), 2, 8)
     x.requires_grad_()
-    y = triton_path.run(x, weights, .05, 1., 'ortho', True)
-    grad, = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+    y = triton_path.run(x, weights, 0.05, 1.0, 'ortho', True)
+    (grad,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match='AFNO_MM_PATH=reference'):
         grad.sum().backward()
 
@@ -262,7 +295,7 @@ def test_not_a_number_reaches_the_output():
     for parameter in range(4):
         bad = [w.clone() for w in weights]
         bad[parameter].flatten()[0] = float('nan')
-        assert triton_path.run(x, bad, .05, 1., 'ortho', True).isnan().any()
+        assert triton_path.run(x, bad, 0.05, 1.0, 'ortho', True).isnan().any()
 
 
 @anywhere
@@ -270,15 +303,17 @@ def test_operators_are_well_formed():
     """Schemas, shapes without data, and the gradients' registration."""
     x, weights = make((4, 5), 2, 8)
     leaves = [t.requires_grad_() for t in (x, *weights)]
-    settings = (.05, 4, 3, True, True, torch.float32)
+    settings = (0.05, 4, 3, True, True, torch.float32)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
     torch.library.opcheck(triton_path._forward, (*leaves, *settings, True), test_utils=checks)
     with torch.no_grad():
         dy, z, survivors = triton_path._forward(*leaves, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
-        torch.library.opcheck(triton_path._backward, (
-            dy, z, survivors, *(w.detach() for w in weights), True, True, *asked),
-            test_utils=checks)
+        torch.library.opcheck(
+            triton_path._backward,
+            (dy, z, survivors, *(w.detach() for w in weights), True, True, *asked),
+            test_utils=checks,
+        )
 
 
 @anywhere
@@ -287,7 +322,7 @@ def test_compiles_without_graph_breaks(dynamic):
     x, weights = make((4, 5), 2, 8)
 
     def apply(*leaves):
-        return afno(*leaves, .05, .5, residual=True).square().sum()
+        return afno(*leaves, 0.05, 0.5, residual=True).square().sum()
 
     leaves = [t.requires_grad_() for t in (x, *weights)]
     backend = 'aot_eager' if DEVICE == 'cpu' else 'inductor'
@@ -298,31 +333,39 @@ def test_compiles_without_graph_breaks(dynamic):
 
 def survivors_forgotten(monkeypatch):
     from afno_mm.ops.afno_paths import triton_mlp
+
     right = triton_mlp.forward
     monkeypatch.setattr(triton_mlp, 'forward', lambda *a: (right(*a)[0], right(*a)[1] | 3))
 
 
 def nyquist_counted_twice(monkeypatch):
     monkeypatch.setattr(
-        planar_spectrum, '_counts',
-        lambda _, columns, device: torch.tensor([1.] + [2.] * (columns - 1))[:, None].to(device))
+        planar_spectrum,
+        '_counts',
+        lambda _, columns, device: torch.tensor([1.0] + [2.0] * (columns - 1))[:, None].to(device),
+    )
     monkeypatch.setattr(planar_spectrum, '_across', planar_spectrum._across.__wrapped__)
 
 
 def middle_rows_kept(monkeypatch):
     right = planar_spectrum._down.__wrapped__
-    monkeypatch.setattr(planar_spectrum, '_down', lambda size, rows, *a: right(size, size, *a)[
-        [p * size + r for p in (0, 1) for r in range(rows)]])
+    monkeypatch.setattr(
+        planar_spectrum,
+        '_down',
+        lambda size, rows, *a: right(size, size, *a)[
+            [p * size + r for p in (0, 1) for r in range(rows)]
+        ],
+    )
 
 
 @anywhere
 @pytest.mark.parametrize('fault', [survivors_forgotten, nyquist_counted_twice, middle_rows_kept])
 def test_a_planted_fault_would_be_seen(fault, monkeypatch):
     x, weights = make((6, 8), 2, 12)
-    fraction = .5 if fault is middle_rows_kept else 1.
-    assert max(errors(x, weights, .05, fraction, 'ortho', False)) < 1e-5
+    fraction = 0.5 if fault is middle_rows_kept else 1.0
+    assert max(errors(x, weights, 0.05, fraction, 'ortho', False)) < 1e-5
     fault(monkeypatch)
-    assert max(errors(x, weights, .05, fraction, 'ortho', False)) > 1e-2
+    assert max(errors(x, weights, 0.05, fraction, 'ortho', False)) > 1e-2
 
 
 @anywhere
@@ -338,24 +381,36 @@ def no_compiler(monkeypatch):
 
     def fail(*args):
         raise RuntimeError('Failed to find\n C compiler')
+
     monkeypatch.setattr(triton_mlp, 'forward', fail)
 
 
 def not_a_number(monkeypatch):
     from afno_mm.ops.afno_paths import triton_trial
-    monkeypatch.setattr(triton_trial, '_error', lambda run, grid, *args: torch.tensor(
-        float('nan') if grid == triton_trial.SIZES[-1][0] else 0.))
+
+    monkeypatch.setattr(
+        triton_trial,
+        '_error',
+        lambda run, grid, *args: torch.tensor(
+            float('nan') if grid == triton_trial.SIZES[-1][0] else 0.0
+        ),
+    )
 
 
 @anywhere
-@pytest.mark.parametrize('fault, reason', [
-    (survivors_forgotten, 'are wrong: relative error'),
-    (nyquist_counted_twice, 'are wrong: relative error'),
-    (middle_rows_kept, 'are wrong: relative error'),
-    (not_a_number, 'are wrong: relative error nan'),
-    (no_compiler, 'failed: RuntimeError: Failed to find C compiler')])
+@pytest.mark.parametrize(
+    'fault, reason',
+    [
+        (survivors_forgotten, 'are wrong: relative error'),
+        (nyquist_counted_twice, 'are wrong: relative error'),
+        (middle_rows_kept, 'are wrong: relative error'),
+        (not_a_number, 'are wrong: relative error nan'),
+        (no_compiler, 'failed: RuntimeError: Failed to find C compiler'),
+    ],
+)
 def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
     from afno_mm.ops.afno_paths import triton_trial
+
     x, weights = make((4, 5), 2, 8)
     triton_trial._failure.cache_clear()
     with monkeypatch.context() as patch:
@@ -364,7 +419,7 @@ def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
             path, why = choose_path(x)
         assert path != 'triton' and reason in why
         with torch.inference_mode():
-            assert afno(x, *weights, .05).isfinite().all()
+            assert afno(x, *weights, 0.05).isfinite().all()
     assert reason in choose_path(x)[1]  # It is not tried again.
     triton_trial._failure.cache_clear()
     assert choose_path(x)[0] == 'triton'
@@ -374,6 +429,7 @@ def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
 def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
     from afno_mm.ops.afno_paths import triton_mlp, triton_trial
+
     ran = set()
 
     def spied(module, name, what):
@@ -383,6 +439,7 @@ def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
             result = original(*args, **kwargs)
             ran.add(what(args, result))
             return result
+
         monkeypatch.setattr(module, name, spy)
 
     spied(triton_mlp, '_linear', lambda args, _: args[0])
@@ -390,16 +447,32 @@ def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
     spied(planar_spectrum, 'is_dense', lambda _, dense: dense)
     assert triton_trial._reason(triton_path.run, torch.device(DEVICE), dtype, 3e-2) is None
     kernels = triton_mlp.kernels
-    assert ran == {'hidden', 'output', 'd_hidden', 'd_input', True, False, kernels.linear_kernel,
-                   kernels.fused_forward_kernel, kernels.fused_backward_kernel}
+    assert ran == {
+        'hidden',
+        'output',
+        'd_hidden',
+        'd_input',
+        True,
+        False,
+        kernels.linear_kernel,
+        kernels.fused_forward_kernel,
+        kernels.fused_backward_kernel,
+    }
 
 
 @anywhere
-@pytest.mark.parametrize('surroundings', [
-    torch.inference_mode, torch.no_grad, lambda: torch.autocast(DEVICE, torch.float16),
-    lambda: torch.device('meta')])
+@pytest.mark.parametrize(
+    'surroundings',
+    [
+        torch.inference_mode,
+        torch.no_grad,
+        lambda: torch.autocast(DEVICE, torch.float16),
+        lambda: torch.device('meta'),
+    ],
+)
 def test_trial_does_not_mind_where_it_happens(surroundings):
     from afno_mm.ops.afno_paths import triton_trial
+
     x, weights = make((4, 5), 2, 8)
     before = torch.random.get_rng_state()
     triton_trial._failure.cache_clear()
@@ -411,10 +484,11 @@ def test_trial_does_not_mind_where_it_happens(surroundings):
 @anywhere
 def test_trial_while_compiling():
     from afno_mm.ops.afno_paths import triton_trial
+
     x, weights = make((4, 5), 2, 8)
     triton_trial._failure.cache_clear()
-    compiled = torch.compile(lambda x: afno(x, *weights, .05), fullgraph=True, backend='aot_eager')
-    torch.testing.assert_close(compiled(x), afno(x, *weights, .05))
+    compiled = torch.compile(lambda x: afno(x, *weights, 0.05), fullgraph=True, backend='aot_eager')
+    torch.testing.assert_close(compiled(x), afno(x, *weights, 0.05))
     assert choose_path(x)[0] == 'triton'
 
 
@@ -422,12 +496,13 @@ def test_trial_while_compiling():
 @pytest.mark.parametrize('use_reentrant', [True, False])
 def test_trial_in_a_checkpointed_block(use_reentrant):
     from afno_mm.ops.afno_paths import triton_trial
+
     x, weights = make((4, 5), 2, 8)
     x.requires_grad_()
     triton_trial._failure.cache_clear()
-    y = checkpoint(lambda x: afno(x, *weights, .05), x, use_reentrant=use_reentrant)
+    y = checkpoint(lambda x: afno(x, *weights, 0.05), x, use_reentrant=use_reentrant)
     y.square().sum().backward()
-    expected, = torch.autograd.grad(afno(x, *weights, .05).square().sum(), x)
+    (expected,) = torch.autograd.grad(afno(x, *weights, 0.05).square().sum(), x)
     assert torch.equal(x.grad, expected) and choose_path(x)[0] == 'triton'
 
 
@@ -446,19 +521,25 @@ def test_without_triton():
         path, reason = choose_path(torch.randn(1, 4, 4, 8))
         assert path != 'triton' and 'triton is not installed' in reason, (path, reason)"""
     env = {k: v for k, v in os.environ.items() if k not in ('AFNO_MM_PATH', 'TRITON_INTERPRET')}
-    subprocess.run([sys.executable, '-c', code], check=True, env=env,
-                   cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, '-c', code], check=True, env=env, cwd=Path(__file__).parents[2])
 
 
-STAGES = [((256, 256), 1, 208), ((128, 128), 2, 144), ((64, 64), 5, 88), ((32, 32), 8, 64),
-          ((56, 56), 1, 768), ((14, 14), 16, 24)]
+STAGES = [
+    ((256, 256), 1, 208),
+    ((128, 128), 2, 144),
+    ((64, 64), 5, 88),
+    ((32, 32), 8, 64),
+    ((56, 56), 1, 768),
+    ((14, 14), 16, 24),
+]
 
 
 @on_gpu
 @pytest.mark.parametrize('grid, num_blocks, block_size', STAGES)
-@pytest.mark.parametrize('fraction', [1., .5])
-@pytest.mark.parametrize('kind, bound', [
-    ('exact', 1e-5), ('tf32', 2e-3), ('float16', 3e-3), ('bfloat16', 1e-2)])
+@pytest.mark.parametrize('fraction', [1.0, 0.5])
+@pytest.mark.parametrize(
+    'kind, bound', [('exact', 1e-5), ('tf32', 2e-3), ('float16', 3e-3), ('bfloat16', 1e-2)]
+)
 def test_paper_stages(grid, num_blocks, block_size, fraction, kind, bound):
     """Where ReLU and shrinkage have no kinks near."""
     dtype = getattr(torch, kind, torch.float32)
@@ -466,33 +547,35 @@ def test_paper_stages(grid, num_blocks, block_size, fraction, kind, bound):
     allowed = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = kind == 'tf32'
     try:
-        found = errors(x, away_from_kinks(weights), 1., fraction, 'ortho', True)
+        found = errors(x, away_from_kinks(weights), 1.0, fraction, 'ortho', True)
         generic = [t.double() for t in (x, *weights)]
-        exact = reference_path.run(generic[0], generic[1:], .01, fraction, 'ortho', True)
-        y = triton_path.run(x, weights, .01, fraction, 'ortho', True)
+        exact = reference_path.run(generic[0], generic[1:], 0.01, fraction, 'ortho', True)
+        y = triton_path.run(x, weights, 0.01, fraction, 'ortho', True)
     finally:
         torch.backends.cuda.matmul.allow_tf32 = allowed
     found.append(((y - exact).norm() / exact.norm()).item())
     assert max(found) < bound, found
 
 
-@pytest.mark.skipif(DEVICE == 'cpu' or torch.cuda.mem_get_info()[1] < 60 * 2**30,
-                    reason='needs a CUDA GPU of more than 60 GB')
+@pytest.mark.skipif(
+    DEVICE == 'cpu' or torch.cuda.mem_get_info()[1] < 60 * 2**30,
+    reason='needs a CUDA GPU of more than 60 GB',
+)
 def test_offsets_beyond_32_bits():
     """A spectrum of more than 2^31 values: the last image is computed as if alone."""
     x, weights = make((256, 256), 1, 128, batch=260, dtype=torch.bfloat16)
     with torch.no_grad():
-        many, alone = (triton_path.run(t, weights, .01, 1., 'ortho', True) for t in (x, x[-1:]))
+        many, alone = (triton_path.run(t, weights, 0.01, 1.0, 'ortho', True) for t in (x, x[-1:]))
     torch.testing.assert_close(many[-1:], alone)
 
 
 @on_gpu
 def test_waits_for_the_gpu_only_once_per_grid():
     x, weights = make((16, 16), 2, 32)
-    value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
+    value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True)
     torch.cuda.set_sync_debug_mode('error')
     try:
-        value_and_gradients(triton_path, x, weights, .05, 1., 'ortho', True)
+        value_and_gradients(triton_path, x, weights, 0.05, 1.0, 'ortho', True)
     finally:
         torch.cuda.set_sync_debug_mode('default')
 
@@ -501,10 +584,10 @@ def test_waits_for_the_gpu_only_once_per_grid():
 def test_in_a_cuda_graph():
     x, weights = make((16, 16), 2, 32)
     with torch.no_grad():
-        expected = triton_path.run(x, weights, .05, 1., 'ortho', True)
+        expected = triton_path.run(x, weights, 0.05, 1.0, 'ortho', True)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            y = triton_path.run(x, weights, .05, 1., 'ortho', True)
+            y = triton_path.run(x, weights, 0.05, 1.0, 'ortho', True)
         graph.replay()
     assert torch.equal(y, expected)
 
@@ -513,9 +596,12 @@ def test_in_a_cuda_graph():
 def test_compiles_into_cuda_graphs():
     x, weights = make((16, 12), 2, 32)
     leaves = [t.requires_grad_() for t in (x, *weights)]
-    compiled = torch.compile(lambda *t: afno(*t, .05, residual=True).square().sum(),
-                             fullgraph=True, mode='reduce-overhead')
-    expected = torch.autograd.grad(afno(*leaves, .05, residual=True).square().sum(), leaves)
+    compiled = torch.compile(
+        lambda *t: afno(*t, 0.05, residual=True).square().sum(),
+        fullgraph=True,
+        mode='reduce-overhead',
+    )
+    expected = torch.autograd.grad(afno(*leaves, 0.05, residual=True).square().sum(), leaves)
     for _ in range(4):
         torch.compiler.cudagraph_mark_step_begin()
         for a, b in zip(torch.autograd.grad(compiled(*leaves), leaves), expected):

@@ -1,25 +1,33 @@
 """Inpainting: what is masked, what is learned from, and what comes out."""
+
 import numpy as np
 import pytest
 import torch
+from afno_mm.registry import MODELS
+from afno_mm.tasks import InpaintingHead
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.structures import DataSample
 
-from afno_mm.registry import MODELS
-from afno_mm.tasks import InpaintingHead
-
-MEAN, STD = [120., 110., 100.], [58., 57., 56.]
+MEAN, STD = [120.0, 110.0, 100.0], [58.0, 57.0, 56.0]
 BACKBONE = dict(
-    type='mmpretrain.VisionTransformer', img_size=16, patch_size=4, with_cls_token=False,
+    type='mmpretrain.VisionTransformer',
+    img_size=16,
+    patch_size=4,
+    with_cls_token=False,
     out_type='featmap',
-    arch=dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32))
+    arch=dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32),
+)
 
 
 def build(loss_on='image', **backbone):
-    return MODELS.build(dict(
-        type='afno_mm.InpaintingModel', backbone=dict(BACKBONE, **backbone),
-        data_preprocessor=dict(mean=MEAN, std=STD, to_rgb=True),
-        head=dict(type='afno_mm.InpaintingHead', in_channels=32, loss_on=loss_on)))
+    return MODELS.build(
+        dict(
+            type='afno_mm.InpaintingModel',
+            backbone=dict(BACKBONE, **backbone),
+            data_preprocessor=dict(mean=MEAN, std=STD, to_rgb=True),
+            head=dict(type='afno_mm.InpaintingHead', in_channels=32, loss_on=loss_on),
+        )
+    )
 
 
 def batch(size=(16, 16), number=2, seed=0):
@@ -27,10 +35,12 @@ def batch(size=(16, 16), number=2, seed=0):
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (number, *size, 3), dtype=np.uint8)
     mask = np.zeros(size, bool)
-    mask[:size[0] // 2] = True
+    mask[: size[0] // 2] = True
     packed = [PackInputs()(dict(img=image, mask=mask)) for image in images]
-    return dict(inputs=torch.stack([p['inputs'] for p in packed]),
-                data_samples=[p['data_samples'] for p in packed])
+    return dict(
+        inputs=torch.stack([p['inputs'] for p in packed]),
+        data_samples=[p['data_samples'] for p in packed],
+    )
 
 
 def prepared(model, **kwargs):
@@ -49,8 +59,9 @@ def test_masked_pixels_have_intensity_zero_before_normalisation():
 
 def test_samples_without_a_mask_are_refused_with_the_transform_to_add():
     with pytest.raises(ValueError, match='afno_mm.RandomWalkMask'):
-        build().data_preprocessor(dict(
-            inputs=torch.zeros(1, 3, 16, 16, dtype=torch.uint8), data_samples=[DataSample()]))
+        build().data_preprocessor(
+            dict(inputs=torch.zeros(1, 3, 16, 16, dtype=torch.uint8), data_samples=[DataSample()])
+        )
 
 
 def test_head_puts_each_token_s_projection_on_its_patch():
@@ -70,16 +81,25 @@ def test_loss_is_the_mean_squared_error_of_its_pixels(loss_on):
     predicted, images = torch.randn(2, 2, 3, 7, 6).double()
     mask = torch.rand(2, 7, 6) < 0.3
     loss = head.loss(predicted, images.float(), mask).item()
-    wanted = [(predicted[b, c, i, j].float() - images[b, c, i, j].float()).item()**2
-              for b in range(2) for c in range(3) for i in range(7) for j in range(6)
-              if loss_on == 'image' or mask[b, i, j]]
+    wanted = [
+        (predicted[b, c, i, j].float() - images[b, c, i, j].float()).item() ** 2
+        for b in range(2)
+        for c in range(3)
+        for i in range(7)
+        for j in range(6)
+        if loss_on == 'image' or mask[b, i, j]
+    ]
     assert loss == pytest.approx(np.mean(wanted), rel=1e-5)
 
 
 def test_loss_of_a_batch_with_nothing_masked_is_zero_not_nan():
     head = InpaintingHead(5, loss_on='masked')
-    assert head.loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4),
-                     torch.zeros(1, 4, 4, dtype=torch.bool)) == 0
+    assert (
+        head.loss(
+            torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4, dtype=torch.bool)
+        )
+        == 0
+    )
 
 
 def test_masked_intensities_do_not_reach_the_prediction():
@@ -87,7 +107,8 @@ def test_masked_intensities_do_not_reach_the_prediction():
     one, other = batch(), batch()
     other['inputs'][:, :, :8] = 255 - other['inputs'][:, :, :8]
     first, second = (
-        torch.stack([s.pred_image for s in model.test_step(data)]) for data in (one, other))
+        torch.stack([s.pred_image for s in model.test_step(data)]) for data in (one, other)
+    )
     assert torch.equal(first, second)
     other['inputs'][:, :, 8:] = 255 - other['inputs'][:, :, 8:]
     third = torch.stack([s.pred_image for s in model.test_step(other)])
@@ -104,8 +125,9 @@ def test_prediction_is_an_8_bit_rgb_image_beside_the_truth(size):
         assert sample.pred_image.shape == (3, *size) and sample.pred_image.dtype == torch.uint8
 
 
-@pytest.mark.parametrize('output, intensities', [
-    (0, MEAN), (-0.51, [90, 81, 71]), (9, [255] * 3), (-9, [0] * 3)])
+@pytest.mark.parametrize(
+    'output, intensities', [(0, MEAN), (-0.51, [90, 81, 71]), (9, [255] * 3), (-9, [0] * 3)]
+)
 def test_what_is_predicted_is_the_denormalised_output(output, intensities):
     model = build().eval()
     torch.nn.init.zeros_(model.head.projection.weight)

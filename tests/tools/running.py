@@ -1,4 +1,5 @@
 """Running the tools as a user does."""
+
 import json
 import os
 import subprocess
@@ -11,8 +12,12 @@ REPOSITORY = Path(__file__).parents[2]
 def call(*command, succeeds=True, **environment):
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
     result = subprocess.run(
-        [str(c) for c in command], cwd=REPOSITORY, capture_output=True, text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment))
+        [str(c) for c in command],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment),
+    )
     output = result.stdout + result.stderr
     assert (result.returncode == 0) == succeeds, output[-5000:]
     return output
@@ -23,5 +28,5 @@ def tool(name, *arguments, **options):
 
 
 def scalars(work_dir):
-    path, = work_dir.glob('*/vis_data/scalars.json')
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
     return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,11 +1,25 @@
 """The benchmark's command line."""
+
 from running import tool
 
 
 def test_results_are_written_and_shown_again(tmp_path):
     out = tmp_path / 'tiny'
-    printed = tool('benchmark_mixers.py', '--suite', 'tokens', '--shapes', '8x8x8/1', '--only',
-                   'GFN', '--repeats', '1', '--threads', '1', '--out', out)
+    printed = tool(
+        'benchmark_mixers.py',
+        '--suite',
+        'tokens',
+        '--shapes',
+        '8x8x8/1',
+        '--only',
+        'GFN',
+        '--repeats',
+        '1',
+        '--threads',
+        '1',
+        '--out',
+        out,
+    )
     assert '| GFN |' in printed
     shown = tool('benchmark_mixers.py', '--show', f'{out}.json')
     assert out.with_suffix('.md').read_text().strip() in shown

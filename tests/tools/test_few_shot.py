@@ -1,4 +1,5 @@
 """Few-shot segmentation with the tools: data, baseline, training from a checkpoint, resume."""
+
 import json
 
 import pytest
@@ -8,10 +9,18 @@ CONFIG = REPOSITORY / 'configs/vit_afno_faces_demo.py'
 
 
 def short(parts, epochs):
-    roots = [f'{part}_dataloader.{key}' for part in ('train', 'val', 'test')
-             for key in ('num_workers=0', f'dataset.data_root={parts}/faces')]
-    return ['--cfg-options', *roots, f'train_cfg.max_epochs={epochs}', 'train_cfg.val_interval=1',
-            'default_hooks.checkpoint.interval=1']
+    roots = [
+        f'{part}_dataloader.{key}'
+        for part in ('train', 'val', 'test')
+        for key in ('num_workers=0', f'dataset.data_root={parts}/faces')
+    ]
+    return [
+        '--cfg-options',
+        *roots,
+        f'train_cfg.max_epochs={epochs}',
+        'train_cfg.val_interval=1',
+        'default_hooks.checkpoint.interval=1',
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -28,8 +37,12 @@ def test_training_from_a_checkpoint_keeps_the_best_over_a_resume(parts, tmp_path
     one = scalars(first)[-1]['mIoU']
 
     tuned = tmp_path / 'tuned'
-    init = [f'model.backbone.init_cfg.{key}={value}' for key, value in dict(
-        type='Pretrained', checkpoint=first / 'epoch_1.pth', prefix='backbone.').items()]
+    init = [
+        f'model.backbone.init_cfg.{key}={value}'
+        for key, value in dict(
+            type='Pretrained', checkpoint=first / 'epoch_1.pth', prefix='backbone.'
+        ).items()
+    ]
     output = tool('train.py', CONFIG, '--work-dir', tuned, *short(parts, 2), *init)
     assert 'epoch_1.pth: 53 of 53 tensors of ViT loaded' in output
     values = [line['mIoU'] for line in scalars(tuned) if 'mIoU' in line]
@@ -38,7 +51,7 @@ def test_training_from_a_checkpoint_keeps_the_best_over_a_resume(parts, tmp_path
 
     resumed = tool('train.py', CONFIG, '--work-dir', first, '--resume', *short(parts, 2))
     best = json.loads((first / 'best.json').read_text())
-    assert best['value'] >= one and f"best mIoU {best['value']} at {best['when']}" in resumed
+    assert best['value'] >= one and f'best mIoU {best["value"]} at {best["when"]}' in resumed
 
 
 def test_baseline(parts):

@@ -1,4 +1,5 @@
 """The table of tools/get_flops.py."""
+
 from running import REPOSITORY, tool
 
 VIT, SEGFORMER = 'vit_gfn_b4_inpainting', 'segformer_afno_b3_cityscapes'

@@ -1,4 +1,5 @@
 """The tools on the demo of inpainting, cut to seconds."""
+
 import json
 import pickle
 import re
@@ -25,7 +26,7 @@ def config(images, tmp_path_factory):
     output = tool('imagenet_subset.py', images, '--percent', 50)
     assert f'{images}/meta/train_50percent.txt: 10 images of 10 classes' in output
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
-    path.write_text(f'''
+    path.write_text(f"""
 _base_ = {str(CONFIG)!r}
 mask = dict(type='afno_mm.RandomWalkMask', num_steps=64)
 train_pipeline = [dict(type='LoadImageFromFile'), mask, dict(type='PackInputs')]
@@ -43,7 +44,7 @@ model = dict(
     head=dict(in_channels=32))
 train_cfg = dict(max_epochs=2, val_interval=2)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2))
-''')
+""")
     return path
 
 
@@ -57,8 +58,19 @@ def trained(config, tmp_path_factory):
 @pytest.fixture(scope='module')
 def tested(config, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp('test')
-    tool('test.py', config, trained / 'epoch_2.pth', '--work-dir', folder, '--out',
-         folder / 'metrics.json', '--out-item', 'metrics', '--show-dir', folder / 'pictures')
+    tool(
+        'test.py',
+        config,
+        trained / 'epoch_2.pth',
+        '--work-dir',
+        folder,
+        '--out',
+        folder / 'metrics.json',
+        '--out-item',
+        'metrics',
+        '--show-dir',
+        folder / 'pictures',
+    )
     return folder
 
 
@@ -92,8 +104,9 @@ def test_baselines_are_printed_beside_the_model(config, tested):
     output = tool('baseline.py', config, '--beside', tested / 'metrics.json').splitlines()
     names = output[-5].split()
     assert names == ['PSNR', 'SSIM', 'PSNR_composite', 'SSIM_composite']
-    rows = {line.rsplit(maxsplit=4)[0]: [float(x) for x in line.split()[-4:]]
-            for line in output[-4:]}
+    rows = {
+        line.rsplit(maxsplit=4)[0]: [float(x) for x in line.split()[-4:]] for line in output[-4:]
+    }
     metrics = json.loads((tested / 'metrics.json').read_text())
     assert rows['the model'] == pytest.approx([metrics[name] for name in names], abs=0.006)
     assert rows['masked image as it is'][0] < rows['masked image filled with its mean colour'][0]
@@ -101,35 +114,69 @@ def test_baselines_are_printed_beside_the_model(config, tested):
 
 
 def test_predictions_are_kept_in_mixed_precision(config, trained, tmp_path):
-    tool('test.py', config, trained / 'epoch_2.pth', '--work-dir', tmp_path, '--amp',
-         '--out', tmp_path / 'kept.pkl')
+    tool(
+        'test.py',
+        config,
+        trained / 'epoch_2.pth',
+        '--work-dir',
+        tmp_path,
+        '--amp',
+        '--out',
+        tmp_path / 'kept.pkl',
+    )
     kept = pickle.loads((tmp_path / 'kept.pkl').read_bytes())
     assert len(kept) == 10 and kept[0]['pred_image'].dtype == torch.uint8
 
 
 def test_clusters_of_models_are_drawn_side_by_side(config, trained, tmp_path):
     model = config, trained / 'epoch_2.pth'
-    output = tool('draw_clusters.py', *model, *model, '--names', 'one', 'other', '--out',
-                  tmp_path, '--layers', 1, '--images', 0, 9, '--clusters', 3)
+    output = tool(
+        'draw_clusters.py',
+        *model,
+        *model,
+        '--names',
+        'one',
+        'other',
+        '--out',
+        tmp_path,
+        '--layers',
+        1,
+        '--images',
+        0,
+        9,
+        '--clusters',
+        3,
+    )
     drawn = [line for line in output.splitlines() if line.endswith('.png')]
     assert drawn == [f'{tmp_path}/boxes_00000.png', f'{tmp_path}/waves_00000.png']
     width, height = Image.open(tmp_path / 'boxes_00000.png').size
     assert width > 500 and height > 500
     for options, message in [
-            ((), 'a name of its own for each of 2 models'),
-            (('--names', 'a', 'b', '--layers', '2'), 'the model has layers 1 to 1'),
-            (('--names', 'a', 'b', '--images', '10'), 'the test set has images 0 to 9')]:
-        assert message in tool('draw_clusters.py', *model, *model, '--out', tmp_path,
-                               *options, succeeds=False)
+        ((), 'a name of its own for each of 2 models'),
+        (('--names', 'a', 'b', '--layers', '2'), 'the model has layers 1 to 1'),
+        (('--names', 'a', 'b', '--images', '10'), 'the test set has images 0 to 9'),
+    ]:
+        assert message in tool(
+            'draw_clusters.py', *model, *model, '--out', tmp_path, *options, succeeds=False
+        )
 
 
 def test_spectra_are_drawn_and_their_zeros_told(config, trained, tmp_path):
     def zeros(*options):
-        output = tool('draw_spectra.py', config, trained / 'epoch_2.pth', '--out', tmp_path,
-                      '--images', 3, *options)
-        (file, share), = re.findall('(.*png): zeros in layer 1: (.*)', output)
+        output = tool(
+            'draw_spectra.py',
+            config,
+            trained / 'epoch_2.pth',
+            '--out',
+            tmp_path,
+            '--images',
+            3,
+            *options,
+        )
+        ((file, share),) = re.findall('(.*png): zeros in layer 1: (.*)', output)
         assert np.array(Image.open(file)).std() > 10
         return float(share.rstrip('%'))
+
     assert 0 < zeros() < 99
     assert zeros('--cfg-options', 'model.backbone.mixer.sparsity_threshold=1e6') == 100
     assert zeros('--masked', '--cfg-options', 'model.backbone.mixer.sparsity_threshold=0') == 0

@@ -1,4 +1,5 @@
 """The same tools on a config of MMPretrain: images in folders of classes, with EMA."""
+
 import json
 import pickle
 
@@ -12,13 +13,17 @@ from running import scalars, tool
 def config(tmp_path_factory):
     root = tmp_path_factory.mktemp('imagenet')
     rng = np.random.default_rng(0)
-    for name in [f'{split}/n0{label}/{label}{i}' for split in ('train', 'val')
-                 for label in range(2) for i in range(3)]:
+    for name in [
+        f'{split}/n0{label}/{label}{i}'
+        for split in ('train', 'val')
+        for label in range(2)
+        for i in range(3)
+    ]:
         path = root / f'{name}.JPEG'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(path)
     path = root / 'tiny_classifier.py'
-    path.write_text(f'''
+    path.write_text(f"""
 default_scope = 'mmpretrain'
 widths = [8, 16, 20, 32]
 model = dict(
@@ -51,7 +56,7 @@ default_hooks = dict(logger=dict(type='LoggerHook', interval=1),
                      visualization=dict(type='VisualizationHook', enable=False))
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 custom_hooks = [dict(type='EMAHook')]
-''')
+""")
     return path
 
 
@@ -61,13 +66,32 @@ def test_train_test_and_predictions(config, tmp_path):
     assert len(steps) == 3 and all(np.isfinite(step['loss']) for step in steps)
     metrics = tmp_path / 'metrics.json'
     checkpoint = tmp_path / 'epoch_1.pth'
-    tool('test.py', config, checkpoint, '--work-dir', tmp_path / 'test', '--out', metrics,
-         '--out-item', 'metrics', '--show-dir', tmp_path / 'pictures')
+    tool(
+        'test.py',
+        config,
+        checkpoint,
+        '--work-dir',
+        tmp_path / 'test',
+        '--out',
+        metrics,
+        '--out-item',
+        'metrics',
+        '--show-dir',
+        tmp_path / 'pictures',
+    )
     assert json.loads(metrics.read_text())['accuracy/top1'] == evaluation['accuracy/top1']
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 6
     output = tool('baseline.py', config, '--beside', metrics)
     assert 'most frequent class of 6 training images: 50.00' in output
-    assert f"the model: {evaluation['accuracy/top1']:.2f}" in output
-    tool('test.py', config, checkpoint, '--work-dir', tmp_path / 'test', '--tta',
-         '--out', tmp_path / 'predictions.pkl')
+    assert f'the model: {evaluation["accuracy/top1"]:.2f}' in output
+    tool(
+        'test.py',
+        config,
+        checkpoint,
+        '--work-dir',
+        tmp_path / 'test',
+        '--tta',
+        '--out',
+        tmp_path / 'predictions.pkl',
+    )
     assert len(pickle.loads((tmp_path / 'predictions.pkl').read_bytes())) == 6

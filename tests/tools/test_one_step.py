@@ -1,16 +1,16 @@
 """One step of several configs: those that fail leave the others alone."""
+
 import math
 from argparse import Namespace
 
 import pytest
+from afno_mm.engine.one_step import one_step
 from mmengine.config import Config
 from mmengine.runner import activation_checkpointing
 from running import REPOSITORY, tool
 
-from afno_mm.engine.one_step import one_step
-
 GOOD = REPOSITORY / 'configs/mit_afno_b0_imagenet.py'
-HEADS = '''
+HEADS = """
 import os
 import signal
 
@@ -37,7 +37,7 @@ class Infinite(LinearClsHead):
 
     def loss(self, *args):
         return {key: value / 0 for key, value in super().loss(*args).items()}
-'''
+"""
 
 
 @pytest.fixture
@@ -48,26 +48,40 @@ def config(tmp_path, monkeypatch):
 
     def make(head):
         path = tmp_path / f'{head}.py'
-        path.write_text(f"_base_ = {str(GOOD)!r}\ncustom_imports = dict(imports=['heads'])\n"
-                        f"model = dict(head=dict(type='{head}'))\n")
+        path.write_text(
+            f"_base_ = {str(GOOD)!r}\ncustom_imports = dict(imports=['heads'])\n"
+            f"model = dict(head=dict(type='{head}'))\n"
+        )
         return path
+
     return make
 
 
 def test_all_are_tried_and_what_failed_is_named(config, tmp_path):
     killed = config('Killed')
-    output = tool('one_step.py', '--size', 64, 64, killed, GOOD, succeeds=False,
-                  PYTHONPATH=f'{tmp_path}:{REPOSITORY}')
+    output = tool(
+        'one_step.py',
+        '--size',
+        64,
+        64,
+        killed,
+        GOOD,
+        succeeds=False,
+        PYTHONPATH=f'{tmp_path}:{REPOSITORY}',
+    )
     assert f'{killed}: failed: MemoryError: its process was killed' in output
     assert f'{GOOD}: 3.53M parameters, 1 x 64x64: loss ' in output
     assert output.splitlines()[-1] == f'1 of 2 ran; failed: {killed}'
 
 
-@pytest.mark.parametrize('head, error', [('Frozen', 'no gradient reaches head.fc.weight'),
-                                         ('Infinite', 'the loss is inf')])
+@pytest.mark.parametrize(
+    'head, error',
+    [('Frozen', 'no gradient reaches head.fc.weight'), ('Infinite', 'the loss is inf')],
+)
 def test_model_that_does_not_learn_is_refused(config, head, error, monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / 'tools')
     from one_step import step
+
     options = Namespace(cfg_options=None, size=(64, 64), batch_size=1, amp=False)
     with pytest.raises(RuntimeError, match=error):
         step(config(head), options)
@@ -77,14 +91,17 @@ def test_preprocessor_beside_the_model_as_mmpretrain_s_configs_have_it():
     cfg = Config.fromfile(GOOD)
     cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
     assert math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
-    cfg.data_preprocessor.std = [0.] * 3
+    cfg.data_preprocessor.std = [0.0] * 3
     assert not math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
 
 
 def test_activation_checkpointing_of_the_config_is_that_of_the_step(monkeypatch):
     recomputed = []
-    monkeypatch.setattr(activation_checkpointing, 'checkpoint', lambda forward, *args: (
-        recomputed.append(forward.__self__), forward(*args))[1])
+    monkeypatch.setattr(
+        activation_checkpointing,
+        'checkpoint',
+        lambda forward, *args: (recomputed.append(forward.__self__), forward(*args))[1],
+    )
     cfg = Config.fromfile(REPOSITORY / 'configs/vit_fno_xs4_faces.py')
     cfg.activation_checkpointing = ['backbone.layers.0', 'backbone.layers.3']
     one_step(cfg, size=(16, 16))

@@ -1,4 +1,5 @@
 """A sweep of the smallest trainings: one weight that every epoch raises by ``gain``."""
+
 import json
 import shlex
 import shutil
@@ -10,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from afno_mm.engine.sweep import dry_run, launch, load_sweep, record, report, run_sweep
 from matplotlib.figure import Figure
 from PIL import Image
 from running import REPOSITORY
 
-from afno_mm.engine.sweep import dry_run, launch, load_sweep, record, report, run_sweep
-
-MODULE = '''
+MODULE = """
 import os
 import time
 
@@ -65,8 +65,8 @@ class Height(BaseMetric):
 
     def compute_metrics(self, results):
         return {self.name: results[0]}
-'''
-CONFIG = '''
+"""
+CONFIG = """
 data_root = '{{{{$DATA_ROOT:nowhere}}}}'
 default_scope = 'mmengine'
 custom_imports = dict(imports=['climber'])
@@ -80,13 +80,13 @@ val_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=1.))
 default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, save_best='{metric}', rule='greater'))
-'''
-SWEEP = '''
+"""
+SWEEP = """
 label = 'gain'
 points = {str(gain): {'model.gain': gain} for gain in (2, 100)}
 stages = [dict(config='climb.py', metric='PSNR', collect='best'),
           dict(config='climb_on.py', metric='mIoU')]
-'''
+"""
 TRAINER = REPOSITORY / 'tools/train.py'
 
 
@@ -96,8 +96,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sweep')
     (folder / 'climber.py').write_text(MODULE)
     (folder / 'climb.py').write_text(CONFIG.format(metric='PSNR', sign=-1, init_cfg=''))
-    (folder / 'climb_on.py').write_text(CONFIG.format(
-        metric='mIoU', sign=1, init_cfg=", init_cfg=dict(prefix='backbone.')"))
+    (folder / 'climb_on.py').write_text(
+        CONFIG.format(metric='mIoU', sign=1, init_cfg=", init_cfg=dict(prefix='backbone.')")
+    )
     (folder / 'gains.py').write_text(SWEEP)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('OMP_NUM_THREADS', '1')
@@ -129,11 +130,21 @@ def stopped(folder):
     (folder / 'hold').touch()
     sweep = load(folder)
     process = subprocess.Popen(
-        [sys.executable, REPOSITORY / 'tools/sweep.py', folder / 'gains.py', '--work-dir',
-         folder / 'runs', '--cfg-options', f'model.hold={folder / "hold"}'],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [
+            sys.executable,
+            REPOSITORY / 'tools/sweep.py',
+            folder / 'gains.py',
+            '--work-dir',
+            folder / 'runs',
+            '--cfg-options',
+            f'model.hold={folder / "hold"}',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         # Shells start background jobs, which these tests may be, with Ctrl-C ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     wait_for(folder / 'runs/2/climb/epoch_2.pth', process)
     with pytest.raises(ValueError, match=f'process {process.pid} and its training') as refused:
         run_sweep(sweep)
@@ -147,11 +158,18 @@ def stopped(folder):
     return folder
 
 
-@pytest.mark.parametrize('sweep, arguments, change', [
-    (SWEEP.replace('gain}', '3}'), {}, 'model.gain: ran with 2, now 3'),
-    (SWEEP, dict(gpus=2), 'batch_size x gpus: ran with 1, now 2'),
-    (SWEEP, dict(cfg_options={'optim_wrapper.clip_grad.max_norm': 1.}),
-     'optim_wrapper.clip_grad.max_norm: ran with nothing, now 1.0')])
+@pytest.mark.parametrize(
+    'sweep, arguments, change',
+    [
+        (SWEEP.replace('gain}', '3}'), {}, 'model.gain: ran with 2, now 3'),
+        (SWEEP, dict(gpus=2), 'batch_size x gpus: ran with 1, now 2'),
+        (
+            SWEEP,
+            dict(cfg_options={'optim_wrapper.clip_grad.max_norm': 1.0}),
+            'optim_wrapper.clip_grad.max_norm: ran with nothing, now 1.0',
+        ),
+    ],
+)
 def test_training_with_other_settings_is_not_gone_on_with(stopped, sweep, arguments, change):
     with pytest.raises(ValueError, match='2: climb has begun with other settings') as refused:
         run_sweep(load(stopped, sweep=sweep, **arguments))
@@ -171,8 +189,10 @@ def finished(stopped):
 
 def test_stopped_training_goes_on_from_its_newest_checkpoint(finished):
     work = finished[0] / 'runs'
-    validated = [[entry['step'] for entry in map(json.loads, path.open()) if 'PSNR' in entry]
-                 for path in sorted((work / '2/climb').glob('*/vis_data/scalars.json'))]
+    validated = [
+        [entry['step'] for entry in map(json.loads, path.open()) if 'PSNR' in entry]
+        for path in sorted((work / '2/climb').glob('*/vis_data/scalars.json'))
+    ]
     assert validated == [[1], [2, 3]]
     assert record.validations(work / '2/climb', 'PSNR') == {1: -2, 2: -4, 3: -6}
 
@@ -188,7 +208,8 @@ def test_point_that_fails_is_reported_and_the_others_go_on(finished):
     assert (folder / 'runs/results.md').read_text() == (
         '| gain | parameters | PSNR | mIoU |\n|---|---|---|---|\n'
         '| 2 | 1e-06M | -2, best at epoch 1 | 12, last at epoch 3 |\n'
-        '| 100 |  | failed | not trained |\n')
+        '| 100 |  | failed | not trained |\n'
+    )
     whole, broken = json.loads((folder / 'runs/results.json').read_text())['points']
     assert 'too steep' in broken['failed'] and whole['failed'] is None
     assert [stage['value'] for stage in whole['stages']] == [-2, 12]
@@ -237,20 +258,42 @@ def test_dry_run_prints_commands_of_what_is_left(finished, capsys):
     *done, first, second = capsys.readouterr().out.splitlines()
     assert done == ['# 2: climb: finished', '# 2: climb_on: finished']
     assert shlex.split(first) == [
-        sys.executable, str(TRAINER), str(folder / 'climb.py'), '--work-dir',
-        str(folder / 'runs/100/climb'), '--resume', '--cfg-options', 'model.gain=100',
-        f'model.hold={folder / "hold"}']
+        sys.executable,
+        str(TRAINER),
+        str(folder / 'climb.py'),
+        '--work-dir',
+        str(folder / 'runs/100/climb'),
+        '--resume',
+        '--cfg-options',
+        'model.gain=100',
+        f'model.hold={folder / "hold"}',
+    ]
     assert second.endswith(f'checkpoint="$(cat {folder}/runs/100/climb/last_checkpoint)"')
 
 
 def test_dry_run_prints_nothing_that_cannot_be_pasted(finished):
     folder = finished[0]
     result = subprocess.run(
-        [sys.executable, REPOSITORY / 'tools/sweep.py', folder / 'gains.py', '--work-dir',
-         folder / 'runs', '--dry-run', '--cfg-options', f'model.hold={folder / "hold"}'],
-        stdout=subprocess.PIPE, text=True, check=True)
+        [
+            sys.executable,
+            REPOSITORY / 'tools/sweep.py',
+            folder / 'gains.py',
+            '--work-dir',
+            folder / 'runs',
+            '--dry-run',
+            '--cfg-options',
+            f'model.hold={folder / "hold"}',
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     assert [line.split()[0] for line in result.stdout.splitlines()] == [
-        '#', '#', sys.executable, sys.executable]
+        '#',
+        '#',
+        sys.executable,
+        sys.executable,
+    ]
 
 
 def test_several_gpus_are_launched_by_torchrun(folder):
@@ -261,17 +304,21 @@ def test_several_gpus_are_launched_by_torchrun(folder):
     assert load(folder, sweep=sweep, gpus=8).points['2'][0].command()[1] == str(TRAINER)
 
 
-@pytest.mark.parametrize('old, new, message', [
-    ('points =', 'grid =', 'is no sweep: points is None'),
-    ('points =', "plot_over = 'size'\npoints =", "plot_over of .* is 'size'"),
-    ("metric='mIoU'", "metrics='mIoU'", 'a metric is wanted'),
-    ("'best'", "'highest'", r"collect of the stage of PSNR is 'highest'"),
-    ('climb_on.py', 'nowhere.py', 'there is no such file'),
-    ('climb_on.py', 'climb.py', 'would share the folder climb'),
-    ('str(gain)', "f'{gain}/10'", 'names a folder'),
-    ('gain}', "'2'}", "cannot say that model.gain is '2'"),
-    ('gain}', "gain, 'configs': ['climb.py']}", '1 configs .* for the 2 stages'),
-    ("'model.gain'", "'model.hold'", "would set \\['model.hold'\\] alike")])
+@pytest.mark.parametrize(
+    'old, new, message',
+    [
+        ('points =', 'grid =', 'is no sweep: points is None'),
+        ('points =', "plot_over = 'size'\npoints =", "plot_over of .* is 'size'"),
+        ("metric='mIoU'", "metrics='mIoU'", 'a metric is wanted'),
+        ("'best'", "'highest'", r"collect of the stage of PSNR is 'highest'"),
+        ('climb_on.py', 'nowhere.py', 'there is no such file'),
+        ('climb_on.py', 'climb.py', 'would share the folder climb'),
+        ('str(gain)', "f'{gain}/10'", 'names a folder'),
+        ('gain}', "'2'}", "cannot say that model.gain is '2'"),
+        ('gain}', "gain, 'configs': ['climb.py']}", '1 configs .* for the 2 stages'),
+        ("'model.gain'", "'model.hold'", "would set \\['model.hold'\\] alike"),
+    ],
+)
 def test_config_that_is_no_sweep_is_refused(folder, old, new, message):
     assert old in SWEEP
     with pytest.raises(ValueError, match=message):
@@ -280,8 +327,10 @@ def test_config_that_is_no_sweep_is_refused(folder, old, new, message):
 
 def test_point_may_have_configs_of_its_own(folder):
     sweep = SWEEP.replace('gain}', "gain, 'configs': ['climb_on.py', 'climb.py']}")
-    assert [run.folder.name for run in load(folder, sweep=sweep).points['2']] == \
-        ['climb_on', 'climb']
+    assert [run.folder.name for run in load(folder, sweep=sweep).points['2']] == [
+        'climb_on',
+        'climb',
+    ]
     with pytest.raises(ValueError, match='--stages would replace'):
         load(folder, sweep=sweep, stages=[folder / 'climb.py'] * 2)
     stages = [str(folder / f'{name}.py') for name in ('climb_on', 'climb')]
@@ -289,13 +338,15 @@ def test_point_may_have_configs_of_its_own(folder):
 
 
 def test_values_are_those_of_the_launch_that_came_last(tmp_path):
-    for name, lines in dict(a=['{"PSNR": 1.0, "step": 1}'],
-                            b=['{"PSNR": 2.0, "step": 1}', '{"PSNR": 3.0, "step": 2}'],
-                            c=['{"PSNR": 4.0, "step": 2}', '{"loss": 1, "st']).items():
+    for name, lines in dict(
+        a=['{"PSNR": 1.0, "step": 1}'],
+        b=['{"PSNR": 2.0, "step": 1}', '{"PSNR": 3.0, "step": 2}'],
+        c=['{"PSNR": 4.0, "step": 2}', '{"loss": 1, "st'],
+    ).items():
         (tmp_path / name / 'vis_data').mkdir(parents=True)
         (tmp_path / name / 'vis_data/scalars.json').write_text('\n'.join(lines))
-    assert record.validations(tmp_path, 'PSNR') == {1: 2., 2: 4.}
-    assert record.validations(tmp_path, 'PSNR', since='c') == {2: 4.}
+    assert record.validations(tmp_path, 'PSNR') == {1: 2.0, 2: 4.0}
+    assert record.validations(tmp_path, 'PSNR', since='c') == {2: 4.0}
 
 
 def test_orphaned_training_keeps_the_folder(tmp_path):
@@ -310,9 +361,15 @@ def test_orphaned_training_keeps_the_folder(tmp_path):
         pass
 
 
-@pytest.mark.parametrize('names, even', [
-    (['0', '.001', '.01', '.1', '1', '10'], True), (['1', '2', '4', '8', '16'], True),
-    (['3', '4', '8'], False), (['FNO', 'static', 'AFNO'], True)])
+@pytest.mark.parametrize(
+    'names, even',
+    [
+        (['0', '.001', '.01', '.1', '1', '10'], True),
+        (['1', '2', '4', '8', '16'], True),
+        (['3', '4', '8'], False),
+        (['FNO', 'static', 'AFNO'], True),
+    ],
+)
 def test_points_that_span_decades_are_spread_evenly(names, even):
     axes = Figure().subplots()
     places, _ = report._axis(axes, names)
@@ -322,9 +379,18 @@ def test_points_that_span_decades_are_spread_evenly(names, even):
 
 def test_points_of_a_name_are_joined_over_their_parameters():
     axes = Figure().subplots()
-    report._over_parameters(axes, {
-        name: dict(parameters=size * 1e6, value=value) for name, size, value in
-        [('AFNO-B1', 14, 78), ('ESA-B0', 4, 74), ('AFNO-B0', 4, 76), ('alone', 9, 70)]})
+    report._over_parameters(
+        axes,
+        {
+            name: dict(parameters=size * 1e6, value=value)
+            for name, size, value in [
+                ('AFNO-B1', 14, 78),
+                ('ESA-B0', 4, 74),
+                ('AFNO-B0', 4, 76),
+                ('alone', 9, 70),
+            ]
+        },
+    )
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert lines == {'AFNO': [[4, 76], [14, 78]], 'ESA': [[4, 74]], 'alone': [[9, 70]]}
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)

@@ -1,15 +1,15 @@
 """The tools as a user runs them, on generated scenes of 64x128 pixels."""
+
 import json
 
 import numpy as np
 import pytest
 import torch
+from afno_mm.datasets.scenes import make_scenes
+from afno_mm.registry import MODELS
 from mmengine.config import Config
 from PIL import Image
 from running import REPOSITORY, call, scalars, tool
-
-from afno_mm.datasets.scenes import make_scenes
-from afno_mm.registry import MODELS
 
 CONFIG = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
 
@@ -25,7 +25,7 @@ def scenes(tmp_path_factory):
 def config(scenes, tmp_path_factory):
     """The demo's config, cut to seconds; everything random in its data and model is off."""
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
-    path.write_text(f'''
+    path.write_text(f"""
 _base_ = {str(CONFIG)!r}
 train_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
                   dict(type='Resize', scale=(128, 64)), dict(type='PackSegInputs')]
@@ -43,7 +43,7 @@ param_scheduler = None
 train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
 randomness = dict(seed=0)
-''')
+""")
     return path
 
 
@@ -62,9 +62,19 @@ def test_train_checkpoints_and_evaluates(trained):
 
 
 def test_test_gives_the_validation_s_miou_by_both_evaluations(trained, config, tmp_path):
-    output = tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path,
-                  '--out', tmp_path / 'metrics.json', '--out-item', 'metrics',
-                  '--show-dir', tmp_path / 'pictures')
+    output = tool(
+        'test.py',
+        config,
+        trained / 'epoch_1.pth',
+        '--work-dir',
+        tmp_path,
+        '--out',
+        tmp_path / 'metrics.json',
+        '--out-item',
+        'metrics',
+        '--show-dir',
+        tmp_path / 'pictures',
+    )
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
     assert metrics['mIoU'] == scalars(trained)[-1]['mIoU']
     assert metrics['cityscapes/mIoU'] == pytest.approx(metrics['mIoU'], abs=0.011)
@@ -76,8 +86,17 @@ def test_test_gives_the_validation_s_miou_by_both_evaluations(trained, config, t
 
 
 def test_predictions_are_kept_as_label_ids_under_tta_and_amp(trained, config, tmp_path):
-    tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path / 'w',
-         '--out', tmp_path / 'out', '--tta', '--amp')
+    tool(
+        'test.py',
+        config,
+        trained / 'epoch_1.pth',
+        '--work-dir',
+        tmp_path / 'w',
+        '--out',
+        tmp_path / 'out',
+        '--tta',
+        '--amp',
+    )
     kept = sorted((tmp_path / 'out').glob('*.png'))
     assert len(kept) == 2
     label_ids = {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
@@ -89,10 +108,19 @@ def test_resume_goes_on(how, trained, config, tmp_path):
     resume = ['--resume', trained / 'epoch_1.pth']
     if how != 'path':
         (tmp_path / 'last_checkpoint').write_text(str(resume.pop()))
-    tool('train.py', config, '--work-dir', tmp_path, *resume, '--no-validate', '--amp',
-         '--cfg-options', 'train_cfg.max_epochs=2')
+    tool(
+        'train.py',
+        config,
+        '--work-dir',
+        tmp_path,
+        *resume,
+        '--no-validate',
+        '--amp',
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+    )
     assert (tmp_path / 'epoch_2.pth').is_file()
-    step, = scalars(tmp_path)
+    (step,) = scalars(tmp_path)
     assert step['epoch'] == 2
 
 
@@ -107,39 +135,86 @@ def test_checkpoint_of_a_training_is_taken_whole_as_pretrained_weights(trained):
 
 
 def test_checkpoint_that_does_not_fit_is_refused(trained, config, tmp_path):
-    output = tool('test.py', config, trained / 'epoch_1.pth', '--work-dir', tmp_path,
-                  '--cfg-options', 'model.decode_head.channels=128', succeeds=False)
+    output = tool(
+        'test.py',
+        config,
+        trained / 'epoch_1.pth',
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        'model.decode_head.channels=128',
+        succeeds=False,
+    )
     assert 'size mismatch' in output and 'decode_head' in output
 
 
 def test_two_processes_step_as_one_with_twice_the_batch(trained, config, tmp_path):
-    call('bash', REPOSITORY / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path,
-         '--cfg-options', 'train_dataloader.batch_size=2', PORT='29611', CUDA_VISIBLE_DEVICES='')
+    call(
+        'bash',
+        REPOSITORY / 'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        'train_dataloader.batch_size=2',
+        PORT='29611',
+        CUDA_VISIBLE_DEVICES='',
+    )
     one, two = scalars(trained), scalars(tmp_path)
     assert two[0]['loss'] == pytest.approx(one[0]['loss'], rel=1e-5)
     assert two[1]['mIoU'] == pytest.approx(one[1]['mIoU'], abs=0.2)
-    weights = [torch.load(w / 'epoch_1.pth', weights_only=False)['state_dict']
-               for w in (trained, tmp_path)]
+    weights = [
+        torch.load(w / 'epoch_1.pth', weights_only=False)['state_dict'] for w in (trained, tmp_path)
+    ]
     assert list(weights[0]) == list(weights[1])
     for name in weights[0]:
         torch.testing.assert_close(weights[1][name], weights[0][name], rtol=1e-3, atol=1e-5)
-    output = call('bash', REPOSITORY / 'tools/dist_test.sh', config, tmp_path / 'epoch_1.pth', 2,
-                  '--work-dir', tmp_path / 'test', '--out', tmp_path / 'metrics.json',
-                  '--out-item', 'metrics', PORT='29611', CUDA_VISIBLE_DEVICES='')
+    output = call(
+        'bash',
+        REPOSITORY / 'tools/dist_test.sh',
+        config,
+        tmp_path / 'epoch_1.pth',
+        2,
+        '--work-dir',
+        tmp_path / 'test',
+        '--out',
+        tmp_path / 'metrics.json',
+        '--out-item',
+        'metrics',
+        PORT='29611',
+        CUDA_VISIBLE_DEVICES='',
+    )
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
     assert metrics['mIoU'] == two[1]['mIoU'], output[-3000:]
 
 
 def test_two_processes_train_in_mixed_precision_with_checkpointing(config, tmp_path):
-    call('bash', REPOSITORY / 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--amp',
-         '--no-validate', '--cfg-options', 'train_dataloader.batch_size=2',
-         'model.backbone.with_cp=True', PORT='29612', CUDA_VISIBLE_DEVICES='')
+    call(
+        'bash',
+        REPOSITORY / 'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        tmp_path,
+        '--amp',
+        '--no-validate',
+        '--cfg-options',
+        'train_dataloader.batch_size=2',
+        'model.backbone.with_cp=True',
+        PORT='29612',
+        CUDA_VISIBLE_DEVICES='',
+    )
     assert np.isfinite(scalars(tmp_path)[0]['loss'])
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['--out-item', 'metrics'], '--out is missing'),
-    (['--out', 'metrics', '--out-item', 'metrics'], '.json file')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--out-item', 'metrics'], '--out is missing'),
+        (['--out', 'metrics', '--out-item', 'metrics'], '.json file'),
+    ],
+)
 def test_out_that_cannot_work_is_refused_at_once(config, arguments, message):
     assert message in tool('test.py', config, 'none.pth', *arguments, succeeds=False)
 
@@ -153,7 +228,8 @@ def their_package(tmp_path):
     (package / 'registry.py').write_text(
         'from mmengine import registry\n'
         "MODELS = registry.Registry('model', parent=registry.MODELS, scope='their_pkg',\n"
-        "                           locations=['their_pkg.mixers'])\n")
+        "                           locations=['their_pkg.mixers'])\n"
+    )
     (package / 'mixers.py').write_text(
         'from torch import nn\n'
         'from afno_mm.registry import MODELS as AFNO_MM\n'
@@ -166,39 +242,63 @@ def their_package(tmp_path):
         '        self.conv = nn.Conv2d(embed_dims, embed_dims, kernel_size,\n'
         '                              padding=kernel_size // 2, groups=embed_dims)\n\n'
         '    def forward(self, x):\n'
-        '        return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)\n')
+        '        return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)\n'
+    )
     return tmp_path
 
 
 def test_mixer_of_another_package_by_a_config(their_package, config):
     path = their_package / 'theirs.py'
-    path.write_text(f"_base_ = {str(config)!r}\n"
-                    "custom_imports = dict(imports=['their_pkg.mixers'])\n"
-                    "model = dict(backbone=dict(mixer=dict(\n"
-                    "    _delete_=True, type='DepthwiseMixer', kernel_size=[3, 5, 3, 3])))\n")
+    path.write_text(
+        f'_base_ = {str(config)!r}\n'
+        "custom_imports = dict(imports=['their_pkg.mixers'])\n"
+        'model = dict(backbone=dict(mixer=dict(\n'
+        "    _delete_=True, type='DepthwiseMixer', kernel_size=[3, 5, 3, 3])))\n"
+    )
     tool('train.py', path, '--work-dir', their_package / 'w', PYTHONPATH=str(their_package))
     state = torch.load(their_package / 'w/epoch_1.pth', weights_only=False)['state_dict']
     assert state['backbone.layers.1.1.0.attn.conv.weight'].shape[-1] == 5
 
 
 def test_mixer_of_another_package_from_the_command_line(their_package, config):
-    output = tool('train.py', config, '--work-dir', their_package / 'w', '--no-validate',
-                  '--cfg-options', 'model.backbone.mixer.type=their_pkg.DepthwiseMixer',
-                  PYTHONPATH=str(their_package))
+    output = tool(
+        'train.py',
+        config,
+        '--work-dir',
+        their_package / 'w',
+        '--no-validate',
+        '--cfg-options',
+        'model.backbone.mixer.type=their_pkg.DepthwiseMixer',
+        PYTHONPATH=str(their_package),
+    )
     assert "replaces {'type': 'AFNO', 'num_blocks': [1, 2, 5, 8]" in output
     state = torch.load(their_package / 'w/epoch_1.pth', weights_only=False)['state_dict']
     assert 'backbone.layers.1.1.0.attn.conv.weight' in state
 
 
 def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
-    output = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
-                  'train_dataloader.dataset.data_root=/nowhere', succeeds=False)
+    output = tool(
+        'train.py',
+        config,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        'train_dataloader.dataset.data_root=/nowhere',
+        succeeds=False,
+    )
     assert 'tools/make_scenes.py /nowhere' in output and 'Epoch(train)' not in output
 
 
 def test_data_root_on_the_command_line_reaches_the_data_sets(config, tmp_path):
-    output = tool('train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', 'data_root=/nowhere',
-                  succeeds=False)
+    output = tool(
+        'train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        'data_root=/nowhere',
+        succeeds=False,
+    )
     assert 'there is no folder /nowhere/leftImg8bit/train' in output
 
 
@@ -210,8 +310,13 @@ def test_baseline_is_printed_beside_the_model(config, tmp_path):
 
     (tmp_path / 'tuned').mkdir()
     (tmp_path / 'tuned/metrics.json').write_text('{"mIoU": 56.78}')
-    output = tool('baseline.py', config, '--beside', tmp_path / 'metrics.json',
-                  tmp_path / 'tuned/metrics.json')
+    output = tool(
+        'baseline.py',
+        config,
+        '--beside',
+        tmp_path / 'metrics.json',
+        tmp_path / 'tuned/metrics.json',
+    )
     assert f'{tmp_path}: 43.21\n  {tmp_path}/tuned: 56.78' in output
 
 
@@ -220,17 +325,35 @@ def test_slurm_gets_the_job_and_the_arguments(name, arguments, tmp_path):
     srun = tmp_path / 'srun'
     srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     srun.chmod(0o755)
-    output = call('bash', '-c', f'PATH={tmp_path}:$PATH "$@"', '-', 'bash',
-                  REPOSITORY / f'tools/slurm_{name}.sh', 'gpu', 'afno', *arguments, '--amp',
-                  GPUS='16', SRUN_ARGS='--exclude=n1 --qos=high').splitlines()
-    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1',
-            '--qos=high'} < set(output)
-    command = output[output.index('-u') + 1:]
-    assert command == [str(REPOSITORY / f'tools/{name}.py'), *map(str, arguments),
-                       '--launcher', 'slurm', '--amp']
+    output = call(
+        'bash',
+        '-c',
+        f'PATH={tmp_path}:$PATH "$@"',
+        '-',
+        'bash',
+        REPOSITORY / f'tools/slurm_{name}.sh',
+        'gpu',
+        'afno',
+        *arguments,
+        '--amp',
+        GPUS='16',
+        SRUN_ARGS='--exclude=n1 --qos=high',
+    ).splitlines()
+    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1', '--qos=high'} < set(
+        output
+    )
+    command = output[output.index('-u') + 1 :]
+    assert command == [
+        str(REPOSITORY / f'tools/{name}.py'),
+        *map(str, arguments),
+        '--launcher',
+        'slurm',
+        '--amp',
+    ]
 
 
-@pytest.mark.parametrize('script', [
-    'dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
+@pytest.mark.parametrize(
+    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
+)
 def test_scripts_called_wrongly_say_how(script):
     assert f'tools/{script} ' in call('bash', REPOSITORY / 'tools' / script, succeeds=False)

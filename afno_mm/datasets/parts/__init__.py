@@ -5,6 +5,7 @@ part is painted through the mask that labels it, so pictures and labels agree to
 parts have no edge of their own (cheek and jaw, fender and body, chest and belly), so place and
 company count, as in the real sets.
 """
+
 from .cars import paint_car
 from .cats import paint_cat
 from .faces import paint_face

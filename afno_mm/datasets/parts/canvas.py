@@ -3,6 +3,7 @@
 Both are painted through the same mask of every part, at three times the size: the label of a
 pixel is that of its centre, its colour the mean over it.
 """
+
 import cv2
 import numpy as np
 
@@ -49,7 +50,7 @@ class Canvas:
             colour = np.broadcast_to(np.asarray(colour, np.float32), self.image.shape)
             self.image[region][mask] = colour[region][mask]
 
-    def tint(self, outline, colour, strength=1., blur=.01, over=None, width=None):
+    def tint(self, outline, colour, strength=1.0, blur=0.01, over=None, width=None):
         """Colour softly what is there, which stays what it is."""
         region, mask = self._mask(outline, width, margin=3 * blur)
         if not mask.size:
@@ -65,9 +66,9 @@ class Canvas:
         where = self._on(over)
         self.image[where] *= brightness[where, None]
 
-    def _mask(self, outline, width=None, margin=0.):
+    def _mask(self, outline, width=None, margin=0.0):
         """The rows and columns around an outline, and in them 1 inside it, or along it."""
-        points = self.to_picture(np.asarray(outline, float)) * self.fine - .5
+        points = self.to_picture(np.asarray(outline, float)) * self.fine - 0.5
         margin = self.fine * (margin + (width or 0)) + 2
         left, top = np.clip(points.min(0) - margin, 0, self.fine).astype(int)
         right, bottom = np.clip(points.max(0) + margin, 0, self.fine).astype(int)
@@ -88,49 +89,51 @@ class Canvas:
     def noise(self, across, down):
         """Smooth noise of unit spread with so many bumps across and down the picture."""
         coarse = self.rng.standard_normal((max(2, round(down)), max(2, round(across))))
-        return cv2.resize(coarse.astype(np.float32), (self.fine, self.fine),
-                          interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(
+            coarse.astype(np.float32), (self.fine, self.fine), interpolation=cv2.INTER_CUBIC
+        )
 
     def grid(self):
         """x and y of the pixels in fractions of the picture."""
-        x = (np.arange(self.fine, dtype=np.float32) + .5) / self.fine
+        x = (np.arange(self.fine, dtype=np.float32) + 0.5) / self.fine
         return np.meshgrid(x, x)
 
     def background(self, blur):
         """Shapes on a gradient, blurred by this share of the picture, with some grain."""
         rng, size = self.rng, self.fine // FINE
         x = np.linspace(0, 1, size, dtype=np.float32)
-        ends = rng.uniform(.05, .9, (2, 3))
+        ends = rng.uniform(0.05, 0.9, (2, 3))
         angle = rng.uniform(0, 2 * np.pi)
-        along = .5 + (np.cos(angle) * (x - .5) + np.sin(angle) * (x[:, None] - .5)) / 1.4
+        along = 0.5 + (np.cos(angle) * (x - 0.5) + np.sin(angle) * (x[:, None] - 0.5)) / 1.4
         image = ends[0] + (ends[1] - ends[0]) * along[..., None]
         for _ in range(rng.integers(3, 9)):
-            centre, radius = rng.integers(0, size, 2), int(rng.uniform(.03, .2) * size)
+            centre, radius = rng.integers(0, size, 2), int(rng.uniform(0.03, 0.2) * size)
             shape = np.zeros((size, size), np.uint8)
-            if rng.random() < .5:
+            if rng.random() < 0.5:
                 cv2.circle(shape, centre.tolist(), radius, 1, -1)
             else:
                 cv2.rectangle(shape, (centre - radius).tolist(), (centre + radius).tolist(), 1, -1)
-            image += (rng.random(3) - image) * (rng.uniform(.2, .8) * shape[..., None])
-        image = .6 * image + .4 * image.mean(2, keepdims=True)
+            image += (rng.random(3) - image) * (rng.uniform(0.2, 0.8) * shape[..., None])
+        image = 0.6 * image + 0.4 * image.mean(2, keepdims=True)
         image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), blur * size)
         image = cv2.resize(image, (self.fine, self.fine), interpolation=cv2.INTER_LINEAR)
-        self.image[:] = image * (1 + .04 * self.noise(60, 60)[..., None])
+        self.image[:] = image * (1 + 0.04 * self.noise(60, 60)[..., None])
 
     def photo(self):
         """The picture ``(size, size, 3)`` as a camera sees it and its labels, both uint8."""
         rng = self.rng
         size = self.fine // FINE
         image = cv2.resize(self.image, (size, size), interpolation=cv2.INTER_AREA)
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(.3, .6) * max(1, size / 256))
-        image = .5 + (image * rng.uniform(.93, 1.07, 3) * rng.uniform(.8, 1.15) - .5
-                      ) * rng.uniform(.85, 1.1)
-        image += rng.standard_normal(image.shape, np.float32) * rng.uniform(.005, .02)
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 0.6) * max(1, size / 256))
+        image = 0.5 + (
+            image * rng.uniform(0.93, 1.07, 3) * rng.uniform(0.8, 1.15) - 0.5
+        ) * rng.uniform(0.85, 1.1)
+        image += rng.standard_normal(image.shape, np.float32) * rng.uniform(0.005, 0.02)
         image = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
-        return image, self.labels[FINE // 2::FINE, FINE // 2::FINE].copy()
+        return image, self.labels[FINE // 2 :: FINE, FINE // 2 :: FINE].copy()
 
 
-def ellipse(x, y, radius_x, radius_y, angle=0., start=0., stop=2 * np.pi):
+def ellipse(x, y, radius_x, radius_y, angle=0.0, start=0.0, stop=2 * np.pi):
     """Points of an ellipse, or of a part of it; angles in radians, clockwise in the picture."""
     t = np.linspace(start, stop, 48)
     u, v = radius_x * np.cos(t), radius_y * np.sin(t)
@@ -141,11 +144,12 @@ def ellipse(x, y, radius_x, radius_y, angle=0., start=0., stop=2 * np.pi):
 def curve(points, closed=False, steps=12):
     """A smooth line through points (Catmull and Rom)."""
     p = np.asarray(points, float)
-    p = np.concatenate([p[-1:], p, p[:2]] if closed else [2 * p[:1] - p[1:2], p,
-                                                          2 * p[-1:] - p[-2:-1]])
+    p = np.concatenate(
+        [p[-1:], p, p[:2]] if closed else [2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]]
+    )
     t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
     a, b, c, d = p[:-3], p[1:-2], p[2:-1], p[3:]
-    line = b + .5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    line = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
     line = line.transpose(1, 0, 2).reshape(-1, p.shape[1])
     return line if closed else np.concatenate([line, p[-2:-1]])
 

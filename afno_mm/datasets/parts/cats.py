@@ -1,4 +1,5 @@
 """Cats that sit or stand and look at the camera, in the 16 parts of CatsDataset."""
+
 import numpy as np
 
 from ..datasetgan import CatsDataset
@@ -19,27 +20,33 @@ class Cat:
 
     def __init__(self, rng, size):
         self.rng = rng
-        self.sits = rng.random() < .6
-        scale, tilt = rng.uniform(.54, .6) - .06 * (not self.sits), rng.normal(0, .05)
-        centre = rng.uniform(-.04, .04, 2) + (.5, .6 if self.sits else .55)
+        self.sits = rng.random() < 0.6
+        scale, tilt = rng.uniform(0.54, 0.6) - 0.06 * (not self.sits), rng.normal(0, 0.05)
+        centre = rng.uniform(-0.04, 0.04, 2) + (0.5, 0.6 if self.sits else 0.55)
         turn = scale * np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
         turn[0] *= rng.choice([-1, 1])
         self.draw = Canvas(size, CatsDataset.METAINFO['classes'], rng, lambda p: p @ turn + centre)
-        furs = ((.75, .45, .2), (.5, .47, .45), (.13, .12, .12), (.85, .8, .72), (.45, .33, .24),
-                (.62, .56, .5))
-        self.colour = np.array(furs[rng.integers(6)]) * rng.uniform(.8, 1.15)
-        self.white = np.array([.9, .88, .84]) if rng.random() < .5 else self.colour * 1.12
-        self.stripes = rng.choice([0, rng.uniform(.3, .6)])
+        furs = (
+            (0.75, 0.45, 0.2),
+            (0.5, 0.47, 0.45),
+            (0.13, 0.12, 0.12),
+            (0.85, 0.8, 0.72),
+            (0.45, 0.33, 0.24),
+            (0.62, 0.56, 0.5),
+        )
+        self.colour = np.array(furs[rng.integers(6)]) * rng.uniform(0.8, 1.15)
+        self.white = np.array([0.9, 0.88, 0.84]) if rng.random() < 0.5 else self.colour * 1.12
+        self.stripes = rng.choice([0, rng.uniform(0.3, 0.6)])
 
     def fur(self, colour):
         """Hair, with the stripes of a tabby if it has them."""
         draw = self.draw
-        hair = 1 + .09 * draw.noise(120, 60) + .07 * draw.noise(30, 30)
+        hair = 1 + 0.09 * draw.noise(120, 60) + 0.07 * draw.noise(30, 30)
         x, y = draw.grid()
-        waves = np.sin(55 * (x + .03 * draw.noise(5, 5)) + 14 * y)
-        return colour * (hair * (1 - self.stripes * np.clip(2 * waves - .4, 0, 1)))[..., None]
+        waves = np.sin(55 * (x + 0.03 * draw.noise(5, 5)) + 14 * y)
+        return colour * (hair * (1 - self.stripes * np.clip(2 * waves - 0.4, 0, 1)))[..., None]
 
-    def furry(self, outline, depth=.012):
+    def furry(self, outline, depth=0.012):
         """An outline with tufts."""
         outline = np.asarray(outline, float)
         tufts = self.rng.uniform(-1, 1, (len(outline), 1)) * depth
@@ -50,8 +57,8 @@ class Cat:
     def part(self, name, outline, colour, over=None):
         self.draw.part(name, self.furry(outline), colour, over)
 
-    def shade(self, outline, strength=.5, over=FUR, width=None):
-        self.draw.tint(outline, self.colour * .25, strength, .015, over, width)
+    def shade(self, outline, strength=0.5, over=FUR, width=None):
+        self.draw.tint(outline, self.colour * 0.25, strength, 0.015, over, width)
 
     def paint(self):
         self.room()
@@ -67,126 +74,197 @@ class Cat:
     def room(self):
         """A wall, and a floor with a pattern or a carpet's grain."""
         rng, draw = self.rng, self.draw
-        draw.background(blur=rng.uniform(.008, .025))
-        floor, edge = rng.uniform(.15, .8, 3), rng.uniform(.1, .5)
+        draw.background(blur=rng.uniform(0.008, 0.025))
+        floor, edge = rng.uniform(0.15, 0.8, 3), rng.uniform(0.1, 0.5)
         x, y = draw.grid()
-        planks = 1 - .12 * (np.sin(2 * np.pi * rng.integers(3, 12) * (y + .1 * x)) > .9)
-        grain = planks * (1 + .05 * draw.noise(200, 40) + .05 * draw.noise(6, 6))
+        planks = 1 - 0.12 * (np.sin(2 * np.pi * rng.integers(3, 12) * (y + 0.1 * x)) > 0.9)
+        grain = planks * (1 + 0.05 * draw.noise(200, 40) + 0.05 * draw.noise(6, 6))
         box = np.array([(-3, edge), (3, edge), (3, 3), (-3, 3)])
         draw.part('background', box, floor * grain[..., None])
 
     def sit(self):
-        rng, wide = self.rng, self.rng.uniform(.9, 1.1)
-        self.neck = np.array([rng.uniform(.0, .1), -.36])
-        shadow = ellipse(-.05, .6, .5, .08)
-        self.draw.tint(shadow, np.zeros(3), .6, .02)
-        tip = rng.uniform(.1, .4)
-        tail = curve([(-.3, .52), (-.52, .56), (-.5 + tip * .3, .66), (-.05 + tip, .66)])
+        rng, wide = self.rng, self.rng.uniform(0.9, 1.1)
+        self.neck = np.array([rng.uniform(0.0, 0.1), -0.36])
+        shadow = ellipse(-0.05, 0.6, 0.5, 0.08)
+        self.draw.tint(shadow, np.zeros(3), 0.6, 0.02)
+        tip = rng.uniform(0.1, 0.4)
+        tail = curve([(-0.3, 0.52), (-0.52, 0.56), (-0.5 + tip * 0.3, 0.66), (-0.05 + tip, 0.66)])
         self.tail(tail)
-        body = curve(np.array([(-.02, -.3), (.18, -.12), (.24, .2), (.26, .5), (.05, .6),
-                               (-.32, .58), (-.42, .35), (-.33, .0), (-.18, -.22)])
-                     * (wide, 1), closed=True)
+        body = curve(
+            np.array(
+                [
+                    (-0.02, -0.3),
+                    (0.18, -0.12),
+                    (0.24, 0.2),
+                    (0.26, 0.5),
+                    (0.05, 0.6),
+                    (-0.32, 0.58),
+                    (-0.42, 0.35),
+                    (-0.33, 0.0),
+                    (-0.18, -0.22),
+                ]
+            )
+            * (wide, 1),
+            closed=True,
+        )
         self.part('back', body, self.coat)
-        self.part('belly', ellipse(.04, .36, .24, .24), self.pale, TORSO)
-        self.part('chest', ellipse(.08, .03, .17, .26), self.pale, TORSO)
-        self.collar((-.15, -.3), (.2, -.3))
-        self.part('leg', ellipse(-.24, .4, .18, .2, .3), self.coat)
-        self.shade(ellipse(-.24, .4, .18, .2, .3, 3.3, 5.8), .7, width=.01)
-        self.paw(-.12, .58)
-        for x in (.0, .2):
-            self.leg(x, .12, x + rng.uniform(-.02, .03), .55)
+        self.part('belly', ellipse(0.04, 0.36, 0.24, 0.24), self.pale, TORSO)
+        self.part('chest', ellipse(0.08, 0.03, 0.17, 0.26), self.pale, TORSO)
+        self.collar((-0.15, -0.3), (0.2, -0.3))
+        self.part('leg', ellipse(-0.24, 0.4, 0.18, 0.2, 0.3), self.coat)
+        self.shade(ellipse(-0.24, 0.4, 0.18, 0.2, 0.3, 3.3, 5.8), 0.7, width=0.01)
+        self.paw(-0.12, 0.58)
+        for x in (0.0, 0.2):
+            self.leg(x, 0.12, x + rng.uniform(-0.02, 0.03), 0.55)
 
     def stand(self):
         rng = self.rng
-        self.neck = np.array([.52, rng.uniform(-.32, -.26)])
-        self.draw.tint(ellipse(.0, .6, .65, .07), np.zeros(3), .6, .02)
-        up = rng.uniform(-.75, -.1)
-        self.tail(curve([(-.5, -.02), (-.7, -.15), (-.74, up * .6), (-.62, up)]))
-        step = rng.uniform(-.1, .1, 4)
-        for k, x in enumerate((.42, -.36)):
-            self.leg(x, .12, x + .06 + step[k], .54, .8)
-        body = curve([(.5, -.25), (.56, .02), (.42, .22), (.1, .27), (-.25, .22), (-.5, .2),
-                      (-.56, .0), (-.42, -.14), (.0, -.13), (.3, -.2)], closed=True)
+        self.neck = np.array([0.52, rng.uniform(-0.32, -0.26)])
+        self.draw.tint(ellipse(0.0, 0.6, 0.65, 0.07), np.zeros(3), 0.6, 0.02)
+        up = rng.uniform(-0.75, -0.1)
+        self.tail(curve([(-0.5, -0.02), (-0.7, -0.15), (-0.74, up * 0.6), (-0.62, up)]))
+        step = rng.uniform(-0.1, 0.1, 4)
+        for k, x in enumerate((0.42, -0.36)):
+            self.leg(x, 0.12, x + 0.06 + step[k], 0.54, 0.8)
+        body = curve(
+            [
+                (0.5, -0.25),
+                (0.56, 0.02),
+                (0.42, 0.22),
+                (0.1, 0.27),
+                (-0.25, 0.22),
+                (-0.5, 0.2),
+                (-0.56, 0.0),
+                (-0.42, -0.14),
+                (0.0, -0.13),
+                (0.3, -0.2),
+            ],
+            closed=True,
+        )
         self.part('back', body, self.coat)
-        self.part('belly', ellipse(-.02, .24, .36, .12), self.pale, TORSO)
-        self.part('chest', ellipse(.5, .06, .17, .24, .2), self.pale, TORSO)
-        self.collar((.3, -.28), (.6, -.2))
-        self.part('leg', ellipse(-.42, .12, .14, .2, .2), self.coat)
-        self.shade(ellipse(-.42, .12, .14, .2, .2, 4.5, 6.5), .6, width=.01)
-        for k, x in enumerate((.36, -.42)):
-            self.leg(x, .12, x + step[k + 2], .57)
+        self.part('belly', ellipse(-0.02, 0.24, 0.36, 0.12), self.pale, TORSO)
+        self.part('chest', ellipse(0.5, 0.06, 0.17, 0.24, 0.2), self.pale, TORSO)
+        self.collar((0.3, -0.28), (0.6, -0.2))
+        self.part('leg', ellipse(-0.42, 0.12, 0.14, 0.2, 0.2), self.coat)
+        self.shade(ellipse(-0.42, 0.12, 0.14, 0.2, 0.2, 4.5, 6.5), 0.6, width=0.01)
+        for k, x in enumerate((0.36, -0.42)):
+            self.leg(x, 0.12, x + step[k + 2], 0.57)
 
     def collar(self, left, right):
         """The neck: what is left of the torso between the head and two points."""
         (x0, y0), (x1, y1) = left, right
-        band = curve([(x0, y0 - .2), (x1, y1 - .2), (x1, y1 + .12), ((x0 + x1) / 2, y0 + .22),
-                      (x0, y0 + .15)], closed=True)
+        band = curve(
+            [
+                (x0, y0 - 0.2),
+                (x1, y1 - 0.2),
+                (x1, y1 + 0.12),
+                ((x0 + x1) / 2, y0 + 0.22),
+                (x0, y0 + 0.15),
+            ],
+            closed=True,
+        )
         self.part('neck', band, self.coat, ('background', *TORSO))
 
     def tail(self, line):
-        self.draw.part('tail', line, self.coat, width=self.rng.uniform(.035, .055))
-        self.shade(line + (0, .03), .4, ('tail',), width=.012)
+        self.draw.part('tail', line, self.coat, width=self.rng.uniform(0.035, 0.055))
+        self.shade(line + (0, 0.03), 0.4, ('tail',), width=0.012)
 
-    def leg(self, x0, y0, x1, y1, shade=1.):
-        outline = curve([(x0 - .085, y0), (x1 - .065, y1), (x1 + .065, y1), (x0 + .085, y0),
-                         (x0, y0 - .07)], closed=True)
+    def leg(self, x0, y0, x1, y1, shade=1.0):
+        outline = curve(
+            [
+                (x0 - 0.085, y0),
+                (x1 - 0.065, y1),
+                (x1 + 0.065, y1),
+                (x0 + 0.085, y0),
+                (x0, y0 - 0.07),
+            ],
+            closed=True,
+        )
         self.part('leg', outline, self.coat * shade)
-        self.shade(np.array([(x0 - .08, y0), (x1 - .06, y1)]), .6, width=.008)
-        self.paw(x1 + .02, y1, shade)
+        self.shade(np.array([(x0 - 0.08, y0), (x1 - 0.06, y1)]), 0.6, width=0.008)
+        self.paw(x1 + 0.02, y1, shade)
 
-    def paw(self, x, y, shade=1.):
-        self.part('paw', ellipse(x, y + .03, .1, .055), self.pale * shade)
-        for toe in (-.03, .03):
-            self.shade(np.array([(x + toe, y + .03), (x + toe, y + .08)]), .9, ('paw',), .006)
+    def paw(self, x, y, shade=1.0):
+        self.part('paw', ellipse(x, y + 0.03, 0.1, 0.055), self.pale * shade)
+        for toe in (-0.03, 0.03):
+            self.shade(np.array([(x + toe, y + 0.03), (x + toe, y + 0.08)]), 0.9, ('paw',), 0.006)
 
     def head(self):
         rng, draw = self.rng, self.draw
-        wide, look = rng.uniform(.3, .34), rng.uniform(-.05, .05)
-        centre = self.neck + (0, -.17)
-        pink = np.array([.85, .55, .52])
+        wide, look = rng.uniform(0.3, 0.34), rng.uniform(-0.05, 0.05)
+        centre = self.neck + (0, -0.17)
+        pink = np.array([0.85, 0.55, 0.52])
         for side in SIDES:
-            foot = side * wide * .62
-            ear = np.array([(foot - .12, -.14), (foot + side * .1, -.44), (foot + .12, -.1)])
+            foot = side * wide * 0.62
+            ear = np.array([(foot - 0.12, -0.14), (foot + side * 0.1, -0.44), (foot + 0.12, -0.1)])
             self.part('ear', curve(ear + centre), self.coat)
-            inner = ear.mean(0) + .5 * (ear - ear.mean(0)) + centre
-            draw.tint(inner, pink * .8, .7, .006, ('ear',))
-        face = curve([(0, -.25), (wide * .7, -.2), (wide, .0), (wide * .85, .17), (wide * .4, .26),
-                      (-wide * .4, .26), (-wide * .85, .17), (-wide, .0), (-wide * .7, -.2)],
-                     closed=True)
+            inner = ear.mean(0) + 0.5 * (ear - ear.mean(0)) + centre
+            draw.tint(inner, pink * 0.8, 0.7, 0.006, ('ear',))
+        face = curve(
+            [
+                (0, -0.25),
+                (wide * 0.7, -0.2),
+                (wide, 0.0),
+                (wide * 0.85, 0.17),
+                (wide * 0.4, 0.26),
+                (-wide * 0.4, 0.26),
+                (-wide * 0.85, 0.17),
+                (-wide, 0.0),
+                (-wide * 0.7, -0.2),
+            ],
+            closed=True,
+        )
         self.part('head', face + centre, self.coat)
-        self.shade(ellipse(*(centre + (0, .32)), wide * .8, .06), .7, TORSO)
-        middle = centre + (look, .02)
-        iris = np.array([(.75, .65, .15), (.45, .6, .2), (.3, .55, .75), (.7, .42, .12)]
-                        [rng.integers(4)])
-        slit, tall = rng.uniform(.018, .045), rng.uniform(.05, .064)
+        self.shade(ellipse(*(centre + (0, 0.32)), wide * 0.8, 0.06), 0.7, TORSO)
+        middle = centre + (look, 0.02)
+        iris = np.array(
+            [(0.75, 0.65, 0.15), (0.45, 0.6, 0.2), (0.3, 0.55, 0.75), (0.7, 0.42, 0.12)][
+                rng.integers(4)
+            ]
+        )
+        slit, tall = rng.uniform(0.018, 0.045), rng.uniform(0.05, 0.064)
         for side in SIDES:
-            x, y = middle + (side * .135, -.03)
-            draw.part('limbus', ellipse(x, y, .088, tall + .024, side * .2), [.06, .05, .05])
-            draw.part('eye', ellipse(x, y, .068, tall, side * .2), iris)
-            draw.tint(ellipse(x, y, slit, tall * .85), np.zeros(3), 1., .001, ('eye',))
-            draw.tint(ellipse(x - .02, y - .02, .013, .013), np.ones(3), .9, .001, ('eye',))
-        x, y = middle + (0, .14)
+            x, y = middle + (side * 0.135, -0.03)
+            draw.part('limbus', ellipse(x, y, 0.088, tall + 0.024, side * 0.2), [0.06, 0.05, 0.05])
+            draw.part('eye', ellipse(x, y, 0.068, tall, side * 0.2), iris)
+            draw.tint(ellipse(x, y, slit, tall * 0.85), np.zeros(3), 1.0, 0.001, ('eye',))
+            draw.tint(ellipse(x - 0.02, y - 0.02, 0.013, 0.013), np.ones(3), 0.9, 0.001, ('eye',))
+        x, y = middle + (0, 0.14)
         for side in SIDES:
-            self.part('mouth', ellipse(x + side * .055, y, .08, .065), self.pale, ('head', 'mouth'))
-        if rng.random() < .6:
-            draw.part('mouth', ellipse(x, y + .065, .055, .04), [.3, .1, .1], ('head', 'mouth'))
-            draw.part('tongue', ellipse(x, y + .085, .038, .045), pink * (1.05, .8, .85))
-        smile = curve([(x - .09, y + .05), (x - .04, y + .065), (x, y + .02), (x + .04, y + .065),
-                       (x + .09, y + .05)])
-        draw.tint(smile, np.zeros(3), .7, .002, ('mouth', 'head'), width=.006)
-        nose = curve([(x - .05, y - .07), (x + .05, y - .07), (x, y - .005)], closed=True)
-        draw.part('nose', nose, pink * rng.uniform(.4, .95))
+            self.part(
+                'mouth', ellipse(x + side * 0.055, y, 0.08, 0.065), self.pale, ('head', 'mouth')
+            )
+        if rng.random() < 0.6:
+            draw.part(
+                'mouth', ellipse(x, y + 0.065, 0.055, 0.04), [0.3, 0.1, 0.1], ('head', 'mouth')
+            )
+            draw.part('tongue', ellipse(x, y + 0.085, 0.038, 0.045), pink * (1.05, 0.8, 0.85))
+        smile = curve(
+            [
+                (x - 0.09, y + 0.05),
+                (x - 0.04, y + 0.065),
+                (x, y + 0.02),
+                (x + 0.04, y + 0.065),
+                (x + 0.09, y + 0.05),
+            ]
+        )
+        draw.tint(smile, np.zeros(3), 0.7, 0.002, ('mouth', 'head'), width=0.006)
+        nose = curve([(x - 0.05, y - 0.07), (x + 0.05, y - 0.07), (x, y - 0.005)], closed=True)
+        draw.part('nose', nose, pink * rng.uniform(0.4, 0.95))
         for side in SIDES:
             for k in range(3):
-                out, up = rng.uniform(.32, .42), .075 * k - .09 + rng.uniform(-.02, .02)
-                hair = [(.09, .025 * k - .015), (.22, up - .03), (out, up)]
-                draw.part('whiskers', curve(hair) * (side, 1) + (x, y), [.95, .95, .92],
-                          width=.0065)
+                out, up = rng.uniform(0.32, 0.42), 0.075 * k - 0.09 + rng.uniform(-0.02, 0.02)
+                hair = [(0.09, 0.025 * k - 0.015), (0.22, up - 0.03), (out, up)]
+                draw.part(
+                    'whiskers', curve(hair) * (side, 1) + (x, y), [0.95, 0.95, 0.92], width=0.0065
+                )
 
     def sun(self):
         """Light from above and one side."""
         rng = self.rng
         x, y = self.draw.grid()
-        lit = 1.12 - rng.uniform(.2, .5) * y + rng.uniform(-.35, .35) * (x - .5)
-        self.draw.light(lit.astype(np.float32), over=[n for n in self.draw.ids
-                                                      if n not in ('background', 'whiskers')])
+        lit = 1.12 - rng.uniform(0.2, 0.5) * y + rng.uniform(-0.35, 0.35) * (x - 0.5)
+        self.draw.light(
+            lit.astype(np.float32),
+            over=[n for n in self.draw.ids if n not in ('background', 'whiskers')],
+        )

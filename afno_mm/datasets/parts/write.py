@@ -1,4 +1,5 @@
 """The files of generated parts, in the layout of PartsDataset."""
+
 from pathlib import Path
 
 import numpy as np
@@ -41,23 +42,39 @@ def make_parts(root, num_train=None, num_val=20, size=256, seed=0, workers=1):
     if size < SMALLEST or min(num_train or 0, num_val) < 0 or workers < 1:
         raise ValueError(
             f'found size={size}, num_train={num_train}, num_val={num_val}, workers={workers}; '
-            f'wanted a size of at least {SMALLEST}, counts >= 0 and workers >= 1')
-    claim(root, 'parts.json', dict(version=VERSION, size=size, seed=seed), {},
-          real="sets of DatasetGAN", folders=list(SETS), tool='make_parts.py')
-    todo = [(root, name, split, index, size, seed) for name in PAINTERS
-            for split, count in (('train', SETS[name][1] if num_train is None else num_train),
-                                 ('val', num_val))
-            for index in range(count)
-            if not all(path.is_file() for path in part_files(root, name, split, index))]
+            f'wanted a size of at least {SMALLEST}, counts >= 0 and workers >= 1'
+        )
+    claim(
+        root,
+        'parts.json',
+        dict(version=VERSION, size=size, seed=seed),
+        {},
+        real='sets of DatasetGAN',
+        folders=list(SETS),
+        tool='make_parts.py',
+    )
+    todo = [
+        (root, name, split, index, size, seed)
+        for name in PAINTERS
+        for split, count in (
+            ('train', SETS[name][1] if num_train is None else num_train),
+            ('val', num_val),
+        )
+        for index in range(count)
+        if not all(path.is_file() for path in part_files(root, name, split, index))
+    ]
     make_all(_write_image, todo, workers)
     return len(todo)
 
 
 def part_files(root, name, split, index):
     """Image and label of a set, for cars followed by those with ADE20K's classes."""
-    names = ('cars', 'ade_cars') if name == 'cars' else (name, )
-    return [root / name / kind / split / f'{index:04d}.png' for name in names
-            for kind in ('images', 'labels')]
+    names = ('cars', 'ade_cars') if name == 'cars' else (name,)
+    return [
+        root / name / kind / split / f'{index:04d}.png'
+        for name in names
+        for kind in ('images', 'labels')
+    ]
 
 
 def _write_image(which):

@@ -31,6 +31,7 @@ truck
 Bins, crates, bridges, the beds of rails, parking lanes and the bonnet of the
 own car are annotated with classes that are not scored (255).
 """
+
 from .render import render_scene
 from .write import make_scenes
 

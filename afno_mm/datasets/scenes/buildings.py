@@ -1,4 +1,5 @@
 """Houses: boxes with windows, doors and shops, some with a gabled roof."""
+
 import numpy as np
 
 from . import colours
@@ -60,19 +61,18 @@ class Facade:
         sill = 0.28 * style.storey
 
         def opening(margin):
-            return inside * stripes(
-                patch.s - left + margin, self.bay, width + 2 * margin,
-                patch.width_s) * stripes(above - sill + margin, style.storey,
-                                         tall + 2 * margin, patch.width_t)
+            return (
+                inside
+                * stripes(patch.s - left + margin, self.bay, width + 2 * margin, patch.width_s)
+                * stripes(above - sill + margin, style.storey, tall + 2 * margin, patch.width_t)
+            )
 
         looks = self._cell(patch, storey.astype(int))
         result = mix(result, style.trim, opening(0.1))
-        result = mix(result, style.frame, opening(0.))
+        result = mix(result, style.frame, opening(0.0))
         glass = self._glass(light, looks, up)
-        middle = stripes(patch.s - 0.5 * self.bay + 0.03, self.bay, 0.06,
-                         patch.width_s)
-        reveal = stripes(above - sill - tall + 0.12, style.storey, 0.2,
-                         patch.width_t)
+        middle = stripes(patch.s - 0.5 * self.bay + 0.03, self.bay, 0.06, patch.width_s)
+        reveal = stripes(above - sill - tall + 0.12, style.storey, 0.2, patch.width_t)
         glass = glass * (1 - 0.5 * reveal)[..., None]
         return mix(result, glass, opening(-0.06) * (1 - 0.8 * middle))
 
@@ -82,16 +82,12 @@ class Facade:
         looks = self._cell(patch, np.zeros_like(bay, int))
         low = patch.t < style.ground_floor - 0.3
         if self.shop:
-            pane = stripes(patch.s - 0.15, self.bay, self.bay - 0.3,
-                           patch.width_s)
+            pane = stripes(patch.s - 0.15, self.bay, self.bay - 0.3, patch.width_s)
             pane = pane * low * (patch.t > 0.45)
-            glass = self._glass(light, looks,
-                                np.clip(patch.t / style.ground_floor, 0, 1))
-            result = mix(result, self.shop_colour,
-                         0.9 * (patch.t < style.ground_floor))
+            glass = self._glass(light, looks, np.clip(patch.t / style.ground_floor, 0, 1))
+            result = mix(result, self.shop_colour, 0.9 * (patch.t < style.ground_floor))
             result = mix(result, glass, pane)
-            awning = ((patch.t > style.ground_floor - 0.9) &
-                      (patch.t < style.ground_floor - 0.25))
+            awning = (patch.t > style.ground_floor - 0.9) & (patch.t < style.ground_floor - 0.25)
             striped = stripes(patch.s, 0.6, 0.3, patch.width_s)
             cloth = mix(self.shop_colour * 1.15, (0.85, 0.84, 0.8), striped)
             return mix(result, cloth, awning * (looks[..., 1] > 0.5))
@@ -100,10 +96,10 @@ class Facade:
         door = here * low * (offset < 0.55) * (patch.t < 2.2)
         frame = here * low * (offset < 0.68) * (patch.t < 2.35)
         pane = ~here * low * (offset > 0) * (patch.t > 1.0) * (patch.t < 2.4)
-        pane = pane * stripes(patch.s - 0.25 * self.bay, self.bay,
-                              0.5 * self.bay, patch.width_s)
-        result = mix(result, self._glass(light, looks, 0.5 + 0 * pane),
-                     pane * (style.ground_floor > 2.8))
+        pane = pane * stripes(patch.s - 0.25 * self.bay, self.bay, 0.5 * self.bay, patch.width_s)
+        result = mix(
+            result, self._glass(light, looks, 0.5 + 0 * pane), pane * (style.ground_floor > 2.8)
+        )
         result = mix(result, style.trim, frame.astype(np.float32))
         return mix(result, self.shop_colour * 0.6, door.astype(np.float32))
 
@@ -115,11 +111,9 @@ class Facade:
 
 
 class Style:
-
     def __init__(self, rng, shops):
         self.colour = colours.wall(rng)
-        self.material = str(
-            rng.choice(['brick', 'plaster', 'plaster', 'panel', 'board']))
+        self.material = str(rng.choice(['brick', 'plaster', 'plaster', 'panel', 'board']))
         self.bay = rng.uniform(2.0, 3.6)
         self.storey = rng.uniform(2.8, 3.6)
         self.window = rng.uniform(0.35, 0.8)
@@ -139,20 +133,20 @@ class Building(Thing):
     """``low`` and ``high`` are (x, z) corners of its plan. A gabled roof of
     height ``gable`` has its ridge along z."""
 
-    def __init__(self, rng, low, high, height, shops=0.5, gable=0.):
+    def __init__(self, rng, low, high, height, shops=0.5, gable=0.0):
         self.style = Style(rng, shops)
         if not gable:
             height = self.style.whole_storeys(height)
-        super().__init__((low[0], KERB, low[1]),
-                         (high[0], KERB + height + gable, high[1]))
+        super().__init__((low[0], KERB, low[1]), (high[0], KERB + height + gable, high[1]))
         self.height = height
         self.gable = gable
         surface = masonry(rng, self.style.colour, self.style.material)
         blank_end = rng.random() < 0.35
         lengths = dict(x=high[0] - low[0], z=high[1] - low[1])
         self.facades = {
-            axis: Facade(rng, surface, length, height, self.style,
-                         blank_end and axis == 'x' and gable == 0)
+            axis: Facade(
+                rng, surface, length, height, self.style, blank_end and axis == 'x' and gable == 0
+            )
             for axis, length in lengths.items()
         }
         self.roof = masonry(rng, self.style.roof, 'brick')
@@ -179,8 +173,7 @@ class Building(Thing):
         facade = self.facades[axis]
         corners = quad(plane, 0, 0, length, self.height)
         if self.gable and axis == 'x':
-            ridge = np.array(origin) + (length / 2, self.height + self.gable,
-                                        0)
+            ridge = np.array(origin) + (length / 2, self.height + self.gable, 0)
             corners = np.insert(corners, 3, ridge, axis=0)
         return Face(corners, lambda patch: facade(patch, canvas.light), plane)
 
@@ -193,9 +186,6 @@ class Building(Thing):
             if visible:
                 slope = np.array([middle - edge, self.gable, 0])
                 length = np.linalg.norm(slope)
-                plane = Plane((edge, eaves, z0), (0, 0, 1),
-                              tuple(slope / length))
-                faces.append(
-                    Face(quad(plane, -0.3, -0.3, z1 - z0 + 0.3, length),
-                         self.roof, plane))
+                plane = Plane((edge, eaves, z0), (0, 0, 1), tuple(slope / length))
+                faces.append(Face(quad(plane, -0.3, -0.3, z1 - z0 + 0.3, length), self.roof, plane))
         return faces

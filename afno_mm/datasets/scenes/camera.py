@@ -2,6 +2,7 @@
 
 World coordinates are metres: x right, y up, z forward, ground at y = 0.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,7 @@ def clip_half_space(points, signed):
     for i in range(len(points)):
         a, b = signed[i - 1], signed[i]
         if (a >= 0) != (b >= 0):
-            kept.append(points[i - 1] + (points[i] - points[i - 1]) *
-                        (a / (a - b)))
+            kept.append(points[i - 1] + (points[i] - points[i - 1]) * (a / (a - b)))
         if b >= 0:
             kept.append(points[i])
     return np.array(kept)
@@ -47,9 +47,9 @@ class Camera:
     same view at every size. ``pitch`` and ``yaw`` are radians, positive when
     the camera looks down and to the right."""
 
-    def __init__(self, size, focal, height, lateral=0., yaw=0., pitch=0.):
+    def __init__(self, size, focal, height, lateral=0.0, yaw=0.0, pitch=0.0):
         self.size = size
-        self.position = np.array([lateral, height, 0.])
+        self.position = np.array([lateral, height, 0.0])
         cy, sy = np.cos(yaw), np.sin(yaw)
         cp, sp = np.cos(pitch), np.sin(pitch)
         turn = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
@@ -57,8 +57,7 @@ class Camera:
         self.rotation = tilt @ turn
         rows, columns = size
         f = focal * columns
-        self.matrix = np.array([[f, 0, columns / 2 - 0.5],
-                                [0, f, rows / 2 - 0.5], [0, 0, 1]])
+        self.matrix = np.array([[f, 0, columns / 2 - 0.5], [0, f, rows / 2 - 0.5], [0, 0, 1]])
         self.horizon = rows / 2 - 0.5 - f * np.tan(pitch)
 
     def to_camera(self, points):
@@ -76,14 +75,12 @@ class Camera:
         pixels = local @ self.matrix.T
         pixels = pixels[:, :2] / pixels[:, 2:]
         rows, columns = self.size
-        if (pixels.min(0) < 0).any() or (
-                pixels.max(0) > (columns - 1, rows - 1)).any():
+        if (pixels.min(0) < 0).any() or (pixels.max(0) > (columns - 1, rows - 1)).any():
             for axis, limit in ((0, columns - 1), (1, rows - 1)):
                 for sign, bound in ((1, 0), (-1, -limit)):
                     if len(pixels) < 3:
                         return None
-                    pixels = clip_half_space(pixels,
-                                             sign * pixels[:, axis] - bound)
+                    pixels = clip_half_space(pixels, sign * pixels[:, axis] - bound)
         if len(pixels) < 3:
             return None
         pixels = np.clip(pixels, 0, (columns - 1, rows - 1))

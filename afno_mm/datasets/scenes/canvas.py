@@ -4,6 +4,7 @@ Every thing becomes one polygon of the annotation. Its paint goes through the
 mask of that very polygon, rasterised by Pillow as cityscapesscripts does, so
 picture and labels cannot drift apart.
 """
+
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -43,7 +44,6 @@ class Patch:
 
 
 class Canvas:
-
     def __init__(self, camera, light, noise):
         self.camera = camera
         self.light = light
@@ -100,10 +100,10 @@ class Canvas:
         self.objects.append(dict(label=label, polygon=polygon.tolist()))
         return self._mask([polygon])
 
-    def add_shadow(self, points, strength=1.):
+    def add_shadow(self, points, strength=1.0):
         """Darken the convex hull of world points on the ground."""
         hull = cv2.convexHull(np.asarray(points, np.float32)[:, ::2])[:, 0]
-        polygon = np.insert(hull, 1, 0., axis=1)
+        polygon = np.insert(hull, 1, 0.0, axis=1)
         projected = self.camera.project_polygon(polygon)
         if projected is not None:
             pixels = projected[0]
@@ -133,8 +133,7 @@ class Canvas:
         union = np.zeros((high - low + 1)[::-1], np.uint8)
         for polygon in rounded:
             cv2.fillPoly(union, [polygon - low], 1)
-        contours, _ = cv2.findContours(union, cv2.RETR_EXTERNAL,
-                                       cv2.CHAIN_APPROX_SIMPLE)
+        contours, _ = cv2.findContours(union, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         contours = sorted(contours, key=len, reverse=True)
         if name2label[label].hasInstances:
             contours = contours[:1]
@@ -148,8 +147,7 @@ class Canvas:
         mask = Image.new('L', (x1 - x0, y1 - y0))
         drawer = ImageDraw.Draw(mask)
         for polygon in polygons:
-            drawer.polygon([(x - x0, y - y0) for x, y in polygon.tolist()],
-                           fill=1)
+            drawer.polygon([(x - x0, y - y0) for x, y in polygon.tolist()], fill=1)
         return (x0, y0, x1, y1), np.asarray(mask, np.float32)
 
     def _paint_part(self, face, pixels, depth, region, mask):
@@ -165,11 +163,11 @@ class Canvas:
         alpha = alpha.astype(np.float32) / 255
         if mask is not None:
             left, top = region[:2]
-            alpha *= mask[y0 - top:y1 - top, x0 - left:x1 - left]
+            alpha *= mask[y0 - top : y1 - top, x0 - left : x1 - left]
         self._paint(face, alpha, (x0, y0, x1, y1), depth)
 
     def _paint(self, face, alpha, region, depth):
-        shade = 1. if face.glows else self.light.shade(self._normal(face))
+        shade = 1.0 if face.glows else self.light.shade(self._normal(face))
         if not callable(face.paint):
             self._blend(region, alpha, np.asarray(face.paint) * shade, depth)
             return
@@ -177,8 +175,7 @@ class Canvas:
         colour = face.paint(patch)
         if colour.shape[2] == 4:
             alpha = alpha * colour[..., 3]
-        self._blend(region, alpha, colour[..., :3] * np.float32(shade),
-                    patch.depth[..., None])
+        self._blend(region, alpha, colour[..., :3] * np.float32(shade), patch.depth[..., None])
 
     def _normal(self, face):
         points = np.asarray(face.points, float)
@@ -195,10 +192,8 @@ class Canvas:
         depth = 1 / np.maximum(m[2, 0] * x + m[2, 1] * y + m[2, 2], 1e-3)
         s = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * depth
         t = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * depth
-        width_s = depth * (
-            abs(m[0, 0] - s * m[2, 0]) + abs(m[0, 1] - s * m[2, 1]))
-        width_t = depth * (
-            abs(m[1, 0] - t * m[2, 0]) + abs(m[1, 1] - t * m[2, 1]))
+        width_s = depth * (abs(m[0, 0] - s * m[2, 0]) + abs(m[0, 1] - s * m[2, 1]))
+        width_t = depth * (abs(m[1, 0] - t * m[2, 0]) + abs(m[1, 1] - t * m[2, 1]))
         return Patch(s, t, width_s, width_t, depth, self.noise)
 
     def _blend(self, region, alpha, colour, depth):
@@ -212,22 +207,22 @@ class Canvas:
 def quad(plane, s0, t0, s1, t1):
     """The corners of a rectangle in a plane."""
     o, u, v = (np.array(a, float) for a in (plane.origin, plane.u, plane.v))
-    return np.array(
-        [o + s * u + t * v for s, t in ((s0, t0), (s1, t0), (s1, t1),
-                                        (s0, t1))])
+    return np.array([o + s * u + t * v for s, t in ((s0, t0), (s1, t0), (s1, t1), (s0, t1))])
 
 
 def on_plane(plane, points):
     """World points of (s, t) pairs."""
     points = np.asarray(points, float)
-    return (np.array(plane.origin, float) +
-            points[:, :1] * np.array(plane.u, float) +
-            points[:, 1:] * np.array(plane.v, float))
+    return (
+        np.array(plane.origin, float)
+        + points[:, :1] * np.array(plane.u, float)
+        + points[:, 1:] * np.array(plane.v, float)
+    )
 
 
-def ground_rectangle(x0, z0, x1, z1, y=0.):
+def ground_rectangle(x0, z0, x1, z1, y=0.0):
     return np.array([[x0, y, z0], [x1, y, z0], [x1, y, z1], [x0, y, z1]])
 
 
-def ground_plane(y=0.):
+def ground_plane(y=0.0):
     return GROUND if y == 0 else Plane((0, y, 0), (1, 0, 0), (0, 0, 1))

@@ -1,4 +1,5 @@
 """Random colours, RGB in 0..1. Classes share palettes on purpose."""
+
 import colorsys
 
 import numpy as np
@@ -6,9 +7,8 @@ import numpy as np
 
 def _hsv(rng, hue, saturation, value):
     return np.array(
-        colorsys.hsv_to_rgb(
-            rng.uniform(*hue) % 1, rng.uniform(*saturation),
-            rng.uniform(*value)))
+        colorsys.hsv_to_rgb(rng.uniform(*hue) % 1, rng.uniform(*saturation), rng.uniform(*value))
+    )
 
 
 def body_paint(rng):

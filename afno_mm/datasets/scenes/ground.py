@@ -1,4 +1,5 @@
 """Sky and ground: all that is painted before anything stands on it."""
+
 import numpy as np
 
 from . import colours
@@ -11,9 +12,8 @@ def paint_sky(canvas, cloud_size):
     """A gradient with clouds on a flat layer that meets the horizon."""
     light, camera = canvas.light, canvas.camera
     rows, columns = camera.size
-    bottom = min(1., camera.horizon / (rows - 1) + 0.02)
-    region, _ = canvas.outline('sky', [(0, 0), (1, 0), (1, bottom),
-                                       (0, bottom)])
+    bottom = min(1.0, camera.horizon / (rows - 1) + 0.02)
+    region, _ = canvas.outline('sky', [(0, 0), (1, 0), (1, bottom), (0, bottom)])
     x0, y0, x1, y1 = region
     focal = camera.matrix[0, 0]
     y = np.arange(y0, y1, dtype=np.float32)[:, None]
@@ -23,14 +23,13 @@ def paint_sky(canvas, cloud_size):
     across = (x - columns / 2) / focal * away
     sample = canvas.noise.sample
     u, v = cloud_size * across, cloud_size * away + 0 * across
-    shape = (sample('smooth', u * 14, v * 14) + 0.5 * sample(
-        'smooth', u * 45, v * 45 + 70))
+    shape = sample('smooth', u * 14, v * 14) + 0.5 * sample('smooth', u * 45, v * 45 + 70)
     share = np.clip((shape + 2.2 * light.clouds - 1.5) * 0.6 + 0.3, 0, 1)
     share *= np.clip(up * 9, 0, 1)
     belly = np.clip(0.5 + 0.4 * sample('smooth', u * 14 + 3, v * 14 + 3), 0, 1)
     bright = np.minimum(light.ambient * 0.6 + light.sun * 0.7 + 0.12, 1)
     cloud = mix(bright, light.ambient * 0.75 + 0.18, belly)
-    clear = mix(light.haze, light.sky_top, np.clip(up * 2.4, 0, 1)**0.6)
+    clear = mix(light.haze, light.sky_top, np.clip(up * 2.4, 0, 1) ** 0.6)
     canvas.image[y0:y1, x0:x1] = mix(clear, cloud, share * 0.85)
 
 
@@ -51,9 +50,14 @@ class Kerb:
     """The step from the road to the sidewalk, along x or along z."""
 
     def __init__(self, start, end, colour):
-        self.points = np.array([(start[0], 0, start[1]), (end[0], 0, end[1]),
-                                (end[0], KERB, end[1]),
-                                (start[0], KERB, start[1])])
+        self.points = np.array(
+            [
+                (start[0], 0, start[1]),
+                (end[0], 0, end[1]),
+                (end[0], KERB, end[1]),
+                (start[0], KERB, start[1]),
+            ]
+        )
         self.colour = colour
 
     def draw(self, canvas):
@@ -65,15 +69,14 @@ class Marking:
 
     def __init__(self, rng, x0, z0, x1, z1, colour=(0.86, 0.86, 0.84)):
         self.points = ground_rectangle(x0, z0, x1, z1)
-        self.colour = np.append(colour, 1.).astype(np.float32)
+        self.colour = np.append(colour, 1.0).astype(np.float32)
         self.wear = rng.uniform(0.05, 0.3)
 
     def draw(self, canvas):
 
         def paint(patch):
             texel = 0.05
-            worn = self.wear * (1 + canvas.noise.sample(
-                'rough', patch.s / texel, patch.t / texel))
+            worn = self.wear * (1 + canvas.noise.sample('rough', patch.s / texel, patch.t / texel))
             result = np.repeat(self.colour[None], worn.size, 0)
             result = result.reshape(*worn.shape, 4)
             result[..., 3] = np.clip(0.95 - worn, 0.1, 1)
@@ -85,9 +88,10 @@ class Marking:
 class Scar:
     """A patch of newer tar, a manhole or a drain, as wide as given."""
 
-    def __init__(self, x, z, width, length, colour, y=0.):
-        self.points = ground_rectangle(x - width / 2, z - length / 2,
-                                       x + width / 2, z + length / 2, y)
+    def __init__(self, x, z, width, length, colour, y=0.0):
+        self.points = ground_rectangle(
+            x - width / 2, z - length / 2, x + width / 2, z + length / 2, y
+        )
         self.colour = colour
 
     def draw(self, canvas):
@@ -99,8 +103,7 @@ class Rails:
 
     def __init__(self, x, z0, z1, y):
         self.bars = [
-            ground_rectangle(rail - 0.05, z0, rail + 0.05, z1, y)
-            for rail in (x - 0.72, x + 0.72)
+            ground_rectangle(rail - 0.05, z0, rail + 0.05, z1, y) for rail in (x - 0.72, x + 0.72)
         ]
 
     def draw(self, canvas):
@@ -109,15 +112,14 @@ class Rails:
 
 
 def lawn(rng, x0, z0, x1, z1):
-    return Strip('terrain', min(x0, x1), z0, max(x0, x1), z1,
-                 greenery(rng, colours.green(rng)))
+    return Strip('terrain', min(x0, x1), z0, max(x0, x1), z1, greenery(rng, colours.green(rng)))
 
 
 def lane_lines(rng, xs, z0, z1):
     """Dashed lines at ``xs``, the outermost ones solid."""
     marks = []
     solid_edges = rng.random() < 0.6
-    dash, gap = rng.choice([3., 4., 6.]), rng.choice([4., 6., 9.])
+    dash, gap = rng.choice([3.0, 4.0, 6.0]), rng.choice([4.0, 6.0, 9.0])
     yellow = rng.random() < 0.2
     colour = (0.82, 0.66, 0.2) if yellow else (0.86, 0.86, 0.84)
     for i, x in enumerate(xs):
@@ -126,12 +128,11 @@ def lane_lines(rng, xs, z0, z1):
                 marks.append(Marking(rng, x - 0.07, z0, x + 0.07, z1, colour))
             continue
         for z in np.arange(z0 + rng.uniform(0, dash), min(z1, 90), dash + gap):
-            marks.append(
-                Marking(rng, x - 0.075, z, x + 0.075, min(z + dash, z1)))
+            marks.append(Marking(rng, x - 0.075, z, x + 0.075, min(z + dash, z1)))
     return marks
 
 
-def crosswalk(rng, x0, x1, z, depth=3.):
+def crosswalk(rng, x0, x1, z, depth=3.0):
     stripe = rng.uniform(0.45, 0.6)
     return [
         Marking(rng, x, z, x + stripe, z + depth)
@@ -143,5 +144,4 @@ def road_surface(rng, kind):
     """The same family of surfaces for road and sidewalk: slabs are likelier
     on the sidewalk, and that is all the difference."""
     slabs = rng.random() < {'road': 0.2, 'sidewalk': 0.65}[kind]
-    return pavement(rng, colours.paving(rng),
-                    rng.uniform(0.3, 1.2) if slabs else None)
+    return pavement(rng, colours.paving(rng), rng.uniform(0.3, 1.2) if slabs else None)

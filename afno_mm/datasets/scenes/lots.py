@@ -1,18 +1,19 @@
 """What lines the street: houses, gardens, parks, yards and railways."""
+
 import numpy as np
 
 from .barriers import Fence, Wall
 from .buildings import Building
+from .furniture import Pole
 from .ground import lawn
 from .large_vehicles import Train
 from .plants import Bush, Hedge, Tree, Woods
-from .furniture import Pole
 
 DISTRICTS = {
-    'centre': dict(building=.78, park=.08, walled=.07, fenced=.07),
-    'suburb': dict(house=.6, building=.08, park=.1, walled=.12, fenced=.1),
-    'works': dict(building=.3, walled=.3, fenced=.2, park=.08, railway=.12),
-    'green': dict(park=.5, house=.2, walled=.14, fenced=.16),
+    'centre': dict(building=0.78, park=0.08, walled=0.07, fenced=0.07),
+    'suburb': dict(house=0.6, building=0.08, park=0.1, walled=0.12, fenced=0.1),
+    'works': dict(building=0.3, walled=0.3, fenced=0.2, park=0.08, railway=0.12),
+    'green': dict(park=0.5, house=0.2, walled=0.14, fenced=0.16),
 }
 
 
@@ -28,7 +29,7 @@ class Lots:
         self.ground = []
         self.things = []
         names = list(DISTRICTS)
-        self.district = DISTRICTS[names[rng.choice(4, p=[.4, .25, .2, .15])]]
+        self.district = DISTRICTS[names[rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])]]
         self.shops = rng.uniform(0.1, 0.8)
 
     def fill(self):
@@ -43,9 +44,7 @@ class Lots:
         elif stop < self.street.end:
             stop -= self.street.walk[side]
         while z < stop - 4:
-            kind = str(
-                rng.choice(
-                    list(self.district), p=list(self.district.values())))
+            kind = str(rng.choice(list(self.district), p=list(self.district.values())))
             length = rng.uniform(9, 20)
             if kind == 'railway':
                 length = rng.uniform(34, 50)
@@ -58,13 +57,13 @@ class Lots:
         face = self.street.face(side)
         return sorted((face + side * near, face + side * far))
 
-    def _building(self, side, z0, z1, near=0., height=None):
+    def _building(self, side, z0, z1, near=0.0, height=None):
         rng = self.rng
         x0, x1 = self._plan(side, near, near + rng.uniform(9, 14))
-        gap = rng.uniform(0.5, 3) if rng.random() < 0.25 else 0.
+        gap = rng.uniform(0.5, 3) if rng.random() < 0.25 else 0.0
         self.things.append(
-            Building(rng, (x0, z0), (x1, z1 - gap), height
-                     or rng.uniform(7, 21), self.shops))
+            Building(rng, (x0, z0), (x1, z1 - gap), height or rng.uniform(7, 21), self.shops)
+        )
 
     def _house(self, side, z0, z1):
         rng = self.rng
@@ -75,10 +74,10 @@ class Lots:
         a = z0 + rng.uniform(0.5, 2)
         b = max(a + 5, z1 - rng.uniform(1, 3))
         self.things.append(
-            Building(rng, (x0, a), (x1, b), rng.uniform(3.6, 6.6), 0.,
-                     rng.uniform(2, 3.4)))
+            Building(rng, (x0, a), (x1, b), rng.uniform(3.6, 6.6), 0.0, rng.uniform(2, 3.4))
+        )
         if rng.random() < 0.6:
-            self._plant(side, z0, z1, 1., depth - 0.5)
+            self._plant(side, z0, z1, 1.0, depth - 0.5)
 
     def _park(self, side, z0, z1):
         rng = self.rng
@@ -107,31 +106,27 @@ class Lots:
             self._fenced(side, z0, z1)
             return
         x0, x1 = self._plan(side, 0, 0.1)
-        self.things.append(Fence(rng, x0, z0, x1, z1, rng.uniform(1., 1.4)))
+        self.things.append(Fence(rng, x0, z0, x1, z1, rng.uniform(1.0, 1.4)))
         x = self.street.face(side) + side * 3.4
         if rng.random() < 0.85:
-            heading = rng.choice([0., np.pi])
-            self.things.append(
-                Train(rng, x, (z0 + z1) / 2, heading, 0.3, z1 - z0 - 6))
+            heading = rng.choice([0.0, np.pi])
+            self.things.append(Train(rng, x, (z0 + z1) / 2, heading, 0.3, z1 - z0 - 6))
         for z in np.arange(z0 + 4, z1, 16):
-            self.things.append(
-                Pole(rng, x + side * 3, z, 7., 0.12, arm=-side * 2.6))
+            self.things.append(Pole(rng, x + side * 3, z, 7.0, 0.12, arm=-side * 2.6))
         self._behind(side, z0, z1, 7)
 
-    def _behind(self, side, z0, z1, near=2.):
+    def _behind(self, side, z0, z1, near=2.0):
         rng = self.rng
         self._lawn(side, z0, z1, 30)
         if rng.random() < 0.6:
-            self._building(side, z0, z1, near + rng.uniform(2, 6),
-                           rng.uniform(5, 14))
+            self._building(side, z0, z1, near + rng.uniform(2, 6), rng.uniform(5, 14))
         if rng.random() < 0.7:
             self._plant(side, z0, z1, near, near + 2)
 
     def _front(self, side, z0, z1):
         """A garden's border with the street."""
         rng = self.rng
-        kind = str(rng.choice(['fence', 'wall', 'hedge', 'open'],
-                              p=[.35, .25, .25, .15]))
+        kind = str(rng.choice(['fence', 'wall', 'hedge', 'open'], p=[0.35, 0.25, 0.25, 0.15]))
         height = rng.uniform(0.9, 1.7)
         if kind == 'fence':
             x0, x1 = self._plan(side, 0, 0.08)
@@ -154,7 +149,7 @@ class Lots:
         if z < 3:
             return
         if rng.random() < 0.3:
-            self.things.append(Bush(rng, x, z, rng.uniform(0.8, 2.)))
+            self.things.append(Bush(rng, x, z, rng.uniform(0.8, 2.0)))
         else:
             self.things.append(Tree(rng, x, z, rng.uniform(5, 11)))
 
@@ -164,11 +159,10 @@ def backdrop(rng, street):
     if rng.random() < 0.5:
         return [Woods(rng, street.end + 20, 260, rng.uniform(8, 16))]
     things = []
-    x = -130.
+    x = -130.0
     while x < 130:
         width = rng.uniform(12, 30)
         z = street.end + rng.uniform(10, 40)
-        things.append(
-            Building(rng, (x, z), (x + width, z + 12), rng.uniform(7, 24)))
+        things.append(Building(rng, (x, z), (x + width, z + 12), rng.uniform(7, 24)))
         x += width
     return things

@@ -2,6 +2,7 @@
 
 Local coordinates are (right, up, forward) in metres.
 """
+
 import numpy as np
 
 from .camera import Plane, polygon_normal
@@ -24,14 +25,11 @@ class Frame:
 
     def side_plane(self, right):
         """s runs forward, t up."""
-        return Plane(
-            tuple(self.world((right, 0, 0))), tuple(self.axes[2]), (0, 1, 0))
+        return Plane(tuple(self.world((right, 0, 0))), tuple(self.axes[2]), (0, 1, 0))
 
     def end_plane(self, forward):
         """s runs to the right, t up."""
-        return Plane(
-            tuple(self.world((0, 0, forward))), tuple(self.axes[0]), (0, 1,
-                                                                      0))
+        return Plane(tuple(self.world((0, 0, forward))), tuple(self.axes[0]), (0, 1, 0))
 
 
 class Solid:
@@ -52,18 +50,13 @@ class Solid:
         middle = np.array([0, *self.profile.mean(0)[::-1]])
         flat = []
         for sign in (-1, 1):
-            points = np.stack([
-                sign * self.half_widths, self.profile[:, 1],
-                self.profile[:, 0]
-            ], 1)
+            points = np.stack([sign * self.half_widths, self.profile[:, 1], self.profile[:, 0]], 1)
             flat.append((points, self.side_paint))
         left, right = flat[0][0], flat[1][0]
         for i, paint in enumerate(self.paints):
             if paint is not None:
                 j = (i + 1) % len(left)
-                flat.insert(
-                    0, (np.array([left[i], left[j], right[j], right[i]]),
-                        paint))
+                flat.insert(0, (np.array([left[i], left[j], right[j], right[i]]), paint))
         faces = []
         for points, paint in flat:
             normal = polygon_normal(points)

@@ -1,4 +1,5 @@
 """People: pedestrians, and the bodies that riders share with them."""
+
 import numpy as np
 
 from . import colours
@@ -15,18 +16,15 @@ def limb(a, b, width_a, width_b):
     along = b - a
     turn = np.arctan2(along[1], along[0])
     arc = np.linspace(np.pi / 2, 3 * np.pi / 2, 6)
-    start = a + width_a / 2 * np.stack(
-        [np.cos(arc + turn), np.sin(arc + turn)], 1)
-    end = b + width_b / 2 * np.stack(
-        [np.cos(arc + turn + np.pi),
-         np.sin(arc + turn + np.pi)], 1)
+    start = a + width_a / 2 * np.stack([np.cos(arc + turn), np.sin(arc + turn)], 1)
+    end = b + width_b / 2 * np.stack([np.cos(arc + turn + np.pi), np.sin(arc + turn + np.pi)], 1)
     return np.vstack([start, end])
 
 
 class Clothes:
     """One person's colours. Pedestrians and riders dress alike."""
 
-    def __init__(self, rng, helmet=0.):
+    def __init__(self, rng, helmet=0.0):
         self.top = colours.cloth(rng)
         self.trousers = colours.cloth(rng) * rng.uniform(0.5, 1)
         self.shoes = colours.cloth(rng) * 0.5
@@ -72,16 +70,14 @@ class Figure:
         c, k = self.clothes, self.k
         wide = 0.26 if self.facing else 0.4
         self.add(limb(hip, neck, 0.8 * wide * k, wide * k), c.top)
-        self.add(limb(neck, (neck[0], neck[1] + 0.12 * k), 0.1 * k, 0.1 * k),
-                 c.skin * 0.9)
+        self.add(limb(neck, (neck[0], neck[1] + 0.12 * k), 0.1 * k, 0.1 * k), c.skin * 0.9)
 
     def head(self, at):
         c, k = self.clothes, self.k
         self.add(disc(at[0], at[1], 0.12 * k, 14), c.hair)
         if not self.back:
             ahead = 0.035 * self.facing * k
-            self.add(
-                disc(at[0] + ahead, at[1] - 0.025 * k, 0.095 * k, 12), c.skin)
+            self.add(disc(at[0] + ahead, at[1] - 0.025 * k, 0.095 * k, 12), c.skin)
 
     def faces(self, plane, sun_side):
         result = []
@@ -89,11 +85,11 @@ class Figure:
             middle = (outline[:, 0].min() + outline[:, 0].max()) / 2
             reach = max(np.ptp(outline[:, 0]) / 2, 0.03)
             shifted = Plane(
-                tuple(np.array(plane.origin) + middle * np.array(plane.u)),
-                plane.u, plane.v)
+                tuple(np.array(plane.origin) + middle * np.array(plane.u)), plane.u, plane.v
+            )
             result.append(
-                Face(on_plane(plane, outline),
-                     round_shading(colour, reach, sun_side), shifted))
+                Face(on_plane(plane, outline), round_shading(colour, reach, sun_side), shifted)
+            )
         return result
 
 
@@ -104,32 +100,33 @@ class Person(Thing):
         height = rng.normal(1.72, 0.09)
         if rng.random() < 0.1:
             height *= rng.uniform(0.6, 0.8)
-        super().__init__((x - 0.25, y, z - 0.25), (x + 0.25, y + height,
-                                                 z + 0.25))
+        super().__init__((x - 0.25, y, z - 0.25), (x + 0.25, y + height, z + 0.25))
         self.foot = (x, y, z)
         facing = int(rng.choice([-1, 0, 0, 1]))
         figure = Figure(Clothes(rng), height, facing, rng.random() < 0.5)
         k, stride = figure.k, rng.uniform(0, 1)
         phase = rng.choice([-1, 1]) * stride
         hip, neck = (0, 0.92 * k), (0.03 * facing * k, 1.42 * k)
-        spread = 0.09 * k if not facing else 0.
+        spread = 0.09 * k if not facing else 0.0
         for side in (1, -1):
             swing = 0.3 * phase * side * k * facing
             lift = max(0, 0.12 * phase * side) * k
             foot = (side * spread + swing, 0.05 * k + lift)
-            knee = (side * spread + 0.5 * swing + 0.05 * facing * k,
-                    0.5 * k + 0.5 * lift)
+            knee = (side * spread + 0.5 * swing + 0.05 * facing * k, 0.5 * k + 0.5 * lift)
             figure.leg((side * spread, 0.9 * k), knee, foot)
         if figure.clothes.skirt:
-            figure.add(limb(hip, (0, 0.62 * k), 0.3 * k, 0.42 * k),
-                       figure.clothes.trousers)
-        shoulder = 0.19 * k if not facing else 0.
+            figure.add(limb(hip, (0, 0.62 * k), 0.3 * k, 0.42 * k), figure.clothes.trousers)
+        shoulder = 0.19 * k if not facing else 0.0
         arms = []
         for side in (1, -1):
             swing = -0.22 * phase * side * k * facing
-            arms.append(((side * shoulder, 1.36 * k),
-                         (side * shoulder * 1.2 + 0.5 * swing, 1.1 * k),
-                         (side * shoulder * 1.15 + swing, 0.85 * k)))
+            arms.append(
+                (
+                    (side * shoulder, 1.36 * k),
+                    (side * shoulder * 1.2 + 0.5 * swing, 1.1 * k),
+                    (side * shoulder * 1.15 + swing, 0.85 * k),
+                )
+            )
         figure.arm(*arms[0], tone=0.8)
         figure.torso(hip, neck)
         figure.arm(*arms[1])
@@ -143,5 +140,6 @@ class Person(Thing):
     def draw(self, canvas):
         plane = canvas.camera.facing_plane(*self.foot)
         sun_side = float(canvas.light.sun_direction @ np.array(plane.u))
-        canvas.draw('person', self.figure.faces(plane, sun_side),
-                    base=self.figure.clothes.top * 0.6)
+        canvas.draw(
+            'person', self.figure.faces(plane, sun_side), base=self.figure.clothes.top * 0.6
+        )

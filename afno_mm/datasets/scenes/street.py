@@ -3,40 +3,34 @@
 The camera looks along +z from x = 0, the middle of its own lane; traffic
 keeps to the right.
 """
+
 import numpy as np
 
 from . import colours
-from .ground import (Kerb, Marking, Rails, Scar, Strip, crosswalk, lane_lines,
-                     lawn, road_surface)
+from .ground import Kerb, Marking, Rails, Scar, Strip, crosswalk, lane_lines, lawn, road_surface
 from .textures import pavement
 from .thing import KERB
 
-BEHIND = -6.  # the plan starts a little behind the camera
+BEHIND = -6.0  # the plan starts a little behind the camera
 TRAM_BED = 3.4
 
 
 class Street:
-
     def __init__(self, rng):
         self.lane = rng.uniform(2.9, 3.6)
         self.oncoming = int(rng.choice([1, 2], p=[0.75, 0.25]))
         self.own = int(rng.choice([1, 2], p=[0.75, 0.25]))
         self.tram = rng.random() < 0.3
-        self.parking = {
-            side: 2.2 * (rng.random() < 0.6) for side in (-1, 1)
-        }
+        self.parking = {side: 2.2 * (rng.random() < 0.6) for side in (-1, 1)}
         if self.tram:
-            self.parking[-1] = 0.
+            self.parking[-1] = 0.0
         self.edges = {
             -1: -(0.5 + self.oncoming) * self.lane - self.parking[-1],
-            1: (self.own - 0.5) * self.lane + self.parking[1]
+            1: (self.own - 0.5) * self.lane + self.parking[1],
         }
-        self.bed = {-1: TRAM_BED if self.tram else 0., 1: 0.}
-        self.verge = {
-            side: rng.uniform(1.2, 3.) * (rng.random() < 0.45)
-            for side in (-1, 1)
-        }
-        self.walk = {side: rng.uniform(2.4, 5.) for side in (-1, 1)}
+        self.bed = {-1: TRAM_BED if self.tram else 0.0, 1: 0.0}
+        self.verge = {side: rng.uniform(1.2, 3.0) * (rng.random() < 0.45) for side in (-1, 1)}
+        self.walk = {side: rng.uniform(2.4, 5.0) for side in (-1, 1)}
         self.end = rng.uniform(90, 150)
         self.crossing = None
         if rng.random() < 0.6:
@@ -44,7 +38,7 @@ class Street:
             self.crossing = (start, start + rng.uniform(7, 10))
         self.zebra = self.crossing is not None and rng.random() < 0.75
 
-    def kerb(self, side, out=0.):
+    def kerb(self, side, out=0.0):
         """x at ``out`` metres outside the kerb (beyond any tram bed)."""
         return self.edges[side] + side * (self.bed[side] + out)
 
@@ -61,19 +55,18 @@ class Street:
 
     def lane_middles(self):
         """(x, heading) of every lane, the camera's own first."""
-        own = [(i * self.lane, 0.) for i in range(self.own)]
-        return own + [((-1 - i) * self.lane, np.pi)
-                      for i in range(self.oncoming)]
+        own = [(i * self.lane, 0.0) for i in range(self.own)]
+        return own + [((-1 - i) * self.lane, np.pi) for i in range(self.oncoming)]
 
     def ground(self, rng):
         """Ground pieces in painting order."""
-        far = 900.
+        far = 900.0
         left, right = self.edges[-1], self.edges[1]
         road = road_surface(rng, 'road')
         pieces = [lawn(rng, -600, BEHIND, 600, far)]
         for side in (-1, 1):
             pieces += self._side(rng, side)
-        pieces.append(Strip('road', left, BEHIND, right, far, road, 0.))
+        pieces.append(Strip('road', left, BEHIND, right, far, road, 0.0))
         kerb_colour = colours.paving(rng) * 1.1
         for z0, z1 in self.stretches():
             for side in (-1, 1):
@@ -81,10 +74,10 @@ class Street:
                 pieces.append(Kerb((x, z0), (x, z1), kerb_colour))
         if self.crossing:
             z0, z1 = self.crossing
-            pieces.append(Strip('road', -200, z0, 200, z1, road, 0.))
+            pieces.append(Strip('road', -200, z0, 200, z1, road, 0.0))
             pieces += [
                 Kerb((-200, z1), (left, z1), kerb_colour),
-                Kerb((right, z1), (200, z1), kerb_colour)
+                Kerb((right, z1), (200, z1), kerb_colour),
             ]
         return pieces + self._parking(rng) + self._marks(rng)
 
@@ -105,7 +98,7 @@ class Street:
         if self.crossing:
             z0, z1 = self.crossing
             for a, b in ((z0 - self.walk[side], z0), (z1, z1 + 2.5)):
-                x = sorted((self.face(side), side * 200.))
+                x = sorted((self.face(side), side * 200.0))
                 pieces.append(Strip('sidewalk', x[0], a, x[1], b, surface))
         return pieces
 
@@ -115,10 +108,9 @@ class Street:
         for side in (-1, 1):
             if self.parking[side] and rng.random() < 0.35:
                 surface = road_surface(rng, 'sidewalk')
-                x = sorted((self.edges[side],
-                            self.edges[side] - side * self.parking[side]))
+                x = sorted((self.edges[side], self.edges[side] - side * self.parking[side]))
                 pieces += [
-                    Strip('parking', x[0], z0, x[1], z1, surface, 0.)
+                    Strip('parking', x[0], z0, x[1], z1, surface, 0.0)
                     for z0, z1 in self.stretches()
                 ]
         return pieces
@@ -131,11 +123,8 @@ class Street:
         for _ in range(int(rng.integers(2, 7))):
             tone = rng.uniform(0.2, 0.45) * np.ones(3)
             round_cover = rng.random() < 0.4
-            size = (0.7, 0.7) if round_cover else rng.uniform((.3, .5),
-                                                              (2.5, 6.))
-            marks.append(
-                Scar(rng.uniform(left + 1, right - 1), rng.uniform(4, 40),
-                     *size, tone))
+            size = (0.7, 0.7) if round_cover else rng.uniform((0.3, 0.5), (2.5, 6.0))
+            marks.append(Scar(rng.uniform(left + 1, right - 1), rng.uniform(4, 40), *size, tone))
         xs = [left + 0.2 + i * self.lane for i in range(count + 1)]
         xs[-1] = right - 0.2
         for z0, z1 in self.stretches():
@@ -144,8 +133,6 @@ class Street:
         if self.zebra:
             z = self.crossing[0] - 4.2
             marks += crosswalk(rng, self.edges[-1], self.edges[1], z)
-            marks.append(
-                Marking(rng, -self.lane / 2, z - 1.6, right, z - 1.2))
-            marks += crosswalk(rng, self.edges[-1], self.edges[1],
-                               self.crossing[1] + 1)
+            marks.append(Marking(rng, -self.lane / 2, z - 1.6, right, z - 1.2))
+            marks += crosswalk(rng, self.edges[-1], self.edges[1], self.crossing[1] + 1)
         return marks

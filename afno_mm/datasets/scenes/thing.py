@@ -1,4 +1,5 @@
 """What every thing that stands in a scene has in common."""
+
 import heapq
 
 import numpy as np
@@ -34,8 +35,9 @@ class Thing:
 
 
 def box_corners(box):
-    return np.array([[box[i, 0], box[j, 1], box[k, 2]] for i in (0, 1)
-                     for j in (0, 1) for k in (0, 1)])
+    return np.array(
+        [[box[i, 0], box[j, 1], box[k, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    )
 
 
 def far_to_near(things, eye):
@@ -57,8 +59,9 @@ def far_to_near(things, eye):
         hides |= above & (eye[axis] <= low[None, :, axis])
         hides |= below & (eye[axis] >= high[None, :, axis])
     hides = hides & ~hides.T
-    overlapping = ((low[None] < high[:, None] - slack) &
-                   (high[None] > low[:, None] + slack)).all(-1)
+    overlapping = ((low[None] < high[:, None] - slack) & (high[None] > low[:, None] + slack)).all(
+        -1
+    )
     hides |= overlapping & (distance[:, None] < distance[None])
     behind = hides.sum(1)
     queue = [(-distance[i], i) for i in range(len(things)) if not behind[i]]

@@ -1,4 +1,5 @@
 """Who is on the street: traffic, parked vehicles, people, furniture."""
+
 import numpy as np
 
 from .barriers import Overpass, Pillar
@@ -13,11 +14,12 @@ from .vehicles import Car
 
 def moving_vehicle(rng, x, z, heading):
     kind = str(
-        rng.choice(['car', 'truck', 'bus', 'bicycle', 'motorcycle'],
-                   p=[0.44, 0.12, 0.12, 0.16, 0.16]))
+        rng.choice(
+            ['car', 'truck', 'bus', 'bicycle', 'motorcycle'], p=[0.44, 0.12, 0.12, 0.16, 0.16]
+        )
+    )
     if kind in ('bicycle', 'motorcycle'):
-        return TwoWheeler(rng, kind, x + rng.uniform(-0.5, 0.9), z, heading,
-                          True)
+        return TwoWheeler(rng, kind, x + rng.uniform(-0.5, 0.9), z, heading, True)
     return {'car': Car, 'truck': Truck, 'bus': Bus}[kind](rng, x, z, heading)
 
 
@@ -26,8 +28,9 @@ def lane_traffic(rng, street):
     for i, (x, heading) in enumerate(street.lane_middles()):
         z = rng.uniform(10, 26) if i == 0 else rng.uniform(7, 22)
         while z < 80:
-            vehicle = moving_vehicle(rng, x + rng.uniform(-0.25, 0.25), z,
-                                     heading + rng.uniform(-0.02, 0.02))
+            vehicle = moving_vehicle(
+                rng, x + rng.uniform(-0.25, 0.25), z, heading + rng.uniform(-0.02, 0.02)
+            )
             start, stop = vehicle.box[:, 2]
             clear = 9 if vehicle.box[1, 1] > 2.5 else 5.5
             if start > clear and not on_crossing(street, start, stop):
@@ -61,8 +64,10 @@ def cross_traffic(rng, street):
         if rng.random() < 0.6:
             x = rng.uniform(2 if street.tram else -11, 12)
             kind = str(
-                rng.choice(['car', 'truck', 'bus', 'bicycle', 'motorcycle'],
-                           p=[.25, .2, .2, .2, .15]))
+                rng.choice(
+                    ['car', 'truck', 'bus', 'bicycle', 'motorcycle'], p=[0.25, 0.2, 0.2, 0.2, 0.15]
+                )
+            )
             if kind in ('bicycle', 'motorcycle'):
                 things.append(TwoWheeler(rng, kind, x, z, heading, True))
             else:
@@ -76,19 +81,25 @@ def trains(rng, street):
     if street.tram and rng.random() < 0.85:
         x = (street.edges[-1] + street.kerb(-1)) / 2
         things.append(
-            Train(rng, x, rng.uniform(22, 45), rng.choice([0., np.pi]), KERB,
-                  rng.uniform(16, 26)))
+            Train(rng, x, rng.uniform(22, 45), rng.choice([0.0, np.pi]), KERB, rng.uniform(16, 26))
+        )
     if rng.random() < 0.12:
         z = rng.uniform(48, 75)
         bridge = Overpass(rng, z)
         things.append(bridge)
         for side in (-1, 1):
-            things.append(
-                Pillar(rng, street.kerb(side, 0.9), z + 1, bridge.colour))
+            things.append(Pillar(rng, street.kerb(side, 0.9), z + 1, bridge.colour))
         if rng.random() < 0.8:
             things.append(
-                Train(rng, rng.uniform(-15, 15), z + 3, np.pi / 2,
-                      Overpass.deck[1], rng.uniform(25, 45)))
+                Train(
+                    rng,
+                    rng.uniform(-15, 15),
+                    z + 3,
+                    np.pi / 2,
+                    Overpass.deck[1],
+                    rng.uniform(25, 45),
+                )
+            )
     return things
 
 
@@ -98,12 +109,12 @@ def parked(rng, street):
         if not street.parking[side]:
             continue
         x = street.edges[side] - side * 1.1
-        heading = 0. if side > 0 else np.pi
+        heading = 0.0 if side > 0 else np.pi
         z = rng.uniform(4, 12)
         while z < 75:
             kind = str(
-                rng.choice(['car', 'truck', 'motorcycles', 'free'],
-                           p=[0.56, 0.06, 0.12, 0.26]))
+                rng.choice(['car', 'truck', 'motorcycles', 'free'], p=[0.56, 0.06, 0.12, 0.26])
+            )
             if near_crossing(street, z, 9):
                 z += 6
                 continue
@@ -115,9 +126,15 @@ def parked(rng, street):
             elif kind == 'motorcycles':
                 for k in range(int(rng.integers(1, 4))):
                     things.append(
-                        TwoWheeler(rng, 'motorcycle', x, z + 0.8 + 1.1 * k,
-                                   rng.choice([-1, 1]) * np.pi / 2 +
-                                   rng.uniform(-0.3, 0.3), False))
+                        TwoWheeler(
+                            rng,
+                            'motorcycle',
+                            x,
+                            z + 0.8 + 1.1 * k,
+                            rng.choice([-1, 1]) * np.pi / 2 + rng.uniform(-0.3, 0.3),
+                            False,
+                        )
+                    )
             z += rng.uniform(5.3, 7.5)
     return things
 
@@ -135,8 +152,7 @@ def sidewalk_things(rng, street):
                 if leafy and rng.random() < 0.7:
                     things.append(Tree(rng, row, z, rng.uniform(5, 9)))
                 elif rng.random() < 0.6:
-                    things.append(
-                        Pole(rng, row, z, lamp, 0.09, -side * 1.6))
+                    things.append(Pole(rng, row, z, lamp, 0.09, -side * 1.6))
             z += rng.uniform(7, 14)
         things += _clutter(rng, street, side, row)
     return things
@@ -153,24 +169,26 @@ def _clutter(rng, street, side, row):
         things.append(Box(rng, x, rng.uniform(5, 40), movable))
     if rng.random() < 0.75:
         z = rng.uniform(5, 26)
-        kind, gap = ('bicycle', 0.7) if rng.random() < 0.65 else ('motorcycle',
-                                                                  1.1)
+        kind, gap = ('bicycle', 0.7) if rng.random() < 0.65 else ('motorcycle', 1.1)
         for k in range(int(rng.integers(2, 6))):
             things.append(
                 TwoWheeler(
-                    rng, kind, street.kerb(side, 1.2), z + gap * k,
-                    rng.choice([-1, 1]) * np.pi / 2 + rng.uniform(-.35, .35),
-                    False, KERB))
+                    rng,
+                    kind,
+                    street.kerb(side, 1.2),
+                    z + gap * k,
+                    rng.choice([-1, 1]) * np.pi / 2 + rng.uniform(-0.35, 0.35),
+                    False,
+                    KERB,
+                )
+            )
     if rng.random() < 0.3:
         z, gap = rng.uniform(4, 25), rng.uniform(1.4, 2.2)
         for k in range(6):
             things.append(Pole(rng, row - side * 0.2, z + gap * k, 0.95, 0.06))
     if rng.random() < 0.2:
-        things.append(
-            Bush(rng, street.kerb(side, inner), rng.uniform(6, 30), 0.9))
-    return [
-        t for t in things if not near_crossing(street, t.box.mean(0)[2], 2)
-    ]
+        things.append(Bush(rng, street.kerb(side, inner), rng.uniform(6, 30), 0.9))
+    return [t for t in things if not near_crossing(street, t.box.mean(0)[2], 2)]
 
 
 def signals(rng, street):
@@ -180,11 +198,10 @@ def signals(rng, street):
     if street.crossing and rng.random() < 0.85:
         near, far = street.crossing[0] - 4.8, street.crossing[1] + 1
         for side in (-1, 1):
-            arm = 0.
+            arm = 0.0
             if side > 0 and rng.random() < 0.45:
                 arm = -(street.edges[1] + 0.3)
-            things.append(
-                TrafficLight(rng, street.kerb(side, 0.5), near, arm))
+            things.append(TrafficLight(rng, street.kerb(side, 0.5), near, arm))
             things.append(TrafficLight(rng, street.kerb(side, 0.5), far))
     else:
         for side in (-1, 1):
@@ -192,9 +209,7 @@ def signals(rng, street):
             if rng.random() < 0.8:
                 things.append(TrafficLight(rng, street.kerb(side, 0.5), z))
     if rng.random() < 0.15:
-        things.append(
-            Gantry(rng, street.kerb(-1, 0.4), street.kerb(1, 0.4),
-                   rng.uniform(22, 45)))
+        things.append(Gantry(rng, street.kerb(-1, 0.4), street.kerb(1, 0.4), rng.uniform(22, 45)))
     return things
 
 
@@ -207,7 +222,7 @@ def people(rng, street):
             if near_crossing(street, z, 0):
                 continue
             reach = street.verge[side] + street.walk[side]
-            x = street.kerb(side, rng.uniform(0.9, max(1., reach - 0.3)))
+            x = street.kerb(side, rng.uniform(0.9, max(1.0, reach - 0.3)))
             things.append(Person(rng, x, z))
             if rng.random() < 0.35:
                 things.append(Person(rng, x + rng.uniform(0.45, 0.6), z + 0.1))
@@ -215,5 +230,5 @@ def people(rng, street):
         for _ in range(rng.poisson(2.5)):
             x = rng.uniform(street.edges[-1], street.edges[1])
             z = street.crossing[0] - rng.uniform(1.6, 3.9)
-            things.append(Person(rng, x, z, 0.))
+            things.append(Person(rng, x, z, 0.0))
     return things

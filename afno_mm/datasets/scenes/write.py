@@ -1,4 +1,5 @@
 """The files of a tree of scenes, in the layout of Cityscapes."""
+
 import json
 from pathlib import Path
 
@@ -32,17 +33,11 @@ LABEL_MAKERS = {
     'labelIds.png': lambda source, to: json2labelImg(source, to, 'ids'),
     'instanceIds.png': _write_instances,
     'color.png': lambda source, to: json2labelImg(source, to, 'color'),
-    'labelTrainIds.png':
-    lambda source, to: json2labelImg(source, to, 'trainIds'),
+    'labelTrainIds.png': lambda source, to: json2labelImg(source, to, 'trainIds'),
 }
 
 
-def make_scenes(root,
-                num_train=160,
-                num_val=40,
-                size=(256, 512),
-                seed=0,
-                workers=1):
+def make_scenes(root, num_train=160, num_val=40, size=(256, 512), seed=0, workers=1):
     """Write scenes below ``root``; return how many were not there yet.
 
     Each file appears under its name only when it is whole. Files that are
@@ -56,21 +51,31 @@ def make_scenes(root,
     root = Path(root)
     size = tuple(int(length) for length in size)
     if len(size) != 2 or size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
-        raise ValueError(f'found size={size}; wanted (height, width) of at '
-                         f'least {SMALLEST}, for example size=(256, 512)')
+        raise ValueError(
+            f'found size={size}; wanted (height, width) of at '
+            f'least {SMALLEST}, for example size=(256, 512)'
+        )
     if min(num_train, num_val) < 0 or workers < 1:
         raise ValueError(
             f'found num_train={num_train}, num_val={num_val}, '
-            f'workers={workers}; wanted counts >= 0 and workers >= 1')
+            f'workers={workers}; wanted counts >= 0 and workers >= 1'
+        )
     counts = dict(train=num_train, val=num_val)
-    claim(root, 'scenes.json', dict(version=VERSION, size=list(size), seed=seed),
-          {f'num_{split}': number for split, number in counts.items()},
-          real='Cityscapes', folders=('leftImg8bit', 'gtFine', 'gtCoarse'), tool='make_scenes.py')
-    todo = [(root, split, index, size, seed)
-            for split, count in counts.items() for index in range(count)
-            if not all(
-                path.is_file()
-                for path in scene_files(root, split, index).values())]
+    claim(
+        root,
+        'scenes.json',
+        dict(version=VERSION, size=list(size), seed=seed),
+        {f'num_{split}': number for split, number in counts.items()},
+        real='Cityscapes',
+        folders=('leftImg8bit', 'gtFine', 'gtCoarse'),
+        tool='make_scenes.py',
+    )
+    todo = [
+        (root, split, index, size, seed)
+        for split, count in counts.items()
+        for index in range(count)
+        if not all(path.is_file() for path in scene_files(root, split, index).values())
+    ]
     make_all(_write_scene, todo, workers)
     return len(todo)
 
@@ -81,10 +86,7 @@ def scene_files(root, split, index):
     city = cities[index % len(cities)]
     stem = f'{city}_{index:06d}_000019'
     labels = Path(root, 'gtFine', split, city)
-    files = {
-        'leftImg8bit.png':
-        Path(root, 'leftImg8bit', split, city, f'{stem}_leftImg8bit.png')
-    }
+    files = {'leftImg8bit.png': Path(root, 'leftImg8bit', split, city, f'{stem}_leftImg8bit.png')}
     for end in ('polygons.json', *LABEL_MAKERS):
         files[end] = labels / f'{stem}_gtFine_{end}'
     return files

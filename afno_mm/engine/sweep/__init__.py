@@ -3,6 +3,7 @@
 ``plan`` reads what to run, ``record`` knows what has been run and with which settings, ``launch``
 runs the rest, ``report`` writes what came out.
 """
+
 from .launch import dry_run, run_sweep
 from .plan import load_sweep
 

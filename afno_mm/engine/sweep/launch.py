@@ -1,4 +1,5 @@
 """Runs the trainings of a sweep one after the other, and survives being stopped."""
+
 import fcntl
 import os
 import shlex
@@ -64,8 +65,11 @@ def dry_run(sweep, points=None):
                 # What that training will leave is known to the shell by then.
                 kind, folder = run.stage.start_from, shlex.quote(str(run.previous.folder))
                 metric = run.previous.stage.metric.replace('/', '_')
-                start = (f'$(cat {folder}/last_checkpoint)' if kind == 'last' else
-                         f'$(ls {folder}/best_{metric}_*.pth)')
+                start = (
+                    f'$(cat {folder}/last_checkpoint)'
+                    if kind == 'last'
+                    else f'$(ls {folder}/best_{metric}_*.pth)'
+                )
                 command = shlex.join(run.command('CHECKPOINT'))
                 _say(command.replace('=CHECKPOINT', f'="{start}"'))
             else:
@@ -104,9 +108,14 @@ def _train(command, log, lock):
         print(f'$ {shlex.join(command)}', file=output, flush=True)
         # In a session of its own, so that Ctrl-C reaches it through this process only and all of
         # its workers can be ended. It holds the lock as long as it lives, even if orphaned.
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                 stderr=subprocess.STDOUT, start_new_session=True,
-                                 pass_fds=[lock.fileno()])
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
         try:
             _hold(lock, f'process {os.getpid()} and its training, process {child.pid},')
             return child.wait()
@@ -138,8 +147,10 @@ def _only_one(folder):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise ValueError(f'{lock.read().strip()} work in {folder}. Wait for them, stop them, '
-                             'or choose another --work-dir') from None
+            raise ValueError(
+                f'{lock.read().strip()} work in {folder}. Wait for them, stop them, '
+                'or choose another --work-dir'
+            ) from None
         _hold(lock, f'process {os.getpid()}')
         yield lock
 
@@ -153,6 +164,7 @@ def _hold(lock, who):
 @contextmanager
 def _signals_stop():
     """The signals of schedulers and closed terminals end this process as Ctrl-C does."""
+
     def stop(number, frame):
         sys.exit(128 + number)
 

@@ -1,4 +1,5 @@
 """What to run: the points and stages of a sweep, and the command of each training."""
+
 import os.path as osp
 import re
 import sys
@@ -25,6 +26,7 @@ class Stage:
             one starts with. 'best' is that of its metric, kept by ``CheckpointHook.save_best``.
         gpus (int, optional): Its own number of processes, whatever the sweep's.
     """
+
     metric: str
     config: str | None = None
     collect: str = 'last'
@@ -33,11 +35,14 @@ class Stage:
     gpus: int | None = None
 
     def __post_init__(self):
-        for name, allowed in dict(collect=('last', 'best'), rule=('greater', 'less'),
-                                  start_from=('last', 'best')).items():
+        for name, allowed in dict(
+            collect=('last', 'best'), rule=('greater', 'less'), start_from=('last', 'best')
+        ).items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f'{name} of the stage of {self.metric} is '
-                                 f'{getattr(self, name)!r}: set one of {allowed}')
+                raise ValueError(
+                    f'{name} of the stage of {self.metric} is '
+                    f'{getattr(self, name)!r}: set one of {allowed}'
+                )
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Run:
     ``previous`` is the run of the stage before, None for the first; ``trainer`` is the path of
     ``tools/train.py``.
     """
+
     point: str
     stage: Stage
     options: dict
@@ -76,8 +82,12 @@ class Run:
         """
         launch = [sys.executable]
         if self.gpus > 1:
-            launch += ['-m', 'torch.distributed.run', '--standalone',
-                       f'--nproc_per_node={self.gpus}']
+            launch += [
+                '-m',
+                'torch.distributed.run',
+                '--standalone',
+                f'--nproc_per_node={self.gpus}',
+            ]
         launch += [self.trainer, self.stage.config]
         if self.gpus > 1:
             launch += ['--launcher', 'pytorch']
@@ -85,8 +95,13 @@ class Run:
         if start:
             options['model.backbone.init_cfg.type'] = 'Pretrained'
             options['model.backbone.init_cfg.checkpoint'] = str(start)
-        return [*map(str, launch), '--work-dir', str(self.folder), '--resume',
-                *_cfg_options(options)]
+        return [
+            *map(str, launch),
+            '--work-dir',
+            str(self.folder),
+            '--resume',
+            *_cfg_options(options),
+        ]
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,7 @@ class Sweep:
 
     ``label`` says what the names are values of, ``plot_over`` what the plot has on its axis.
     """
+
     name: str
     label: str
     plot_over: str
@@ -131,8 +147,10 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
     name = osp.splitext(osp.basename(path))[0]
     for key, kind in dict(points=dict, stages=list).items():
         if not (isinstance(cfg.get(key), kind) and cfg[key]):
-            raise ValueError(f'{path} is no sweep: {key} is {cfg.get(key)!r}, '
-                             f'wanted a {kind.__name__} that is not empty')
+            raise ValueError(
+                f'{path} is no sweep: {key} is {cfg.get(key)!r}, '
+                f'wanted a {kind.__name__} that is not empty'
+            )
     plot_over = cfg.get('plot_over', 'names')
     if plot_over not in ('names', 'parameters'):
         raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
@@ -147,22 +165,36 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
             raise ValueError(f'the point {point!r} names a folder: use letters, digits and _.+-')
         own = options.pop('configs', None)
         if own and stages:
-            raise ValueError(f'--stages would replace the configs in which the points of {path} '
-                             'differ. Leave it out')
+            raise ValueError(
+                f'--stages would replace the configs in which the points of {path} '
+                'differ. Leave it out'
+            )
         twice = sorted(set(options) & set(cfg_options or ()))
         if twice:
-            raise ValueError(f'--cfg-options would set {twice} alike at every point, and {path} '
-                             f'sets it for the point {point}. Leave it out')
+            raise ValueError(
+                f'--cfg-options would set {twice} alike at every point, and {path} '
+                f'sets it for the point {point}. Leave it out'
+            )
         given = own or [stage.config for stage in planned]
         if None in given and not stages:
-            raise ValueError(f'the point {point} of {path} has no configs, and neither have all '
-                             'stages a config')
+            raise ValueError(
+                f'the point {point} of {path} has no configs, and neither have all stages a config'
+            )
         configs = stages or [osp.normpath(osp.join(here, config)) for config in given]
         if len(configs) != len(planned):
-            raise ValueError(f'{len(configs)} configs ({", ".join(configs)}) for the '
-                             f'{len(planned)} stages of {path}')
-        points[point] = _runs(planned, configs, point, folder / point, trainer, gpus,
-                              {**options, **(cfg_options or {})})
+            raise ValueError(
+                f'{len(configs)} configs ({", ".join(configs)}) for the '
+                f'{len(planned)} stages of {path}'
+            )
+        points[point] = _runs(
+            planned,
+            configs,
+            point,
+            folder / point,
+            trainer,
+            gpus,
+            {**options, **(cfg_options or {})},
+        )
     return Sweep(name, cfg.get('label', 'point'), plot_over, folder, planned, points)
 
 
@@ -170,8 +202,9 @@ def _stage(path, given):
     known = [field.name for field in fields(Stage)]
     unknown = sorted(set(given) - set(known))
     if unknown or 'metric' not in given:
-        raise ValueError(f'a stage of {path} has {list(given)}: a metric is wanted, and the keys '
-                         f'are {known}')
+        raise ValueError(
+            f'a stage of {path} has {list(given)}: a metric is wanted, and the keys are {known}'
+        )
     return Stage(**given)
 
 
@@ -182,12 +215,15 @@ def _runs(stages, configs, point, folder, trainer, gpus, options):
             raise ValueError(f'the point {point} needs {config}, and there is no such file')
         stem = osp.splitext(osp.basename(config))[0]
         if any(run.folder.name == stem for run in runs):
-            raise ValueError(f'two stages of the point {point} would share the folder {stem}: '
-                             'give their configs different names')
+            raise ValueError(
+                f'two stages of the point {point} would share the folder {stem}: '
+                'give their configs different names'
+            )
         stage = replace(stage, config=config)
         previous = runs[-1] if runs else None
-        runs.append(Run(point, stage, options, folder / stem, stage.gpus or gpus,
-                        Path(trainer), previous))
+        runs.append(
+            Run(point, stage, options, folder / stem, stage.gpus or gpus, Path(trainer), previous)
+        )
         runs[-1].command(start=folder)  # raises before anything runs, not at this point's turn
     return runs
 
@@ -201,8 +237,10 @@ def _option(item):
     key, value = item
     text = f'{key}={_text(value)}'
     if command_line('').parse_args(['', '--cfg-options', text]).cfg_options != {key: value}:
-        raise ValueError(f'--cfg-options cannot say that {key} is {value!r}: it knows numbers, '
-                         'True, False, None, lists, tuples, and strings without white space')
+        raise ValueError(
+            f'--cfg-options cannot say that {key} is {value!r}: it knows numbers, '
+            'True, False, None, lists, tuples, and strings without white space'
+        )
     return text
 
 

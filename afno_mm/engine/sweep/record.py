@@ -2,6 +2,7 @@
 
 A run's folder has ``stage.json``, written when it begins and again when it is finished.
 """
+
 import json
 import math
 import os
@@ -11,9 +12,21 @@ from mmengine.registry import MODELS, DefaultScope
 
 # Settings that a training may go on with, or be compared with, in other values.
 WITHOUT_BEARING = {
-    'work_dir', 'launcher', 'resume', 'env_cfg', 'log_level', 'log_processor', 'logger', 'timer',
-    'visualizer', 'vis_backends', 'visualization', 'num_workers', 'persistent_workers',
-    'pin_memory', 'prefetch_factor'
+    'work_dir',
+    'launcher',
+    'resume',
+    'env_cfg',
+    'log_level',
+    'log_processor',
+    'logger',
+    'timer',
+    'visualizer',
+    'vis_backends',
+    'visualization',
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'prefetch_factor',
 }
 
 
@@ -30,8 +43,10 @@ def check(run):
     record = json.loads(path.read_text()) if path.is_file() else None
     has_checkpoint = (run.folder / 'last_checkpoint').is_file()
     if record is None and has_checkpoint:
-        raise ValueError(f'{run.folder} holds a training that no sweep has started. Delete it, or '
-                         'choose another --work-dir')
+        raise ValueError(
+            f'{run.folder} holds a training that no sweep has started. Delete it, or '
+            'choose another --work-dir'
+        )
     if record is None or not (has_checkpoint or 'finished' in record):
         return None
     changes = _changes(record['settings'], settings(run))
@@ -39,7 +54,8 @@ def check(run):
         raise ValueError(
             f'{run} {"is finished" if "finished" in record else "has begun"} with other '
             'settings:\n  ' + '\n  '.join(changes) + '\nGive those it ran with, choose another '
-            f'--work-dir, or delete {run.folder} to train it anew')
+            f'--work-dir, or delete {run.folder} to train it anew'
+        )
     return record
 
 
@@ -65,8 +81,10 @@ def finish(run, record):
     stage = run.stage
     values = validations(run.folder, stage.metric, record['begun'])
     if not values:
-        raise ValueError(f'no validation in {run.folder}/*/vis_data/scalars.json gives '
-                         f'{stage.metric!r}. Set metric of the stage to one that does')
+        raise ValueError(
+            f'no validation in {run.folder}/*/vis_data/scalars.json gives '
+            f'{stage.metric!r}. Set metric of the stage to one that does'
+        )
     better = max if stage.rule == 'greater' else min
     # A value that is not a number is the best only if there is no other.
     best = better([at for at in values if not math.isnan(values[at])] or values, key=values.get)
@@ -74,10 +92,15 @@ def finish(run, record):
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
     record = dict(
-        record, value=values[at], at=at, unit=unit, parameters=parameters(run.config),
+        record,
+        value=values[at],
+        at=at,
+        unit=unit,
+        parameters=parameters(run.config),
         last=os.path.basename((run.folder / 'last_checkpoint').read_text().strip()),
         best=f'best_{stage.metric}_{unit}_{best}.pth'.replace('/', '_'),
-        finished=time.strftime('%Y-%m-%d %H:%M:%S'))
+        finished=time.strftime('%Y-%m-%d %H:%M:%S'),
+    )
     _dump(run, record)
     return record
 
@@ -93,10 +116,16 @@ def checkpoint_to_start_from(run):
     kind = run.stage.start_from
     path = run.previous.folder / check(run.previous)[kind]
     if not path.is_file():
-        mend = ('' if kind == 'last' else ' CheckpointHook keeps it with '
-                f'--cfg-options default_hooks.checkpoint.save_best={run.previous.stage.metric}')
-        raise ValueError(f'{run} starts from the {kind} checkpoint of the stage before, and there '
-                         f'is no {path}.{mend}')
+        mend = (
+            ''
+            if kind == 'last'
+            else ' CheckpointHook keeps it with '
+            f'--cfg-options default_hooks.checkpoint.save_best={run.previous.stage.metric}'
+        )
+        raise ValueError(
+            f'{run} starts from the {kind} checkpoint of the stage before, and there '
+            f'is no {path}.{mend}'
+        )
     return path
 
 
@@ -134,14 +163,20 @@ def parameters(config):
 
 def settings(run):
     """All settings that bear on a run's result, flat: dotted keys to values."""
-    kept = {path: value for path, value in _flat(run.config.to_dict())
-            if WITHOUT_BEARING.isdisjoint(path.split('.'))}
+    kept = {
+        path: value
+        for path, value in _flat(run.config.to_dict())
+        if WITHOUT_BEARING.isdisjoint(path.split('.'))
+    }
     # One GPU with a batch of 16 and two with 8 each take the same steps.
     kept['batch_size x gpus'] = kept.pop('train_dataloader.batch_size', 1) * run.gpus
     if run.previous:
         before = check(run.previous)
-        kept['start'] = (f'{before[run.stage.start_from]} of {before["finished"]}'
-                         if before and 'finished' in before else 'not trained yet')
+        kept['start'] = (
+            f'{before[run.stage.start_from]} of {before["finished"]}'
+            if before and 'finished' in before
+            else 'not trained yet'
+        )
     # As JSON gives them back.
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 
@@ -158,8 +193,13 @@ def _dump(run, record):
 
 
 def _flat(value, path=''):
-    items = (value.items() if isinstance(value, dict) else
-             list(enumerate(value)) if isinstance(value, (list, tuple)) else ())
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else list(enumerate(value))
+        if isinstance(value, (list, tuple))
+        else ()
+    )
     if not items:
         yield path, value
     for key, item in items:
@@ -167,8 +207,13 @@ def _flat(value, path=''):
 
 
 def _changes(ran, asked):
-    keys = [key for key in {**ran, **asked}
-            if key not in ran or key not in asked or ran[key] != asked[key]]
-    lines = [f'{key}: ran with {ran.get(key, "nothing")}, now {asked.get(key, "nothing")}'
-             for key in keys]
+    keys = [
+        key
+        for key in {**ran, **asked}
+        if key not in ran or key not in asked or ran[key] != asked[key]
+    ]
+    lines = [
+        f'{key}: ran with {ran.get(key, "nothing")}, now {asked.get(key, "nothing")}'
+        for key in keys
+    ]
     return lines[:10] + ([f'and {len(lines) - 10} more'] if len(lines) > 10 else [])

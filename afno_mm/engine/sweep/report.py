@@ -1,4 +1,5 @@
 """Results of a sweep as JSON, as a table and as a plot."""
+
 import json
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,13 +16,31 @@ def write_results(sweep, failures):
         failures (dict[str, str]): Why points failed in this launch, by their names.
     """
     rows = {name: [_outcome(run) for run in runs] for name, runs in sweep.points.items()}
-    points = [dict(name=name, options=runs[0].options, failed=failures.get(name), stages=[
-        dict(config=run.stage.config, collect=run.stage.collect, metric=run.stage.metric,
-             **{key: outcome[key] for key in ('state', 'value', 'at', 'unit', 'parameters',
-                                              'finished') if key in outcome})
-        for run, outcome in zip(runs, rows[name])]) for name, runs in sweep.points.items()]
-    record.write(sweep.folder / 'results.json',
-                 json.dumps(dict(sweep=sweep.name, points=points), indent=2) + '\n')
+    points = [
+        dict(
+            name=name,
+            options=runs[0].options,
+            failed=failures.get(name),
+            stages=[
+                dict(
+                    config=run.stage.config,
+                    collect=run.stage.collect,
+                    metric=run.stage.metric,
+                    **{
+                        key: outcome[key]
+                        for key in ('state', 'value', 'at', 'unit', 'parameters', 'finished')
+                        if key in outcome
+                    },
+                )
+                for run, outcome in zip(runs, rows[name])
+            ],
+        )
+        for name, runs in sweep.points.items()
+    ]
+    record.write(
+        sweep.folder / 'results.json',
+        json.dumps(dict(sweep=sweep.name, points=points), indent=2) + '\n',
+    )
     record.write(sweep.folder / 'results.md', _table(sweep, rows, failures))
     _plot(sweep, rows).savefig(sweep.folder / 'results.png', dpi=150)
 
@@ -55,8 +74,9 @@ def _table(sweep, rows, failures):
             if found['state'] == 'finished':
                 cells.append(_value(stage, found))
             else:
-                cells.append('failed' if name in failures and 'failed' not in cells
-                             else found['state'])
+                cells.append(
+                    'failed' if name in failures and 'failed' not in cells else found['state']
+                )
         lines.append(_row(name, sizes[0] if sizes else '', *cells))
     return '\n'.join(lines) + '\n'
 
@@ -85,8 +105,13 @@ def _over_names(axes, names, known):
     places, line = _axis(axes, names)
     for place in places:  # shows where results are still to come, too
         axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
-    _points(axes, sorted((place, known[name]['value'])
-                         for place, name in zip(places, names) if name in known), line)
+    _points(
+        axes,
+        sorted(
+            (place, known[name]['value']) for place, name in zip(places, names) if name in known
+        ),
+        line,
+    )
 
 
 def _over_parameters(axes, known):
@@ -105,9 +130,15 @@ def _over_parameters(axes, known):
 def _points(axes, points, line, **options):
     axes.plot(*zip(*points) if points else ((), ()), f'o{line}', **options)
     for place, value in points:
-        axes.annotate(f'{value:.4g}', (place, value), xytext=(0, 6), textcoords='offset points',
-                      ha='center', fontsize=8,
-                      bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
+        axes.annotate(
+            f'{value:.4g}',
+            (place, value),
+            xytext=(0, 6),
+            textcoords='offset points',
+            ha='center',
+            fontsize=8,
+            bbox=dict(facecolor='white', edgecolor='none', pad=0.5),
+        )
 
 
 def _axis(axes, names):

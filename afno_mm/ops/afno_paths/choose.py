@@ -4,6 +4,7 @@ Every path is a module with two functions: ``run``, the operator, and ``refusal`
 says why it cannot take these tokens (None if it can). All agree with the reference path in
 values and gradients. To remove a path, remove its module and its row in ``PATHS``.
 """
+
 import contextlib
 import os
 
@@ -13,13 +14,27 @@ from torch.autograd import forward_ad
 from . import compiled_path, reference_path, torch_path, triton_path
 
 # From the fastest to the one that takes everything.
-PATHS = {'triton': triton_path, 'compiled': compiled_path, 'torch': torch_path,
-         'reference': reference_path}
+PATHS = {
+    'triton': triton_path,
+    'compiled': compiled_path,
+    'torch': torch_path,
+    'reference': reference_path,
+}
 VARIABLE = 'AFNO_MM_PATH'
 
 
-def afno(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction=1.0, norm='ortho', residual=False,
-         path=None):
+def afno(
+    x,
+    w1,
+    b1,
+    w2,
+    b2,
+    sparsity_threshold,
+    mode_fraction=1.0,
+    norm='ortho',
+    residual=False,
+    path=None,
+):
     """``IRFFT2(S_lambda(MLP(RFFT2(x))))``, and ``+ x`` where asked (Sec. 4 and Fig. 3).
 
     In float32 (float64 for float64 tokens), whatever the dtype of the tokens and under any
@@ -44,17 +59,23 @@ def afno(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction=1.0, norm='ortho',
     _check(x, w1, b1, w2, b2, mode_fraction)
     path, _ = choose_path(x, path)
     return PATHS[path].run(
-        x, (w1, b1, w2, b2), float(sparsity_threshold), mode_fraction, norm, residual)
+        x, (w1, b1, w2, b2), float(sparsity_threshold), mode_fraction, norm, residual
+    )
 
 
 def _check(x, w1, b1, w2, b2, mode_fraction):
     """What paths rely on: some of them write to memory by these numbers."""
-    _, k, b, h = w1.shape if w1.ndim == 4 else (0, ) * 4
+    _, k, b, h = w1.shape if w1.ndim == 4 else (0,) * 4
     found = [tuple(t.shape) for t in (w1, b1, w2, b2)]
-    if x.ndim != 4 or x.shape[3] != k * b or found != [
-            (2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]:
-        raise ValueError('tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
-                         f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}')
+    if (
+        x.ndim != 4
+        or x.shape[3] != k * b
+        or found != [(2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]
+    ):
+        raise ValueError(
+            'tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
+            f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}'
+        )
     if not 0 < mode_fraction <= 1:
         raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
 
@@ -77,8 +98,10 @@ def choose_path(x, path=None):
             raise ValueError(f'{wanted} is not a path of AFNO; there are {", ".join(PATHS)}')
         reason = PATHS[asked].refusal(x)
         if reason is not None:
-            raise ValueError(f'{wanted} was asked for, but {reason}; leave it out to let '
-                             f'AFNO choose among {", ".join(PATHS)}')
+            raise ValueError(
+                f'{wanted} was asked for, but {reason}; leave it out to let '
+                f'AFNO choose among {", ".join(PATHS)}'
+            )
         return asked, f'{wanted} asks for it'
     if _is_transformed():
         return 'reference', 'it is exported, or transformed by torch.func'
@@ -94,8 +117,12 @@ def choose_path(x, path=None):
 def _is_transformed():
     """Whether plain operators are wanted: by an exporter, torch.func, or forward-mode gradients."""
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
-    return (exporting() or torch.jit.is_tracing()
-            or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0)
+    return (
+        exporting()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
 
 
 @contextlib.contextmanager

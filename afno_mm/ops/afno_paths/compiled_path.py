@@ -4,6 +4,7 @@ Kept for backward are the spectrum and the hidden layer, each as large as the to
 quarter of them for a quarter of the modes). What survived the shrinkage is in the signs of the
 hidden layer.
 """
+
 import ctypes
 import math
 from pathlib import Path
@@ -24,10 +25,22 @@ LARGEST_PRIME = 512
 class Shape(ctypes.Structure):
     """``Shape`` of cpu/sweep.h."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in (
-        'batch', 'height', 'width', 'channels', 'blocks', 'hidden', 'rows', 'columns',
-        'spectrum_rows', 'residual', 'threads')] + [(name, ctypes.c_double) for name in (
-            'shrink', 'forward_scale', 'inverse_scale')]
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in (
+            'batch',
+            'height',
+            'width',
+            'channels',
+            'blocks',
+            'hidden',
+            'rows',
+            'columns',
+            'spectrum_rows',
+            'residual',
+            'threads',
+        )
+    ] + [(name, ctypes.c_double) for name in ('shrink', 'forward_scale', 'inverse_scale')]
 
 
 @torch.compiler.assume_constant_result
@@ -64,9 +77,17 @@ def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
     with full_precision(x) as tokens:
         weights = _at_least_square([w.to(tokens.dtype) for w in weights])
         differentiated = torch.is_grad_enabled() and any(
-            t.requires_grad for t in (tokens, *weights))
-        y, *_ = _forward(tokens.contiguous(), *(w.contiguous() for w in weights),
-                           sparsity_threshold, mode_fraction, norm, residual, differentiated)
+            t.requires_grad for t in (tokens, *weights)
+        )
+        y, *_ = _forward(
+            tokens.contiguous(),
+            *(w.contiguous() for w in weights),
+            sparsity_threshold,
+            mode_fraction,
+            norm,
+            residual,
+            differentiated,
+        )
     return y.to(x.dtype)
 
 
@@ -92,10 +113,22 @@ def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
     batch, height, width, channels = x.shape
     rows, columns = kept_modes((height, width), mode_fraction)
     scale = 1 / max(1, height * width)
-    scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.)}
-    return Shape(batch, height, width, channels, w1.shape[1], w1.shape[3], rows, columns,
-                 _spectrum_rows(width, rows, columns), residual, torch.get_num_threads(),
-                 sparsity_threshold, *scales[norm])
+    scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.0)}
+    return Shape(
+        batch,
+        height,
+        width,
+        channels,
+        w1.shape[1],
+        w1.shape[3],
+        rows,
+        columns,
+        _spectrum_rows(width, rows, columns),
+        residual,
+        torch.get_num_threads(),
+        sparsity_threshold,
+        *scales[norm],
+    )
 
 
 def _kept(x, w1, mode_fraction, keep):
@@ -106,8 +139,10 @@ def _kept(x, w1, mode_fraction, keep):
     _, blocks, block_size, hidden = w1.shape
     rows, columns = kept_modes((height, width), mode_fraction)
     spectrum_rows = _spectrum_rows(width, rows, columns)
-    return (x.new_empty(batch, blocks, spectrum_rows, 2, block_size),
-            x.new_empty(batch, blocks, columns, rows, 2, hidden))
+    return (
+        x.new_empty(batch, blocks, spectrum_rows, 2, block_size),
+        x.new_empty(batch, blocks, columns, rows, 2, hidden),
+    )
 
 
 def _scratch(x, shape):
@@ -118,20 +153,40 @@ def _scratch(x, shape):
 def _call(function, shape, *tensors):
     getattr(build(SOURCE), function)(
         ctypes.byref(shape),
-        *(None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors))
+        *(None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors),
+    )
 
 
 @torch.library.custom_op('afno_mm::compiled_afno', mutates_args=(), device_types='cpu')
-def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
-             b2: Tensor, sparsity_threshold: float, mode_fraction: float, norm: str,
-             residual: bool, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     """AFNO of contiguous tokens ``(B, H, W, C)``, and what :func:`_kept` describes."""
     shape = _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual)
     y = torch.empty_like(x)
     kept = _kept(x, w1, mode_fraction, keep)
     if x.numel():
-        _call('afno_forward', shape, x, w1, b1, w2, b2, y, _scratch(x, shape),
-              *(kept if keep else [None] * 2))
+        _call(
+            'afno_forward',
+            shape,
+            x,
+            w1,
+            b1,
+            w2,
+            b2,
+            y,
+            _scratch(x, shape),
+            *(kept if keep else [None] * 2),
+        )
     return y, *kept
 
 
@@ -141,30 +196,62 @@ def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep
 
 
 @torch.library.custom_op('afno_mm::compiled_afno_backward', mutates_args=(), device_types='cpu')
-def _backward(dy: Tensor, spectrum: Tensor, hidden: Tensor, w1: Tensor, w2: Tensor,
-              sparsity_threshold: float, mode_fraction: float,
-              norm: str, residual: bool, to_tokens: bool, to_weights: bool
-              ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _backward(
+    dy: Tensor,
+    spectrum: Tensor,
+    hidden: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    to_tokens: bool,
+    to_weights: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, w1, b1, w2 and b2, of their shapes; empty ones where not asked for."""
     dx, *dw = _gradients(dy, w1, w2, to_tokens, to_weights)
     shape = _shape(dy, w1, sparsity_threshold, mode_fraction, norm, residual)
     if dy.numel():
-        _call('afno_backward', shape, dy, spectrum, hidden, w1, w2, dx if to_tokens else None,
-              _scratch(dy, shape), *(dw if to_weights else [None] * 4))
+        _call(
+            'afno_backward',
+            shape,
+            dy,
+            spectrum,
+            hidden,
+            w1,
+            w2,
+            dx if to_tokens else None,
+            _scratch(dy, shape),
+            *(dw if to_weights else [None] * 4),
+        )
     return dx, *dw
 
 
 @_backward.register_fake
-def _(dy, spectrum, hidden, w1, w2, sparsity_threshold, mode_fraction, norm, residual,
-      to_tokens, to_weights):
+def _(
+    dy,
+    spectrum,
+    hidden,
+    w1,
+    w2,
+    sparsity_threshold,
+    mode_fraction,
+    norm,
+    residual,
+    to_tokens,
+    to_weights,
+):
     return _gradients(dy, w1, w2, to_tokens, to_weights)
 
 
 def _gradients(dy, w1, w2, to_tokens, to_weights):
     """What the gradients are written to, empty where they are not wanted."""
     b1, b2 = (w.new_empty(2, w.shape[1], w.shape[3]) for w in (w1, w2))
-    return (torch.empty_like(dy) if to_tokens else dy.new_empty(0),
-            *(torch.zeros_like(w) if to_weights else w.new_empty(0) for w in (w1, b1, w2, b2)))
+    return (
+        torch.empty_like(dy) if to_tokens else dy.new_empty(0),
+        *(torch.zeros_like(w) if to_weights else w.new_empty(0) for w in (w1, b1, w2, b2)),
+    )
 
 
 def _keep(ctx, inputs, output):
@@ -179,15 +266,17 @@ def _differentiate(ctx, dy, *_):
     if dy is None:
         return (None,) * 10
     to_tokens, *to_weights = ctx.needs_input_grad[:5]
-    gradients = _backward(dy.contiguous(), *ctx.saved_tensors, *ctx.settings, to_tokens,
-                          any(to_weights))
+    gradients = _backward(
+        dy.contiguous(), *ctx.saved_tensors, *ctx.settings, to_tokens, any(to_weights)
+    )
     gradients = [g if needed else None for g, needed in zip(gradients, ctx.needs_input_grad)]
     return *gradients, *(None,) * 5
 
 
 def _refuse(ctx, *_):
-    raise RuntimeError("AFNO's compiled path has no second derivative; "
-                       'set AFNO_MM_PATH=reference, whose path has')
+    raise RuntimeError(
+        "AFNO's compiled path has no second derivative; set AFNO_MM_PATH=reference, whose path has"
+    )
 
 
 _forward.register_autograd(_differentiate, setup_context=_keep)

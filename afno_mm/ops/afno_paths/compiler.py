@@ -1,4 +1,5 @@
 """C files of this package as a library, built once per machine by its own C compiler."""
+
 import ctypes
 import functools
 import hashlib
@@ -61,8 +62,10 @@ def _build(source):
     except subprocess.CalledProcessError as error:
         raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
     except (OSError, RuntimeError) as error:  # Path.home() raises the latter
-        raise NotBuilt(f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
-                       'for the library') from error
+        raise NotBuilt(
+            f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
+            'for the library'
+        ) from error
 
 
 def _load(command, source, library):
@@ -78,10 +81,18 @@ def _load(command, source, library):
 def _compile(command, source, target):
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         compiled, linked = Path(folder, 'compiled.o'), Path(folder, 'linked.so')
-        subprocess.run([*command, '-c', str(source), '-o', str(compiled)],
-                       check=True, capture_output=True, text=True)
-        subprocess.run([command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
-                       check=True, capture_output=True, text=True)
+        subprocess.run(
+            [*command, '-c', str(source), '-o', str(compiled)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        subprocess.run(
+            [command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         if not target.exists():  # Another process's may be in use, on another machine even.
             linked.replace(target)
 

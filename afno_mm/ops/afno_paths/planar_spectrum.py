@@ -9,6 +9,7 @@ image, 0 and Nyquist: D holds these counts, 2 or 1. The inverse transform is A^T
 its adjoint D A. So two functions do for a transform, its inverse, and the gradients of both.
 A^T reads of columns 0 and Nyquist what is Hermitian, as it should.
 """
+
 import functools
 import math
 
@@ -56,7 +57,7 @@ def analyse(x, rows, columns, dtype, dense, power, mirrored=False):
         return z.view(batch, 2, rows, columns, channels)
     spectrum = rfft2_modes(x.float(), rows, columns, 'forward')
     parts = torch.view_as_real(spectrum).permute(0, 4, 1, 2, 3)
-    scale = (height * width)**(1 - power)
+    scale = (height * width) ** (1 - power)
     if mirrored:
         scale = scale * _counts(width, columns, x.device)
     z = torch.empty(batch, 2, rows, columns, channels, dtype=dtype, device=x.device)
@@ -84,8 +85,12 @@ def synthesise(z, grid, dense, power, mirrored=False, add=None):
         y = _product(down.t(), y, height**-power)  # (B, 2*H, K2*C)
         y = y.view(batch * height, 2 * columns, channels)
         rides = add is not None and add.dtype == z.dtype
-        y = _product(across.t(), y, width**-power,
-                     add.view(batch * height, width, channels) if rides else None)
+        y = _product(
+            across.t(),
+            y,
+            width**-power,
+            add.view(batch * height, width, channels) if rides else None,
+        )
         y = y.view(batch, height, width, channels)
         return y if rides or add is None else add + y
     spectrum = torch.complex(z[:, 0].float(), z[:, 1].float())
@@ -93,7 +98,7 @@ def synthesise(z, grid, dense, power, mirrored=False, add=None):
         spectrum *= 1 / _counts(width, columns, z.device)
     y = irfft2(spectrum, grid, 'forward')
     if power:
-        y = y * (height * width)**-power
+        y = y * (height * width) ** -power
     return (y if add is None else add + y).to(dtype).contiguous()
 
 
@@ -142,4 +147,4 @@ def _counts(width, columns, device):
     """The diagonal of D, ``(K2, 1)``."""
     column = torch.arange(columns)
     own_mirror = (column == 0) | (2 * column == width)
-    return torch.where(own_mirror, 1., 2.)[:, None].to(device)
+    return torch.where(own_mirror, 1.0, 2.0)[:, None].to(device)

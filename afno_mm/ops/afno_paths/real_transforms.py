@@ -4,6 +4,7 @@ A spectrum is real, ``(2, M, C)``: real and imaginary parts, ``M`` frequencies, 
 order of the frequencies and the strides are what suits the transform. The frequencies
 kept are those of :mod:`afno_mm.ops.spectral`.
 """
+
 import functools
 import math
 
@@ -61,7 +62,7 @@ class _Fft(_Transform):
     def single_columns(self, z):
         """The columns that stand for one frequency only: 0 and Nyquist."""
         z = self._grid(z)
-        return z[:, :, :, :1], z[:, :, :, (self.shape[2] + 1) // 2:]
+        return z[:, :, :, :1], z[:, :, :, (self.shape[2] + 1) // 2 :]
 
     def spectrum(self, x):
         z = self.empty(x, self.shape[3])
@@ -101,7 +102,7 @@ class _Products(_Transform):
 
     def single_columns(self, z):
         z = z.unflatten(1, (-1, self.columns))
-        return z[:, :, :1], z[:, :, (self.shape[2] + 1) // 2:]
+        return z[:, :, :1], z[:, :, (self.shape[2] + 1) // 2 :]
 
     def spectrum(self, x):
         batch, height, width, channels = self.shape
@@ -110,27 +111,30 @@ class _Products(_Transform):
         z = torch.bmm(along_w.expand(len(z), -1, -1), z)  # (B H, 2 K2, C)
         z = z.view(batch, height, -1)
         (real_cos, imag_cos), (real_sin, imag_sin) = self._sums(
-            torch.bmm(along_h.expand(batch, -1, -1), z))
+            torch.bmm(along_h.expand(batch, -1, -1), z)
+        )
         out = x.new_empty(2, self.rows, *real_cos.shape[1:])
-        torch.add(real_cos, imag_sin, out=out[0, :self.above])
-        torch.sub(imag_cos, real_sin, out=out[1, :self.above])
+        torch.add(real_cos, imag_sin, out=out[0, : self.above])
+        torch.sub(imag_cos, real_sin, out=out[1, : self.above])
         paired = self.paired
-        torch.sub(real_cos[paired], imag_sin[paired], out=out[0, self.above:])
-        torch.add(imag_cos[paired], real_sin[paired], out=out[1, self.above:])
+        torch.sub(real_cos[paired], imag_sin[paired], out=out[0, self.above :])
+        torch.add(imag_cos[paired], real_sin[paired], out=out[1, self.above :])
         return out.view(2, -1, channels)
 
     def grid(self, z, residual):
         batch, height, width, channels = self.shape
         _, along_h, along_w = self._matrices(z)
         z = z.view(2, self.rows, batch, -1)
-        (real, imag), (real_below, imag_below) = z[:, :self.above], z[:, self.above:]
+        (real, imag), (real_below, imag_below) = z[:, : self.above], z[:, self.above :]
         sums = z.new_empty(batch, 4 * self.above, z.shape[3])
         (real_cos, imag_cos), (minus_imag_sin, real_sin) = self._sums(sums)
         paired = self.paired
-        for wave, part, below, sign in ((real_cos, real, real_below, 1),
-                                        (imag_cos, imag, imag_below, 1),
-                                        (real_sin, real, real_below, -1),
-                                        (minus_imag_sin, imag, imag_below, -1)):
+        for wave, part, below, sign in (
+            (real_cos, real, real_below, 1),
+            (imag_cos, imag, imag_below, 1),
+            (real_sin, real, real_below, -1),
+            (minus_imag_sin, imag, imag_below, -1),
+        ):
             wave.copy_(part)
             wave[paired].add_(below, alpha=sign)
         minus_imag_sin.neg_()
@@ -147,13 +151,15 @@ class _Products(_Transform):
         return z.view(self.shape[0], 2, self.above, 2, -1).permute(1, 3, 2, 0, 4)
 
     def _matrices(self, like):
-        return _matrices(*self.shape[1:3], self.above, self.columns, self.norm, like.dtype,
-                         like.device)
+        return _matrices(
+            *self.shape[1:3], self.above, self.columns, self.norm, like.dtype, like.device
+        )
 
 
 @functools.lru_cache(maxsize=64)
 def _matrices(height, width, above, columns, norm, dtype, device):
     """``(2 K2, W)``, ``(2 U, H)`` and, for the way back, ``(W, 2 K2)``."""
+
     def waves(count, size):
         turns = torch.outer(torch.arange(count), torch.arange(size)) % size
         angles = turns.double() * (2 * math.pi / size)
@@ -163,7 +169,7 @@ def _matrices(height, width, above, columns, norm, dtype, device):
     cos, sin = waves(columns, width)
     along_w = torch.cat([cos, -sin])
     v = torch.arange(columns)
-    twice = torch.where((v > 0) & (2 * v != width), 2., 1.).double().repeat(2)
+    twice = torch.where((v > 0) & (2 * v != width), 2.0, 1.0).double().repeat(2)
     back_w = along_w.t() * twice
     tokens = height * width
     along_w = along_w / (tokens if norm == 'forward' else math.sqrt(tokens))

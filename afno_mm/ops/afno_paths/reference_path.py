@@ -1,4 +1,5 @@
 """AFNO as the composition of its three steps: any device, any dtype, differentiable twice."""
+
 from ..block_mlp import block_mlp
 from ..precision import full_precision
 from ..spectral import irfft2, rfft2

@@ -7,6 +7,7 @@ frequencies. The factors of 2 and 1/2 which that brings to the adjoints of the t
 cancel in the gradient of the tokens: it is transformed just as the tokens are. The
 gradients of the weights, which lie between, see them.
 """
+
 import torch
 from torch import Tensor
 
@@ -32,9 +33,18 @@ def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
 
 
 @torch.library.custom_op('afno_mm::torch_afno', mutates_args=())
-def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
-             sparsity_threshold: float, mode_fraction: float, norm: str, residual: bool,
-             keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _forward(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The output and, if ``keep``, what backward needs: spectrum, hidden layer, survivors."""
     _, k, b, h = w1.shape
     with full_precision(x):
@@ -57,9 +67,19 @@ def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor,
 
 
 @torch.library.custom_op('afno_mm::torch_afno_backward', mutates_args=())
-def _backward(g: Tensor, z: Tensor, hidden: Tensor, alive: Tensor, w1: Tensor, w2: Tensor,
-              mode_fraction: float, norm: str, residual: bool, for_tokens: bool,
-              for_weights: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _backward(
+    g: Tensor,
+    z: Tensor,
+    hidden: Tensor,
+    alive: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    for_tokens: bool,
+    for_weights: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of tokens and weights; without values if they are not asked for."""
     _, k, b, h = w1.shape
     with full_precision(g):
@@ -102,8 +122,11 @@ def _kept(transform, x, w1, sparsity_threshold, keep):
     """
     _, k, b, h = w1.shape
     hidden = transform.empty(x, k * h) if keep else x.new_empty(0)
-    alive = transform.empty(x, k * b, dtype=torch.uint8, parts=1) if (
-        keep and sparsity_threshold > 0) else x.new_empty(0, dtype=torch.uint8)
+    alive = (
+        transform.empty(x, k * b, dtype=torch.uint8, parts=1)
+        if (keep and sparsity_threshold > 0)
+        else x.new_empty(0, dtype=torch.uint8)
+    )
     return hidden, alive
 
 
@@ -129,14 +152,23 @@ def _remember(ctx, inputs, output):
 
 def _gradients(ctx, g, *_):
     for_tokens, *for_weights = ctx.needs_input_grad[:5]
-    gx, *gw = _backward(g, *ctx.saved_tensors, ctx.mode_fraction, ctx.norm, ctx.residual,
-                        for_tokens, any(for_weights))
+    gx, *gw = _backward(
+        g,
+        *ctx.saved_tensors,
+        ctx.mode_fraction,
+        ctx.norm,
+        ctx.residual,
+        for_tokens,
+        any(for_weights),
+    )
     return gx if for_tokens else None, *gw, None, None, None, None, None
 
 
 def _no_second_gradients(ctx, *_):
-    raise RuntimeError("AFNO's path 'torch' is differentiable once only; set "
-                       'AFNO_MM_PATH=reference to differentiate its gradients')
+    raise RuntimeError(
+        "AFNO's path 'torch' is differentiable once only; set "
+        'AFNO_MM_PATH=reference to differentiate its gradients'
+    )
 
 
 _forward.register_autograd(_gradients, setup_context=_remember)

@@ -8,6 +8,7 @@ tiles. Sums are in float32 and in one fixed order, so results repeat bit by bit;
 64 bits wide. Sizes of channels are compile-time constants, without which Triton cannot know
 that rows of 440 values are aligned, and loads them one by one.
 """
+
 import triton
 import triton.language as tl
 
@@ -45,8 +46,10 @@ def _rows(row, rows, modes, CHANNELS: tl.constexpr):
 
 @triton.jit
 def _load(pointer, offset, apart, mask):
-    return (tl.load(pointer + offset, mask=mask, other=0.0),
-            tl.load(pointer + offset + apart, mask=mask, other=0.0))
+    return (
+        tl.load(pointer + offset, mask=mask, other=0.0),
+        tl.load(pointer + offset + apart, mask=mask, other=0.0),
+    )
 
 
 @triton.jit
@@ -56,13 +59,23 @@ def _store(pointer, offset, apart, mask, re, im):
 
 
 @triton.jit
-def _load_survivors(pointer, survivors, row, offset, apart, channel, mask,
-                    CHANNELS: tl.constexpr, SHRINK: tl.constexpr):
+def _load_survivors(
+    pointer,
+    survivors,
+    row,
+    offset,
+    apart,
+    channel,
+    mask,
+    CHANNELS: tl.constexpr,
+    SHRINK: tl.constexpr,
+):
     """A gradient behind the shrinkage: zero where that was."""
     re, im = _load(pointer, offset + channel, apart, mask)
     if SHRINK:
-        bits = tl.load(survivors + row.to(tl.int64)[:, None] * CHANNELS + channel,
-                       mask=mask, other=0)
+        bits = tl.load(
+            survivors + row.to(tl.int64)[:, None] * CHANNELS + channel, mask=mask, other=0
+        )
         re = tl.where((bits & 1) != 0, re, 0.0)
         im = tl.where((bits & 2) != 0, im, 0.0)
     return re, im
@@ -79,8 +92,21 @@ def _shrink(x, threshold):
 
 
 @triton.jit
-def _store_shrunk(out, survivors, threshold, row, offset, apart, channel, mask, re, im,
-                  CHANNELS: tl.constexpr, SHRINK: tl.constexpr, KEEP: tl.constexpr):
+def _store_shrunk(
+    out,
+    survivors,
+    threshold,
+    row,
+    offset,
+    apart,
+    channel,
+    mask,
+    re,
+    im,
+    CHANNELS: tl.constexpr,
+    SHRINK: tl.constexpr,
+    KEEP: tl.constexpr,
+):
     if SHRINK:
         if KEEP:
             bits = (tl.abs(re) > threshold).to(tl.uint8)
@@ -92,10 +118,26 @@ def _store_shrunk(out, survivors, threshold, row, offset, apart, channel, mask, 
 
 @triton.jit(do_not_specialize=['rows', 'modes'])
 def fused_forward_kernel(
-        z, w1, b1, w2, b2, out, survivors, threshold, rows, modes,
-        BLOCKS: tl.constexpr, BLOCK: tl.constexpr, HIDDEN: tl.constexpr, SHRINK: tl.constexpr,
-        KEEP: tl.constexpr, PRECISION: tl.constexpr,
-        TILE: tl.constexpr, BLOCK_TILE: tl.constexpr, HIDDEN_TILE: tl.constexpr):
+    z,
+    w1,
+    b1,
+    w2,
+    b2,
+    out,
+    survivors,
+    threshold,
+    rows,
+    modes,
+    BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    HIDDEN: tl.constexpr,
+    SHRINK: tl.constexpr,
+    KEEP: tl.constexpr,
+    PRECISION: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK_TILE: tl.constexpr,
+    HIDDEN_TILE: tl.constexpr,
+):
     """out = S(relu(z w1 + b1) w2 + b2), a hidden tile at a time."""
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -112,27 +154,65 @@ def fused_forward_kernel(
     for start in range(0, HIDDEN, HIDDEN_TILE):
         unit = start + tl.arange(0, HIDDEN_TILE)
         in_hidden = unit < HIDDEN
-        w_re, w_im = _load(w1, channel[:, None] * HIDDEN + unit[None, :], SIZE,
-                           in_block[:, None] & in_hidden[None, :])
+        w_re, w_im = _load(
+            w1,
+            channel[:, None] * HIDDEN + unit[None, :],
+            SIZE,
+            in_block[:, None] & in_hidden[None, :],
+        )
         bias_re, bias_im = _load(b1, block * HIDDEN + unit, BLOCKS * HIDDEN, in_hidden)
         h_re, h_im = _product(z_re, z_im, w_re, w_im, PRECISION)
         h_re = _relu(h_re + bias_re[None, :]).to(z_re.dtype)
         h_im = _relu(h_im + bias_im[None, :]).to(z_re.dtype)
-        w_re, w_im = _load(w2, unit[:, None] * BLOCK + channel[None, :], SIZE,
-                           in_hidden[:, None] & in_block[None, :])
+        w_re, w_im = _load(
+            w2,
+            unit[:, None] * BLOCK + channel[None, :],
+            SIZE,
+            in_hidden[:, None] & in_block[None, :],
+        )
         o_re, o_im = _multiply(h_re, h_im, w_re, w_im, o_re, o_im, PRECISION)
     bias_re, bias_im = _load(b2, block * BLOCK + channel, BLOCKS * BLOCK, in_block)
-    _store_shrunk(out, survivors, threshold, row, offset, apart, (block * BLOCK + channel)[None, :],
-                  mask, o_re + bias_re[None, :], o_im + bias_im[None, :],
-                  BLOCKS * BLOCK, SHRINK, KEEP)
+    _store_shrunk(
+        out,
+        survivors,
+        threshold,
+        row,
+        offset,
+        apart,
+        (block * BLOCK + channel)[None, :],
+        mask,
+        o_re + bias_re[None, :],
+        o_im + bias_im[None, :],
+        BLOCKS * BLOCK,
+        SHRINK,
+        KEEP,
+    )
 
 
 @triton.jit(do_not_specialize=['rows', 'modes'])
 def fused_backward_kernel(
-        g, survivors, z, w1, b1, w2, hidden, d_hidden, dz, rows, modes,
-        BLOCKS: tl.constexpr, BLOCK: tl.constexpr, HIDDEN: tl.constexpr, SHRINK: tl.constexpr,
-        FOR_WEIGHTS: tl.constexpr, FOR_TOKENS: tl.constexpr, PRECISION: tl.constexpr,
-        TILE: tl.constexpr, BLOCK_TILE: tl.constexpr, HIDDEN_TILE: tl.constexpr):
+    g,
+    survivors,
+    z,
+    w1,
+    b1,
+    w2,
+    hidden,
+    d_hidden,
+    dz,
+    rows,
+    modes,
+    BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    HIDDEN: tl.constexpr,
+    SHRINK: tl.constexpr,
+    FOR_WEIGHTS: tl.constexpr,
+    FOR_TOKENS: tl.constexpr,
+    PRECISION: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK_TILE: tl.constexpr,
+    HIDDEN_TILE: tl.constexpr,
+):
     """dz; and for the weights the hidden layer and its gradient, both before its ReLU."""
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -143,8 +223,9 @@ def fused_backward_kernel(
     mask = in_rows & in_block[None, :]
     own = (block * BLOCK + channel)[None, :]
     z_re, z_im = _load(z, offset + own, apart, mask)
-    g_re, g_im = _load_survivors(g, survivors, row, offset, apart, own, mask,
-                                 BLOCKS * BLOCK, SHRINK)
+    g_re, g_im = _load_survivors(
+        g, survivors, row, offset, apart, own, mask, BLOCKS * BLOCK, SHRINK
+    )
     SIZE: tl.constexpr = BLOCKS * BLOCK * HIDDEN
     w1 += block * BLOCK * HIDDEN
     w2 += block * HIDDEN * BLOCK
@@ -153,13 +234,21 @@ def fused_backward_kernel(
     for start in range(0, HIDDEN, HIDDEN_TILE):
         unit = start + tl.arange(0, HIDDEN_TILE)
         in_hidden = unit < HIDDEN
-        w_re, w_im = _load(w1, channel[:, None] * HIDDEN + unit[None, :], SIZE,
-                           in_block[:, None] & in_hidden[None, :])
+        w_re, w_im = _load(
+            w1,
+            channel[:, None] * HIDDEN + unit[None, :],
+            SIZE,
+            in_block[:, None] & in_hidden[None, :],
+        )
         bias_re, bias_im = _load(b1, block * HIDDEN + unit, BLOCKS * HIDDEN, in_hidden)
         h_re, h_im = _product(z_re, z_im, w_re, w_im, PRECISION)
         h_re, h_im = _relu(h_re + bias_re[None, :]), _relu(h_im + bias_im[None, :])
-        v_re, v_im = _load(w2, unit[:, None] * BLOCK + channel[None, :], SIZE,
-                           in_hidden[:, None] & in_block[None, :])
+        v_re, v_im = _load(
+            w2,
+            unit[:, None] * BLOCK + channel[None, :],
+            SIZE,
+            in_hidden[:, None] & in_block[None, :],
+        )
         dh_im, dh_re = _product(g_im, g_re, tl.trans(v_re), tl.trans(v_im), PRECISION)
         dh_re = tl.where(h_re > 0, dh_re, 0.0).to(z_re.dtype)
         dh_im = tl.where(h_im > 0, dh_im, 0.0).to(z_re.dtype)
@@ -168,18 +257,35 @@ def fused_backward_kernel(
             _store(hidden, at, hidden_apart, in_rows & in_hidden[None, :], h_re, h_im)
             _store(d_hidden, at, hidden_apart, in_rows & in_hidden[None, :], dh_re, dh_im)
         if FOR_TOKENS:
-            dz_im, dz_re = _multiply(dh_im, dh_re, tl.trans(w_re), tl.trans(w_im), dz_im, dz_re,
-                                     PRECISION)
+            dz_im, dz_re = _multiply(
+                dh_im, dh_re, tl.trans(w_re), tl.trans(w_im), dz_im, dz_re, PRECISION
+            )
     if FOR_TOKENS:
         _store(dz, offset + own, apart, mask, dz_re, dz_im)
 
 
 @triton.jit(do_not_specialize=['rows', 'modes'])
 def linear_kernel(
-        a, w, bias, out, survivors, gate, threshold, rows, modes,
-        BLOCKS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, STEP: tl.constexpr,
-        SHRINK: tl.constexpr, KEEP: tl.constexpr, PRECISION: tl.constexpr,
-        TILE: tl.constexpr, INPUT_TILE: tl.constexpr, OUTPUT_TILE: tl.constexpr):
+    a,
+    w,
+    bias,
+    out,
+    survivors,
+    gate,
+    threshold,
+    rows,
+    modes,
+    BLOCKS: tl.constexpr,
+    INPUTS: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+    STEP: tl.constexpr,
+    SHRINK: tl.constexpr,
+    KEEP: tl.constexpr,
+    PRECISION: tl.constexpr,
+    TILE: tl.constexpr,
+    INPUT_TILE: tl.constexpr,
+    OUTPUT_TILE: tl.constexpr,
+):
     """One product of the MLP, for blocks too large to fuse.
 
     By STEP, 'hidden': relu(a w + bias); 'output': S(a w + bias);
@@ -203,8 +309,17 @@ def linear_kernel(
         in_block = channel < INPUTS
         mask = in_rows & in_block[None, :]
         own = (block * INPUTS + channel)[None, :]
-        a_re, a_im = _load_survivors(a, survivors, row, offset, apart, own, mask, BLOCKS * INPUTS,
-                                     SHRINK and STEP == 'd_hidden')
+        a_re, a_im = _load_survivors(
+            a,
+            survivors,
+            row,
+            offset,
+            apart,
+            own,
+            mask,
+            BLOCKS * INPUTS,
+            SHRINK and STEP == 'd_hidden',
+        )
         in_both = in_block[:, None] & in_columns[None, :]
         if ADJOINT:
             w_re, w_im = _load(w, column[None, :] * INPUTS + channel[:, None], SIZE, in_both)
@@ -222,16 +337,42 @@ def linear_kernel(
     if STEP == 'd_hidden':
         gate_re, gate_im = _load(gate, out_offset + own, out_apart, mask)
         re, im = tl.where(gate_re > 0, re, 0.0), tl.where(gate_im > 0, im, 0.0)
-    _store_shrunk(out, survivors, threshold, row, out_offset, out_apart, own, mask, re, im,
-                  BLOCKS * OUTPUTS, SHRINK and STEP == 'output', KEEP)
+    _store_shrunk(
+        out,
+        survivors,
+        threshold,
+        row,
+        out_offset,
+        out_apart,
+        own,
+        mask,
+        re,
+        im,
+        BLOCKS * OUTPUTS,
+        SHRINK and STEP == 'output',
+        KEEP,
+    )
 
 
 @triton.jit(do_not_specialize=['rows', 'modes', 'rows_per_part'])
 def weight_gradient_kernel(
-        a, g, survivors, dw, db, rows, modes, rows_per_part,
-        BLOCKS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, SHRINK: tl.constexpr,
-        PRECISION: tl.constexpr,
-        TILE: tl.constexpr, INPUT_TILE: tl.constexpr, OUTPUT_TILE: tl.constexpr):
+    a,
+    g,
+    survivors,
+    dw,
+    db,
+    rows,
+    modes,
+    rows_per_part,
+    BLOCKS: tl.constexpr,
+    INPUTS: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+    SHRINK: tl.constexpr,
+    PRECISION: tl.constexpr,
+    TILE: tl.constexpr,
+    INPUT_TILE: tl.constexpr,
+    OUTPUT_TILE: tl.constexpr,
+):
     """One part of dw = a^H g and db = sum of g, over ``rows_per_part`` rows."""
     COLUMNS: tl.constexpr = (OUTPUTS + OUTPUT_TILE - 1) // OUTPUT_TILE
     block = tl.program_id(1)
@@ -246,20 +387,42 @@ def weight_gradient_kernel(
     for start in range(part * rows_per_part, tl.minimum((part + 1) * rows_per_part, rows), TILE):
         row = start + tl.arange(0, TILE)
         offset, in_rows, apart = _rows(row, rows, modes, BLOCKS * INPUTS)
-        a_re, a_im = _load(a, offset + (block * INPUTS + channel)[None, :], apart,
-                           in_rows & in_block[None, :])
+        a_re, a_im = _load(
+            a, offset + (block * INPUTS + channel)[None, :], apart, in_rows & in_block[None, :]
+        )
         offset, _, apart = _rows(row, rows, modes, BLOCKS * OUTPUTS)
         g_re, g_im = _load_survivors(
-            g, survivors, row, offset, apart, (block * OUTPUTS + column)[None, :],
-            in_rows & in_columns[None, :], BLOCKS * OUTPUTS, SHRINK)
-        dw_im, dw_re = _multiply(tl.trans(a_re), tl.trans(a_im), g_im, g_re, dw_im, dw_re,
-                                 PRECISION)
+            g,
+            survivors,
+            row,
+            offset,
+            apart,
+            (block * OUTPUTS + column)[None, :],
+            in_rows & in_columns[None, :],
+            BLOCKS * OUTPUTS,
+            SHRINK,
+        )
+        dw_im, dw_re = _multiply(
+            tl.trans(a_re), tl.trans(a_im), g_im, g_re, dw_im, dw_re, PRECISION
+        )
         db_re += tl.sum(g_re.to(tl.float32), 0)
         db_im += tl.sum(g_im.to(tl.float32), 0)
     SIZE: tl.constexpr = BLOCKS * INPUTS * OUTPUTS
     at = block * INPUTS * OUTPUTS + channel[:, None] * OUTPUTS + column[None, :]
-    _store(dw + part.to(tl.int64) * (2 * SIZE), at, SIZE,
-           in_block[:, None] & in_columns[None, :], dw_re, dw_im)
+    _store(
+        dw + part.to(tl.int64) * (2 * SIZE),
+        at,
+        SIZE,
+        in_block[:, None] & in_columns[None, :],
+        dw_re,
+        dw_im,
+    )
     if tl.program_id(0) < COLUMNS:
-        _store(db + part.to(tl.int64) * (2 * BLOCKS * OUTPUTS), block * OUTPUTS + column,
-               BLOCKS * OUTPUTS, in_columns, db_re, db_im)
+        _store(
+            db + part.to(tl.int64) * (2 * BLOCKS * OUTPUTS),
+            block * OUTPUTS + column,
+            BLOCKS * OUTPUTS,
+            in_columns,
+            db_re,
+            db_im,
+        )

@@ -7,6 +7,7 @@ more registers and shared memory than there are. Such blocks run one product at 
 time goes into products anyway, and their tiles can follow the block's size closely, where
 fused ones are powers of two (208 channels padded to 256 by 256 are half as many again).
 """
+
 import math
 
 import torch
@@ -28,15 +29,20 @@ GRADIENT_PROGRAMS = 512
 FUSED_FORWARD = {
     'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (64, 32, 4, 2)},
     'tf32': {32: (64, 32, 4, 2), 64: (64, 32, 4, 2)},
-    'exact': {32: (64, 32, 4, 2)}}
+    'exact': {32: (64, 32, 4, 2)},
+}
 FUSED_BACKWARD = {
     'half': {32: (128, 32, 4, 2), 64: (64, 32, 4, 2), 128: (32, 32, 4, 1)},
     'tf32': {32: (64, 32, 4, 2)},
-    'exact': {32: (64, 32, 4, 2)}}
+    'exact': {32: (64, 32, 4, 2)},
+}
 # Rows, inputs, outputs, warps, stages.
 LINEAR = {'half': (128, 32, 64, 8, 3), 'tf32': (64, 32, 64, 4, 2), 'exact': (128, 32, 32, 8, 3)}
 WEIGHT_GRADIENT = {
-    'half': (32, 64, 64, 8, 4), 'tf32': (32, 64, 64, 8, 2), 'exact': (32, 32, 64, 8, 3)}
+    'half': (32, 64, 64, 8, 4),
+    'tf32': (32, 64, 64, 8, 2),
+    'exact': (32, 32, 64, 8, 3),
+}
 
 
 def forward(z, weights, threshold, keep):
@@ -56,19 +62,34 @@ def forward(z, weights, threshold, keep):
     _, k, b, h = w1.shape
     out = torch.empty_like(z)
     shrink = threshold != 0
-    survivors = z.new_empty(
-        (z.shape[0], *z.shape[2:]) if keep and shrink else 0, dtype=torch.uint8)
+    survivors = z.new_empty((z.shape[0], *z.shape[2:]) if keep and shrink else 0, dtype=torch.uint8)
     flags = dict(SHRINK=shrink, KEEP=keep, PRECISION=_precision(z))
     tile = _fused_tile(FUSED_FORWARD, z, b)
     if tile is None:
-        hidden = _linear('hidden', z, w1, b1, 0., flags | dict(SHRINK=False))
+        hidden = _linear('hidden', z, w1, b1, 0.0, flags | dict(SHRINK=False))
         _linear('output', hidden, w2, b2, threshold, flags, survivors=survivors, out=out)
     else:
         rows, hidden_tile, warps, stages = tile
         _launch(kernels.fused_forward_kernel, z, rows, k)(
-            z, w1, b1, w2, b2, out, survivors, threshold, *_counts(z),
-            BLOCKS=k, BLOCK=b, HIDDEN=h, **flags, TILE=rows, BLOCK_TILE=_power_of_2(b),
-            HIDDEN_TILE=min(hidden_tile, _power_of_2(h)), num_warps=warps, num_stages=stages)
+            z,
+            w1,
+            b1,
+            w2,
+            b2,
+            out,
+            survivors,
+            threshold,
+            *_counts(z),
+            BLOCKS=k,
+            BLOCK=b,
+            HIDDEN=h,
+            **flags,
+            TILE=rows,
+            BLOCK_TILE=_power_of_2(b),
+            HIDDEN_TILE=min(hidden_tile, _power_of_2(h)),
+            num_warps=warps,
+            num_stages=stages,
+        )
     return out, survivors
 
 
@@ -85,19 +106,37 @@ def backward(g, survivors, z, weights, shrink, for_tokens, for_weights):
     tile = _fused_tile(FUSED_BACKWARD, z, b)
     if tile is None:
         flags |= dict(KEEP=False)
-        hidden = _linear('hidden', z, w1, b1, 0., flags)
-        d_hidden = _linear('d_hidden', g, w2, b1, 0., flags, survivors=survivors, gate=hidden)
-        dz = _linear('d_input', d_hidden, w1, b1, 0., flags) if for_tokens else None
+        hidden = _linear('hidden', z, w1, b1, 0.0, flags)
+        d_hidden = _linear('d_hidden', g, w2, b1, 0.0, flags, survivors=survivors, gate=hidden)
+        dz = _linear('d_input', d_hidden, w1, b1, 0.0, flags) if for_tokens else None
     else:
         shape = (*z.shape[:3], k * h)
         hidden, d_hidden = (z.new_empty(shape if for_weights else 0) for _ in range(2))
         dz = torch.empty_like(z) if for_tokens else None
         rows, hidden_tile, warps, stages = tile
         _launch(kernels.fused_backward_kernel, z, rows, k)(
-            g, survivors, z, w1, b1, w2, hidden, d_hidden, dz if for_tokens else z, *_counts(z),
-            BLOCKS=k, BLOCK=b, HIDDEN=h, **flags, FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens,
-            TILE=rows, BLOCK_TILE=_power_of_2(b), HIDDEN_TILE=min(hidden_tile, _power_of_2(h)),
-            num_warps=warps, num_stages=stages)
+            g,
+            survivors,
+            z,
+            w1,
+            b1,
+            w2,
+            hidden,
+            d_hidden,
+            dz if for_tokens else z,
+            *_counts(z),
+            BLOCKS=k,
+            BLOCK=b,
+            HIDDEN=h,
+            **flags,
+            FOR_WEIGHTS=for_weights,
+            FOR_TOKENS=for_tokens,
+            TILE=rows,
+            BLOCK_TILE=_power_of_2(b),
+            HIDDEN_TILE=min(hidden_tile, _power_of_2(h)),
+            num_warps=warps,
+            num_stages=stages,
+        )
     if not for_weights:
         return dz, None
     return dz, (*_weight_gradient(z, d_hidden, k), *_weight_gradient(hidden, g, k, survivors))
@@ -116,10 +155,25 @@ def _linear(step, a, w, bias, threshold, flags, survivors=None, gate=None, out=N
     rows, input_tile, output_tile, warps, stages = LINEAR[_kind(a)]
     output_tile = _fitting(outputs, output_tile)
     _launch(kernels.linear_kernel, a, rows, k, math.ceil(outputs / output_tile))(
-        a, w, bias, out, out if survivors is None else survivors, out if gate is None else gate,
-        threshold, *_counts(a), BLOCKS=k, INPUTS=inputs, OUTPUTS=outputs, STEP=step, **flags,
-        TILE=rows, INPUT_TILE=_fitting(inputs, input_tile), OUTPUT_TILE=output_tile,
-        num_warps=warps, num_stages=stages)
+        a,
+        w,
+        bias,
+        out,
+        out if survivors is None else survivors,
+        out if gate is None else gate,
+        threshold,
+        *_counts(a),
+        BLOCKS=k,
+        INPUTS=inputs,
+        OUTPUTS=outputs,
+        STEP=step,
+        **flags,
+        TILE=rows,
+        INPUT_TILE=_fitting(inputs, input_tile),
+        OUTPUT_TILE=output_tile,
+        num_warps=warps,
+        num_stages=stages,
+    )
     return out
 
 
@@ -137,9 +191,25 @@ def _weight_gradient(a, g, num_blocks, survivors=None):
     db = a.new_empty(parts, 2, num_blocks, outputs, dtype=torch.float32)
     shrink = survivors is not None and survivors.numel() > 0
     kernels.weight_gradient_kernel[tiles, num_blocks, parts](
-        a, g, survivors if shrink else a, dw, db, rows, modes, per_part, BLOCKS=num_blocks,
-        INPUTS=inputs, OUTPUTS=outputs, SHRINK=shrink, PRECISION=_precision(a), TILE=tile,
-        INPUT_TILE=input_tile, OUTPUT_TILE=output_tile, num_warps=warps, num_stages=stages)
+        a,
+        g,
+        survivors if shrink else a,
+        dw,
+        db,
+        rows,
+        modes,
+        per_part,
+        BLOCKS=num_blocks,
+        INPUTS=inputs,
+        OUTPUTS=outputs,
+        SHRINK=shrink,
+        PRECISION=_precision(a),
+        TILE=tile,
+        INPUT_TILE=input_tile,
+        OUTPUT_TILE=output_tile,
+        num_warps=warps,
+        num_stages=stages,
+    )
     return dw.sum(0), db.sum(0)
 
 

@@ -16,6 +16,7 @@ without truncation. Only where a gradient will be asked for.
 
 Backward is not differentiable itself; the reference path is.
 """
+
 import importlib.util
 import os
 
@@ -53,6 +54,7 @@ def refusal(x):
 @torch.compiler.assume_constant_result
 def _trial(device, dtype):
     from . import triton_trial
+
     return triton_trial.failure(run, device, dtype)
 
 
@@ -60,8 +62,17 @@ def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
     rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     # Inside an autograd function grad mode is always off.
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
-    y, _, _ = _forward(x, *weights, sparsity_threshold, rows, columns, norm == 'ortho', residual,
-                       _computed_dtype(x), keep)
+    y, _, _ = _forward(
+        x,
+        *weights,
+        sparsity_threshold,
+        rows,
+        columns,
+        norm == 'ortho',
+        residual,
+        _computed_dtype(x),
+        keep,
+    )
     return y
 
 
@@ -72,25 +83,42 @@ def _computed_dtype(x):
 
 
 @torch.library.custom_op('afno_mm::triton_afno', mutates_args=())
-def _forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, threshold: float,
-             rows: int, columns: int, ortho: bool, residual: bool, dtype: torch.dtype,
-             keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    threshold: float,
+    rows: int,
+    columns: int,
+    ortho: bool,
+    residual: bool,
+    dtype: torch.dtype,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     """AFNO, and what backward needs if ``keep``: spectrum and survivors of the shrinkage."""
     if x.numel() == 0:
         return torch.empty_like(x, memory_format=torch.contiguous_format), *_kept(
-            x, threshold, rows, columns, dtype, keep)
+            x, threshold, rows, columns, dtype, keep
+        )
     from . import triton_mlp
+
     grid = x.shape[1:3]
-    scale = (grid[0] * grid[1])**-0.5 if ortho else 1.
+    scale = (grid[0] * grid[1]) ** -0.5 if ortho else 1.0
     with torch.autocast(x.device.type, enabled=False):
         x = x.contiguous()
         dense = planar_spectrum.is_dense(grid, rows, columns, triton_mlp.is_exact(dtype))
         z = planar_spectrum.analyse(x, rows, columns, dtype, dense, power=1)
         out, survivors = triton_mlp.forward(
-            z.flatten(2, 3), _kernel_weights((w1, b1, w2, b2), scale, dtype), threshold * scale,
-            keep)
+            z.flatten(2, 3),
+            _kernel_weights((w1, b1, w2, b2), scale, dtype),
+            threshold * scale,
+            keep,
+        )
         y = planar_spectrum.synthesise(
-            out.view_as(z), grid, dense, power=0, mirrored=True, add=x if residual else None)
+            out.view_as(z), grid, dense, power=0, mirrored=True, add=x if residual else None
+        )
     if not keep:
         z = z.new_empty(0)
     return y.to(x.dtype), z, survivors
@@ -104,37 +132,58 @@ def _(x, w1, b1, w2, b2, threshold, rows, columns, ortho, residual, dtype, keep)
 def _kept(x, threshold, rows, columns, dtype, keep):
     batch, _, _, channels = x.shape
     shrunk = keep and threshold != 0
-    return (x.new_empty((batch, 2, rows, columns, channels) if keep else 0, dtype=dtype),
-            x.new_empty((batch, rows * columns, channels) if shrunk else 0, dtype=torch.uint8))
+    return (
+        x.new_empty((batch, 2, rows, columns, channels) if keep else 0, dtype=dtype),
+        x.new_empty((batch, rows * columns, channels) if shrunk else 0, dtype=torch.uint8),
+    )
 
 
 @torch.library.custom_op('afno_mm::triton_afno_backward', mutates_args=())
-def _backward(dy: Tensor, z: Tensor, survivors: Tensor, w1: Tensor, b1: Tensor, w2: Tensor,
-              b2: Tensor, ortho: bool, residual: bool, for_tokens: bool,
-              for_weights: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _backward(
+    dy: Tensor,
+    z: Tensor,
+    survivors: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    ortho: bool,
+    residual: bool,
+    for_tokens: bool,
+    for_weights: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, w1, b1, w2 and b2; empty ones where not asked for."""
     weights = w1, b1, w2, b2
     if dy.numel() == 0:
-        return (dy.new_empty(dy.shape if for_tokens else 0),
-                *(w.new_zeros(w.shape if for_weights else 0) for w in weights))
+        return (
+            dy.new_empty(dy.shape if for_tokens else 0),
+            *(w.new_zeros(w.shape if for_weights else 0) for w in weights),
+        )
     from . import triton_mlp
+
     _, _, rows, columns, _ = z.shape
     grid = dy.shape[1:3]
     size = grid[0] * grid[1]
-    scale = size**-0.5 if ortho else 1.
+    scale = size**-0.5 if ortho else 1.0
     with torch.autocast(dy.device.type, enabled=False):
         dy = dy.contiguous()
         dense = planar_spectrum.is_dense(grid, rows, columns, triton_mlp.is_exact(z.dtype))
         g = planar_spectrum.analyse(dy, rows, columns, z.dtype, dense, power=0.5, mirrored=True)
         dz, gradients = triton_mlp.backward(
-            g.flatten(2, 3), survivors, z.flatten(2, 3),
-            _kernel_weights(weights, scale, z.dtype), survivors.numel() > 0, for_tokens,
-            for_weights)
+            g.flatten(2, 3),
+            survivors,
+            z.flatten(2, 3),
+            _kernel_weights(weights, scale, z.dtype),
+            survivors.numel() > 0,
+            for_tokens,
+            for_weights,
+        )
         del g
         dx = dy.new_empty(0)
         if for_tokens:
             dx = planar_spectrum.synthesise(
-                dz.view_as(z), grid, dense, power=0.5, add=dy if residual else None).to(dy.dtype)
+                dz.view_as(z), grid, dense, power=0.5, add=dy if residual else None
+            ).to(dy.dtype)
         if not for_weights:
             return dx, *(w.new_empty(0) for w in weights)
         scales = (size**0.5, size**0.5 * scale) * 2
@@ -143,15 +192,21 @@ def _backward(dy: Tensor, z: Tensor, survivors: Tensor, w1: Tensor, b1: Tensor, 
 
 @_backward.register_fake
 def _(dy, z, survivors, w1, b1, w2, b2, ortho, residual, for_tokens, for_weights):
-    return (dy.new_empty(dy.shape if for_tokens else 0),
-            *(w.new_empty(w.shape if for_weights else 0) for w in (w1, b1, w2, b2)))
+    return (
+        dy.new_empty(dy.shape if for_tokens else 0),
+        *(w.new_empty(w.shape if for_weights else 0) for w in (w1, b1, w2, b2)),
+    )
 
 
 def _kernel_weights(weights, scale, dtype):
     """Weights as the kernels take them, biases for a spectrum ``scale`` times as large."""
     w1, b1, w2, b2 = weights
-    return (w1.to(dtype).contiguous(), (b1.float() * scale).contiguous(),
-            w2.to(dtype).contiguous(), (b2.float() * scale).contiguous())
+    return (
+        w1.to(dtype).contiguous(),
+        (b1.float() * scale).contiguous(),
+        w2.to(dtype).contiguous(),
+        (b2.float() * scale).contiguous(),
+    )
 
 
 def _save(ctx, inputs, output):
@@ -164,14 +219,15 @@ def _save(ctx, inputs, output):
 
 def _differentiate(ctx, dy, *_):
     needs = ctx.needs_input_grad[:5]
-    gradients = _backward(dy, *ctx.saved_tensors, ctx.ortho, ctx.residual, needs[0],
-                          any(needs[1:]))
+    gradients = _backward(dy, *ctx.saved_tensors, ctx.ortho, ctx.residual, needs[0], any(needs[1:]))
     return *(d if need else None for d, need in zip(gradients, needs)), *[None] * 7
 
 
 def _refuse_twice(ctx, *_):
-    raise RuntimeError('the path triton of AFNO is differentiable once; for second derivatives '
-                       'set AFNO_MM_PATH=reference')
+    raise RuntimeError(
+        'the path triton of AFNO is differentiable once; for second derivatives '
+        'set AFNO_MM_PATH=reference'
+    )
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)

@@ -4,6 +4,7 @@ Kernels are compiled on the machine that runs them, for a GPU that no test may h
 compiler fails, or results are wrong, another path shall run. What it cannot help against is a kernel
 that leaves the process without its GPU.
 """
+
 import functools
 import warnings
 
@@ -16,7 +17,7 @@ ROUNDED, EXACT = 3e-2, 1e-4
 # Grid, blocks, their size and the share of the modes. In all dtypes the first is transformed by
 # products and goes through the fused kernels, the second through those of single products, and the
 # third is transformed by FFT.
-SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.), ((1, 772), 1, 8, 1.))
+SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.0), ((1, 772), 1, 8, 1.0))
 
 
 def failure(run, device, dtype):
@@ -44,9 +45,12 @@ def _failure(run, device, dtype, exact):
 
 
 def _reason(run, device, dtype, bound):
-    with torch.inference_mode(False), torch.enable_grad(), \
-            torch.autocast(device.type, enabled=False), \
-            torch.autograd.graph.saved_tensors_hooks(_same, _same):  # not those of checkpointing
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+        torch.autograd.graph.saved_tensors_hooks(_same, _same),
+    ):  # not those of checkpointing
         try:
             error = torch.stack([_error(run, *size, device, dtype) for size in SIZES]).max().item()
         except Exception as fault:
@@ -63,21 +67,32 @@ def _same(tensor):
 
 def _error(run, grid, num_blocks, block_size, mode_fraction, device, dtype):
     """Greatest relative error of the output and the gradients on a few tokens."""
-    random = functools.partial(torch.randn, generator=torch.Generator().manual_seed(0),
-                               device='cpu', dtype=torch.float32)
+    random = functools.partial(
+        torch.randn, generator=torch.Generator().manual_seed(0), device='cpu', dtype=torch.float32
+    )
     k, b = num_blocks, block_size
     x = random(1, *grid, k * b)
     # Biases far from the kinks of ReLU and shrinkage, where rounding would tip gradients.
-    weights = (random(2, k, b, b) * b**-.5, 8 * random(2, k, b).sign(),
-               random(2, k, b, b) * b**-.5 / 32, 4 * random(2, k, b).sign().relu())
+    weights = (
+        random(2, k, b, b) * b**-0.5,
+        8 * random(2, k, b).sign(),
+        random(2, k, b, b) * b**-0.5 / 32,
+        4 * random(2, k, b).sign().relu(),
+    )
     cotangent = random(x.shape)
-    found, exact = (_value_and_gradients(
-        path, *(t.to(device, kind) for t in (x, cotangent)), [w.to(device) for w in weights],
-        mode_fraction) for path, kind in ((run, dtype), (reference_path.run, torch.float32)))
+    found, exact = (
+        _value_and_gradients(
+            path,
+            *(t.to(device, kind) for t in (x, cotangent)),
+            [w.to(device) for w in weights],
+            mode_fraction,
+        )
+        for path, kind in ((run, dtype), (reference_path.run, torch.float32))
+    )
     return torch.stack([(f.float() - e).norm() / e.norm() for f, e in zip(found, exact)]).max()
 
 
 def _value_and_gradients(run, x, cotangent, weights, mode_fraction):
     leaves = [t.detach().clone().requires_grad_() for t in (x, *weights)]
-    y = run(leaves[0], leaves[1:], 1., mode_fraction, 'ortho', True)
+    y = run(leaves[0], leaves[1:], 1.0, mode_fraction, 'ortho', True)
     return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
