@@ -1,3 +1,4 @@
+import glob
 import os
 import shutil
 
@@ -13,21 +14,23 @@ def read(*path):
 
 
 class BuildWithConfigsAndTools(build_py):
-    """Puts configs/ and tools/ into the wheel as afno_mm/.mim, where OpenMMLab's mim looks."""
+    """Puts configs/, tools/ and the generators of data/ into afno_mm/.mim, where mim looks."""
 
     def run(self):
         super().run()
         if not self.editable_mode:
-            for folder in ('configs', 'tools'):
-                target = os.path.join(self.build_lib, 'afno_mm', '.mim', folder)
+            mim = os.path.join(self.build_lib, 'afno_mm', '.mim')
+            for folder in ('configs', 'tools', 'data/generators'):
                 shutil.copytree(
                     os.path.join(ROOT, folder),
-                    target,
+                    os.path.join(mim, folder),
                     dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns(
                         '__pycache__', 'environment.sh', 'quickstart.sh', 'run_tests.sh'
                     ),
                 )
+            for script in glob.glob(os.path.join(ROOT, 'data', '*.py')):
+                shutil.copy(script, os.path.join(mim, 'data'))
 
 
 version = {}
@@ -42,7 +45,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['afno_mm', 'afno_mm.*']),
-    package_data={'afno_mm.ops.afno_paths': ['cpu/*']},
+    package_data={'afno_mm.ops.afno.cpu': ['*.c', '*.h']},
     python_requires='>=3.10',
     # The single list of what works: afno_mm.environment checks against it on import.
     install_requires=[

@@ -1,6 +1,6 @@
 # MiT-B0 with AFNO on generated images: the demo of pre-training, in minutes on 2 CPU cores.
 #
-#   python tools/make_images.py data/images
+#   python data/make_images.py data/images
 #   python tools/train.py configs/mit_afno_b0_images.py
 #   python tools/train.py configs/segformer_afno_b0_scenes.py --cfg-options \
 #       model.backbone.init_cfg.type=Pretrained \

@@ -1,6 +1,6 @@
 # SegFormer-B0 with AFNO on generated street scenes: the demo of the README, on a CPU.
 #
-#   python tools/make_scenes.py data/scenes
+#   python data/make_scenes.py data/scenes
 #   python tools/train.py configs/segformer_afno_b0_scenes.py
 #
 # The model and data format of segformer_afno_b0_cityscapes.py. The network sees the 256x512

@@ -1,6 +1,6 @@
 # A small ViT with AFNO, few-shot on 16 generated faces: the recipe of Tables 3 and 6 on a CPU.
 #
-#   python tools/make_parts.py data/parts
+#   python data/make_parts.py data/parts
 #   python tools/train.py configs/vit_afno_faces_demo.py    # minutes on 2 CPU cores
 #
 # Expect: 21 mIoU, against 11.6 of the most frequent class of each pixel (both measured by us, from

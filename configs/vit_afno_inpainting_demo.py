@@ -1,6 +1,6 @@
 # Inpainting pre-training with AFNO on generated images, in minutes on 2 CPU cores.
 #
-#   python tools/make_images.py data/images
+#   python data/make_images.py data/images
 #   python tools/train.py configs/vit_afno_inpainting_demo.py
 #
 # The recipe of the ImageNet configs at 64x64 pixels, where a walk of 256 steps, again the number

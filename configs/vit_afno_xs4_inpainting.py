@@ -1,6 +1,6 @@
 # Inpainting pre-training of ViT-XS/4 with AFNO on a tenth of ImageNet-1k: Table 6, row AFNO.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   tools/dist_train.sh configs/vit_afno_xs4_inpainting.py 8    # 8 GPUs x 32 images
 #   python tools/train.py configs/vit_afno_xs4_inpainting.py --auto-scale-lr    # one GPU
 #

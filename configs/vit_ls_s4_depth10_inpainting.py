@@ -1,7 +1,7 @@
 # Inpainting pre-training of ViT-S/4 of 10 layers with long-short attention (LS) on a tenth of
 # ImageNet-1k: Fig. 5.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   tools/dist_train.sh configs/vit_ls_s4_depth10_inpainting.py 8    # 8 GPUs x 32 images
 #   python tools/train.py configs/vit_ls_s4_depth10_inpainting.py --auto-scale-lr    # one GPU
 #

@@ -70,7 +70,7 @@ def test_the_list_of_a_tenth_is_asked_for_by_its_tool(tmp_path):
     cfg = load('afno_xs4').train_dataloader.dataset
     with (
         DefaultScope.overwrite_default_scope('mmpretrain'),
-        pytest.raises(FileNotFoundError, match='tools/imagenet_subset.py'),
+        pytest.raises(FileNotFoundError, match='data/imagenet_subset.py'),
     ):
         DATASETS.build(dict(cfg, data_root=str(tmp_path)))
 

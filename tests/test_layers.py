@@ -45,7 +45,7 @@ ALLOWED = {
         'scipy',
         'sklearn',
     },
-    'benchmark': {'engine', 'mixers', 'ops', 'mmengine', 'mmseg', 'matplotlib'},
+    'sweep': {'engine', 'mmengine', 'matplotlib'},
     'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
 }
 COMMON = {'torch', 'numpy'}

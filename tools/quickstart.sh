@@ -46,13 +46,13 @@ from() {
 # shellcheck disable=SC2046
 case $task in
 segmentation)
-    run python tools/make_scenes.py data/scenes --workers "$(nproc)"
+    run python data/make_scenes.py data/scenes --workers "$(nproc)"
     train_and_test segformer_afno_b0_scenes segmentation
     compare segformer_afno_b0_scenes segmentation
     ;;
 classification)
-    run python tools/make_images.py data/images
-    run python tools/make_scenes.py data/scenes --workers "$(nproc)"
+    run python data/make_images.py data/images
+    run python data/make_scenes.py data/scenes --workers "$(nproc)"
     train_and_test mit_afno_b0_images classification
     train_and_test segformer_afno_b0_scenes segmentation_from_classification \
         --cfg-options $(from classification)
@@ -60,8 +60,8 @@ classification)
     compare segformer_afno_b0_scenes segmentation_from_classification
     ;;
 inpainting)
-    run python tools/make_images.py data/images
-    run python tools/make_parts.py data/parts --workers "$(nproc)"
+    run python data/make_images.py data/images
+    run python data/make_parts.py data/parts --workers "$(nproc)"
     train_and_test vit_afno_inpainting_demo inpainting
     train_and_test vit_afno_faces_demo faces_from_inpainting --cfg-options $(from inpainting)
     compare vit_afno_inpainting_demo inpainting

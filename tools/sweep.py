@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import afno_mm  # noqa: F401  names a broken environment before anything else fails
-from afno_mm.engine.sweep import dry_run, load_sweep, run_sweep
+from afno_mm.sweep import dry_run, load_sweep, run_sweep
 from mmengine.config import DictAction
 
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from ..engine.one_step import build_model
 from ..engine.runner import type_name
-from ..ops import forced_path
+from ..ops import use_backend
 
 aten = torch.ops.aten
 # Kinds of work. What is in none of them is left out: norms, activations, shrinkage, resizing, and
@@ -62,7 +62,7 @@ def model_cost(cfg, size):
     run = model.reconstruct if hasattr(model, 'reconstruct') else model
     # Without gradients PyTorch's attention would be one operator that nothing is known of.
     with (
-        forced_path('reference'),
+        use_backend('composed'),
         torch.enable_grad(),
         FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter,
     ):

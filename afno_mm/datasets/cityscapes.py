@@ -18,7 +18,7 @@ class CityscapesDataset(CheckedFiles, MMSegCityscapesDataset):
     GET_DATA = """Any of these mends it:
   export CITYSCAPES_DATASET=/path/to/cityscapes      for *_cityscapes.py, if you have it elsewhere
   csDownload -d {root} leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip   and unzip both there
-  python tools/make_scenes.py {root}      for generated street scenes in the same format"""
+  python data/make_scenes.py {root}      for generated street scenes in the same format"""
     MEND_LABELS = """This makes them:
   CITYSCAPES_DATASET={root} csCreateTrainIdLabelImgs"""
     IDS = 'train ids'

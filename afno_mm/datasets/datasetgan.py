@@ -72,8 +72,8 @@ class PartsDataset(CheckedFiles, BaseSegDataset):
   {root}/images/{{train,val}}/<name>.png
   {root}/labels/{{train,val}}/<name>.png      class ids, uint8"""
     GET_DATA = """Either of these makes it:
-  python tools/convert_datasetgan.py RELEASE {parent}      of DatasetGAN's published labels
-  python tools/make_parts.py {parent}      generated pictures with the same classes"""
+  python data/convert_datasetgan.py RELEASE {parent}      of DatasetGAN's published labels
+  python data/make_parts.py {parent}      generated pictures with the same classes"""
     MEND_LABELS = f"""Remove the set (rm -r {{root}}) and make it again.
 {GET_DATA}"""
     NOT_IDS = 'Is this another set, or a coloured label?'

@@ -13,11 +13,11 @@ NUM_FILES_LOOKED_FOR = 16
 LAYOUT = """The layout wanted is that of ImageNet: {root}/{{train,val}}/<class>/*.JPEG
 Any of these mends it:
   export IMAGENET_DATASET=/path/to/imagenet     for *_imagenet.py and *_inpainting.py
-  python tools/make_images.py {root}     for generated images in the same layout
+  python data/make_images.py {root}     for generated images in the same layout
 Images in val/ itself, as ImageNet's come, need a list of <name> <index of the class>: MMPretrain's
 meta/val.txt, named in val_dataloader.dataset.ann_file and test_dataloader.dataset.ann_file"""
 LIST = """A list of a tenth of the images, as in the paper's ablations, is made by
-  python tools/imagenet_subset.py {root}"""
+  python data/imagenet_subset.py {root}"""
 
 
 @DATASETS.register_module()

@@ -6,7 +6,7 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from ..ops import NORMS, afno, choose_path, published_weights, scaled_weights
+from ..ops import NORMS, afno_operator, choose_backend, published_weights, scaled_weights
 from ..registry import MODELS
 from .checks import check_choice, check_divisor, check_grid, check_threshold, check_whole
 from .local_bias import local_bias
@@ -22,7 +22,7 @@ class AFNO(nn.Module):
     MLP for all frequencies. Any grid size, and grids may differ from call to call.
     It runs in float32 (float64 for float64 tokens), whatever the dtype of the module and under
     any autocast, save on GPUs with Triton, where half-precision tokens are multiplied by
-    tensor cores; the output has the dtype of ``x``. :func:`afno_mm.ops.choose_path` tells which
+    tensor cores; the output has the dtype of ``x``. :func:`afno_mm.ops.choose_backend` tells which
     program computes it.
 
     Parameters are those of the published layer: ``w1 (2, k, b, h)``, ``b1 (2, k, h)``,
@@ -83,9 +83,9 @@ class AFNO(nn.Module):
     def forward(self, x):
         check_grid(x, self.embed_dims)
         if not torch.compiler.is_compiling():
-            _log_path(*choose_path(x))
+            _log_backend(*choose_backend(x))
         identity = isinstance(self.bias, nn.Identity)
-        y = afno(
+        y = afno_operator(
             x,
             self.w1,
             self.b1,
@@ -109,6 +109,6 @@ class AFNO(nn.Module):
 
 
 @functools.cache
-def _log_path(path, reason):
+def _log_backend(backend, reason):
     """Log each choice once."""
-    print_log(f'AFNO takes the path {path!r}: {reason}', 'current')
+    print_log(f'AFNO takes the backend {backend!r}: {reason}', 'current')

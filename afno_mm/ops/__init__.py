@@ -1,6 +1,6 @@
-"""The mathematics of the mixers: pure functions on tensors."""
+"""The mathematics of the mixers, on tensors. Imports torch only."""
 
-from .afno_paths import PATHS, afno, choose_path, forced_path
+from .afno import BACKENDS, afno_operator, choose_backend, use_backend
 from .block_mlp import block_mlp, published_weights, scaled_weights, soft_shrinkage
 from .global_filter import FILTER_RESIZES, filter_grid
 from .long_short import dynamic_projection, long_short
@@ -9,15 +9,14 @@ from .precision import full_precision
 from .spectral import NORMS, irfft2, kept_modes, rfft2, rfft2_modes
 
 __all__ = [
+    'BACKENDS',
     'FILTER_RESIZES',
     'NORMS',
-    'PATHS',
-    'afno',
+    'afno_operator',
     'block_mlp',
-    'choose_path',
+    'choose_backend',
     'dynamic_projection',
     'filter_grid',
-    'forced_path',
     'full_precision',
     'irfft2',
     'kept_modes',
@@ -28,4 +27,5 @@ __all__ = [
     'rfft2_modes',
     'scaled_weights',
     'soft_shrinkage',
+    'use_backend',
 ]

@@ -15,7 +15,7 @@ pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),
-    # After Resize: the ground truth keeps its size, 224x224 from tools/convert_datasetgan.py.
+    # After Resize: the ground truth keeps its size, 224x224 from data/convert_datasetgan.py.
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -1,7 +1,7 @@
 # Fig. 4 right, 5.5: the number of blocks against inpainting PSNR, at equal parameters. ViT-XS/4
 # with AFNO.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/blocks.py --gpus 8
 #
 # On another number of GPUs add --cfg-options auto_scale_lr.enable=True.

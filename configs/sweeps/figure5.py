@@ -1,6 +1,6 @@
 # The networks of Fig. 5 (A.1): inpainting with four mixers, ViT-S/4 of 10 layers.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/figure5.py --gpus 8
 #
 # On another number of GPUs add --cfg-options auto_scale_lr.enable=True. Then

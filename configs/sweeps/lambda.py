@@ -1,7 +1,7 @@
 # Fig. 4 left, 5.5: the sparsity threshold against inpainting PSNR and, after few-shot fine-tuning,
 # mIoU on faces. ViT-XS/4 with AFNO.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/lambda.py --gpus 8
 #
 # The faces are those of docs/few_shot.md, in data/parts/faces.

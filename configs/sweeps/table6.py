@@ -1,7 +1,7 @@
 # Table 6: FNO, AFNO with static weights, with hard thresholding, and AFNO: inpainting PSNR and,
 # after few-shot fine-tuning, mIoU on faces. ViT-XS/4.
 #
-#   python tools/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/table6.py --gpus 8
 #
 # The faces are those of docs/few_shot.md, in data/parts/faces.

@@ -95,8 +95,8 @@ def test_stock_attention_costs_what_esa_costs():
     assert as_the_paper_counts(*stock) == as_the_paper_counts(*esa)
 
 
-def test_neither_the_config_nor_a_forced_path_is_in_the_way(monkeypatch):
-    monkeypatch.setenv('AFNO_MM_PATH', 'torch')
+def test_neither_the_config_nor_a_use_backend_is_in_the_way(monkeypatch):
+    monkeypatch.setenv('AFNO_MM_BACKEND', 'torch')
     cfg, size = load(B3, 'afno')
     before = copy.deepcopy(cfg.to_dict())
     counted = model_cost(cfg, size)

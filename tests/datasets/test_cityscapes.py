@@ -54,7 +54,7 @@ def test_missing_root_names_layout_variable_and_commands(tmp_path):
         'gtFine/{train,val}/<city>',
         'csDownload',
         'CITYSCAPES_DATASET',
-        'tools/make_scenes.py',
+        'data/make_scenes.py',
     ):
         assert text in str(error.value)
 

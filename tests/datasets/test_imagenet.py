@@ -66,13 +66,13 @@ def test_a_share_out_of_range_and_an_empty_folder_are_refused(root):
 
 
 def test_a_missing_folder_is_named_with_what_mends_it(root):
-    with pytest.raises(FileNotFoundError, match='no folder .*/val\n[^$]*tools/make_images.py'):
+    with pytest.raises(FileNotFoundError, match='no folder .*/val\n[^$]*data/make_images.py'):
         ImageNet(data_root=str(root), data_prefix='val')
 
 
 def test_a_folder_without_images_is_named(root):
     (root / 'empty').mkdir()
-    with pytest.raises(FileNotFoundError, match='empty[^$]*tools/make_images.py'):
+    with pytest.raises(FileNotFoundError, match='empty[^$]*data/make_images.py'):
         ImageNet(data_root=str(root), data_prefix='empty')
 
 
@@ -108,7 +108,7 @@ def test_an_image_that_cannot_be_read_is_named(root):
 
 
 def test_a_missing_list_is_named_with_the_tool_that_makes_it(root):
-    with pytest.raises(FileNotFoundError, match='list.txt\n[^$]*tools/imagenet_subset.py'):
+    with pytest.raises(FileNotFoundError, match='list.txt\n[^$]*data/imagenet_subset.py'):
         read(root, ann_file='meta/list.txt')
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from afno_mm import ops
 from afno_mm.mixers import LS, long_short
-from afno_mm.ops.reference_long_short import long_short as definition
+from afno_mm.ops.naive import long_short as definition
 from vectors import VECTORS, load, relative_error
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7), (5, 3)]

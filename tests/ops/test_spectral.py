@@ -3,7 +3,7 @@
 import pytest
 import torch
 from afno_mm.ops import irfft2, kept_modes, rfft2, rfft2_modes
-from afno_mm.ops.reference import kept_frequencies
+from afno_mm.ops.naive import kept_frequencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

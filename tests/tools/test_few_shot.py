@@ -26,7 +26,7 @@ def short(parts, epochs):
 @pytest.fixture(scope='module')
 def parts(tmp_path_factory):
     root = tmp_path_factory.mktemp('parts')
-    output = tool('make_parts.py', root, '--train', 8, '--val', 2, '--size', 64)
+    output = tool('data/make_parts.py', root, '--train', 8, '--val', 2, '--size', 64)
     assert '30 images made now' in output
     return str(root)
 
@@ -60,5 +60,5 @@ def test_baseline(parts):
 
 
 def test_converter_says_what_it_wants(tmp_path):
-    output = tool('convert_datasetgan.py', tmp_path, tmp_path / 'out', succeeds=False)
+    output = tool('data/convert_datasetgan.py', tmp_path, tmp_path / 'out', succeeds=False)
     assert 'annotation/{training_data,testing_data}' in output

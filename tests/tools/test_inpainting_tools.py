@@ -16,7 +16,7 @@ CONFIG = REPOSITORY / 'configs/vit_afno_inpainting_demo.py'
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
     root = tmp_path_factory.mktemp('data') / 'images'
-    output = tool('make_images.py', root, '--train', 2, '--val', 1, '--size', 32)
+    output = tool('data/make_images.py', root, '--train', 2, '--val', 1, '--size', 32)
     assert '10 classes, 32x32 (30 made now)' in output
     return root
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from afno_mm.engine.sweep import dry_run, launch, load_sweep, record, report, run_sweep
+from afno_mm.sweep import dry_run, launch, load_sweep, record, report, run_sweep
 from matplotlib.figure import Figure
 from PIL import Image
 from running import REPOSITORY

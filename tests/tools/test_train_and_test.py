@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from afno_mm.datasets.scenes import make_scenes
 from afno_mm.registry import MODELS
+from generators.scenes import make_scenes
 from mmengine.config import Config
 from PIL import Image
 from running import REPOSITORY, call, scalars, tool
@@ -286,7 +286,7 @@ def test_missing_dataset_stops_before_the_first_step(config, tmp_path):
         'train_dataloader.dataset.data_root=/nowhere',
         succeeds=False,
     )
-    assert 'tools/make_scenes.py /nowhere' in output and 'Epoch(train)' not in output
+    assert 'data/make_scenes.py /nowhere' in output and 'Epoch(train)' not in output
 
 
 def test_data_root_on_the_command_line_reaches_the_data_sets(config, tmp_path):

@@ -1,0 +1,1 @@
+"""AFNO on CPUs in C."""

@@ -1,0 +1,155 @@
+"""The AFNO operator and the choice of the backend that computes it.
+
+A backend is a module with two functions. ``run`` computes the operator. ``refusal`` returns why
+the backend cannot take some tokens, or None if it can. All backends agree with ``composed`` in
+values and gradients. To add or remove a backend, edit its module and its row in ``BACKENDS``.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from . import composed, eager
+from .cpu import operator as cpu
+from .triton import operator as triton
+
+# From the fastest to the one that takes everything.
+BACKENDS = {'triton': triton, 'cpu': cpu, 'eager': eager, 'composed': composed}
+VARIABLE = 'AFNO_MM_BACKEND'
+# The name of the variable, and of its values, in versions before 0.2.
+OLD_VARIABLE = 'AFNO_MM_PATH'
+OLD_NAMES = {'triton': 'triton', 'compiled': 'cpu', 'torch': 'eager', 'reference': 'composed'}
+
+
+class _Override(threading.local):
+    """The backend that :func:`use_backend` forces in this thread."""
+
+    name: str | None = None
+
+
+_override = _Override()
+
+
+def afno_operator(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    sparsity_threshold: float,
+    mode_fraction: float = 1.0,
+    norm: str = 'ortho',
+    residual: bool = False,
+    backend: str | None = None,
+) -> Tensor:
+    """Compute ``IRFFT2(S_lambda(MLP(RFFT2(x))))``, plus ``x`` if ``residual`` (Sec. 4, Fig. 3).
+
+    The operator runs in float32, or in float64 for float64 tokens, whatever the dtype of the
+    tokens and under any autocast. Only the backend 'triton' multiplies in half precision.
+
+    Args:
+        x: Real tokens ``(B, H, W, C)`` of any floating dtype.
+        w1, b1, w2, b2: Weights as in :func:`afno_mm.ops.block_mlp`.
+        sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
+        mode_fraction: Share of the frequencies to keep on each axis, in (0, 1].
+        norm: 'ortho' or 'forward', as in :func:`torch.fft.rfft2`.
+        residual: Whether to add ``x`` to the result.
+        backend: A key of ``BACKENDS`` to force. Default: see :func:`choose_backend`.
+
+    Returns:
+        Tokens ``(B, H, W, C)`` of the dtype of ``x``.
+
+    Raises:
+        ValueError: If the shapes do not fit each other, ``mode_fraction`` is out of range, or the
+            forced backend does not exist or cannot take ``x``.
+    """
+    _check(x, w1, b1, w2, b2, mode_fraction)
+    backend, _ = choose_backend(x, backend)
+    weights = (w1, b1, w2, b2)
+    return BACKENDS[backend].run(
+        x, weights, float(sparsity_threshold), mode_fraction, norm, residual
+    )
+
+
+def _check(x, w1, b1, w2, b2, mode_fraction):
+    """Check the shapes. Backends compute memory addresses from them."""
+    _, k, b, h = w1.shape if w1.ndim == 4 else (0,) * 4
+    found = [tuple(t.shape) for t in (w1, b1, w2, b2)]
+    wanted = [(2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]
+    if x.ndim != 4 or x.shape[3] != k * b or found != wanted:
+        raise ValueError(
+            'tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
+            f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}'
+        )
+    if not 0 < mode_fraction <= 1:
+        raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
+
+
+def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
+    """Return the backend for tokens ``x`` and the reason, to be read in a log.
+
+    The argument ``backend`` forces one. Without it :func:`use_backend` does, and without that the
+    environment variable ``AFNO_MM_BACKEND``. If nothing forces one, the first of ``BACKENDS`` that
+    does not refuse the tokens is taken.
+
+    Raises:
+        ValueError: If the forced backend does not exist or refuses ``x``, or if the environment
+            still has the old variable ``AFNO_MM_PATH``.
+    """
+    forced = backend or _override.name or _from_environment()
+    if forced:
+        by_call = backend or _override.name
+        source = f'backend={forced!r}' if by_call else f'{VARIABLE}={forced}'
+        if forced not in BACKENDS:
+            raise ValueError(f'{source} is not a backend of AFNO; there are {", ".join(BACKENDS)}')
+        reason = BACKENDS[forced].refusal(x)
+        if reason is not None:
+            raise ValueError(
+                f'{source} was asked for, but {reason}; leave it out to let '
+                f'AFNO choose among {", ".join(BACKENDS)}'
+            )
+        return forced, f'{source} asks for it'
+    if _is_transformed():
+        return 'composed', 'it is exported, or transformed by torch.func'
+    refusals = []
+    for name, module in BACKENDS.items():
+        reason = module.refusal(x)
+        if reason is None:
+            return name, '; '.join(refusals) or 'it is the fastest here'
+        refusals.append(f'not {name}: {reason}')
+    raise AssertionError('the backend composed takes everything')
+
+
+def _from_environment():
+    old = os.environ.get(OLD_VARIABLE)
+    if old is not None:
+        new = OLD_NAMES.get(old, old)
+        raise ValueError(f'{OLD_VARIABLE}={old} has a new name: set {VARIABLE}={new} in its place')
+    return os.environ.get(VARIABLE)
+
+
+def _is_transformed():
+    """Return whether an exporter, torch.func or forward-mode autograd needs plain operators."""
+    exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
+    return (
+        exporting()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
+
+
+@contextlib.contextmanager
+def use_backend(name: str | None) -> Iterator[None]:
+    """Force a backend of ``BACKENDS`` in this thread inside a ``with``. None changes nothing."""
+    before = _override.name
+    _override.name = name or before
+    try:
+        yield
+    finally:
+        _override.name = before

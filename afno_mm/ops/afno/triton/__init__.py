@@ -1,0 +1,1 @@
+"""AFNO on GPUs in Triton."""

@@ -1,0 +1,43 @@
+"""List a random share of ImageNet's training images, the same share of every class."""
+
+import argparse
+import os
+from pathlib import Path
+
+from afno_mm.datasets.imagenet import subset
+from generators.files import write_whole
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    root = os.environ.get('IMAGENET_DATASET', 'data/imagenet')
+    parser.add_argument(
+        'root',
+        nargs='?',
+        default=root,
+        help='has train/<class>/; $IMAGENET_DATASET is another default',
+    )
+    parser.add_argument('--percent', type=float, default=10, help='share of each class')
+    parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
+    parser.add_argument(
+        '--out',
+        help='the list, for ann_file of a data set '
+        '(default: <root>/meta/train_<percent>percent.txt)',
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    lines = subset(Path(args.root, 'train'), args.percent / 100, args.seed)
+    out = Path(args.out or Path(args.root, 'meta', f'train_{args.percent:g}percent.txt'))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, lambda to: Path(to).write_text('\n'.join(lines) + '\n'))
+    classes = int(lines[-1].rsplit(' ', 1)[1]) + 1
+    print(f'{out}: {len(lines)} images of {classes} classes')
+
+
+if __name__ == '__main__':
+    main()

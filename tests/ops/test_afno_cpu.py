@@ -1,0 +1,222 @@
+"""The compiled backend of AFNO: its numbers, and machines that cannot build it."""
+
+import os
+import platform
+from pathlib import Path
+
+import pytest
+import torch
+from afno_mm.ops.afno import afno_operator, choose_backend
+from afno_mm.ops.afno.cpu import library
+from afno_mm.ops.afno.cpu import operator as cpu
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NAMES = 'x', 'w1', 'b1', 'w2', 'b2'
+
+
+def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
+    """Tokens and weights with which no ReLU and no shrinkage by 1 is near its kink.
+
+    Biases of the first layer keep half of its units open, those of the second two thirds of its
+    results above the threshold.
+    """
+    k, b, h = num_blocks, block_size, max(1, int(block_size * hidden_ratio))
+    sign = torch.randint(0, 2, (2, k, h)) * 2.0 - 1
+    w1 = torch.randn(2, k, b, h) / (2 * b) ** 0.5
+    w2 = torch.randn(2, k, h, b) / (32 * h**0.5)
+    b2 = torch.randint(-1, 2, (2, k, b)) * 4.0
+    x = torch.randn(batch, *grid, k * b)
+    return x, w1, 8 * sign, w2, b2
+
+
+def values_and_gradients(tensors, backend, **options):
+    leaves = [t.detach().clone().requires_grad_() for t in tensors]
+    y = afno_operator(*leaves, 1.0, backend=backend, **options)
+    cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y.dtype)
+    return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
+
+
+def assert_agrees(tensors, **options):
+    batch, height, width, _ = tensors[0].shape
+    # The gradient of a weight may be a small sum of as many large numbers as there are tokens.
+    terms = (batch * height * width) ** 0.5
+    if options.get('norm') == 'forward':
+        terms *= (height * width) ** 0.5
+    actual = values_and_gradients(tensors, 'cpu', **options)
+    expected = values_and_gradients([t.double() for t in tensors], 'composed', **options)
+    for name, a, e in zip(('y', *NAMES), actual, expected):
+        assert (a - e).norm() <= 1e-5 * (e.norm() + terms), name
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.sampled_from([0.3, 1, 2, 3]),
+    st.integers(1, 2),
+    st.floats(0.05, 1),
+    st.booleans(),
+    st.sampled_from(['ortho', 'forward']),
+    st.integers(0, 10**6),
+)
+def test_any_shape(height, width, blocks, block_size, ratio, batch, fraction, residual, norm, seed):
+    torch.manual_seed(seed)
+    assert_agrees(
+        make((height, width), blocks, block_size, ratio, batch),
+        mode_fraction=fraction,
+        residual=residual,
+        norm=norm,
+    )
+
+
+@pytest.mark.parametrize(
+    'grid, blocks, block_size, fraction',
+    [
+        ((256, 5), 1, 208, 1.0),
+        ((3, 256), 2, 144, 0.5),
+        ((64, 64), 5, 88, 1.0),
+        ((64, 64), 5, 88, 0.5),
+        ((32, 32), 8, 64, 1.0),
+        ((14, 14), 1, 768, 1.0),
+        ((101, 2), 1, 20, 1.0),
+        ((2, 509), 1, 20, 0.3),
+    ],
+)
+def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction):
+    assert_agrees(make(grid, blocks, block_size), mode_fraction=fraction, residual=True)
+
+
+@pytest.mark.parametrize('grid', [(2, 521), (2 * 521, 1)])
+def test_sides_of_a_prime_too_large_for_it_take_another_path(grid):
+    backend, why = choose_backend(torch.zeros(1, *grid, 8))
+    assert backend == 'eager' and 'prime factor above 512' in why
+    assert choose_backend(torch.zeros(1, 2 * 509, 3**6, 8))[0] == 'cpu'
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """An empty cache of libraries, for this test only."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    library._built.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    library._built.cache_clear()
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='names processors of x86')
+@pytest.mark.parametrize('processor', ['x86-64', 'x86-64-v3', 'x86-64-v4'])
+def test_every_width_of_vectors(fresh, processor):
+    if processor == 'x86-64-v4' and 'avx512f' not in library._processor():
+        pytest.skip('this processor has no AVX-512')
+    fresh.setattr(library, 'FLAGS', (*library.FLAGS[:-1], f'-march={processor}'))
+    for fraction in (1.0, 0.5):
+        assert_agrees(make((24, 21), 3, 21, 2), mode_fraction=fraction, residual=True)
+
+
+def test_a_second_process_takes_the_library_that_was_built(fresh):
+    assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
+    library._built.cache_clear()
+    fresh.setattr(library, '_compile', lambda *_: pytest.fail('was compiled again'))
+    assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
+
+
+@pytest.mark.parametrize(
+    'variable, value, reason',
+    [
+        ('PATH', '/nowhere', 'no C compiler'),
+        ('CC', '/bin/false', 'false -std=gnu11.* failed'),
+        ('XDG_CACHE_HOME', '/dev/null/no', 'Not a directory.*XDG_CACHE_HOME can name another'),
+        ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another'),
+    ],
+)
+def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
+    if variable == 'HOME':  # of a user that the system does not know
+        fresh.delenv('XDG_CACHE_HOME')
+        fresh.setattr(Path, 'home', pathlib_without_home)
+    else:
+        fresh.setenv(variable, value)
+    tries = []
+    fresh.setattr(library, '_build', lambda *a, real=library._build: tries.append(1) or real(*a))
+    backend, why = choose_backend(torch.zeros(1, 2, 2, 8))
+    assert backend != 'cpu'
+    with pytest.raises(ValueError, match=reason) as error:
+        choose_backend(torch.zeros(1, 2, 2, 8), 'cpu')
+    assert 'not compiled: ' in why and str(error.value).count('\n') == 0
+    assert choose_backend(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'composed'
+    assert len(tries) == 1
+
+
+def pathlib_without_home():
+    raise RuntimeError('Could not determine home directory.')
+
+
+def test_a_library_that_is_not_whole_is_built_anew(fresh, tmp_path):
+    choose_backend(torch.zeros(1, 2, 2, 8))
+    (library,) = tmp_path.glob('afno_mm/*.so')
+    cut_off = tmp_path / 'other/afno_mm' / library.name
+    cut_off.parent.mkdir(parents=True)
+    cut_off.write_bytes(library.read_bytes()[:100])
+    fresh.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
+    library._built.cache_clear()
+    assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
+    assert cut_off.stat().st_size == library.stat().st_size
+
+
+def test_equal_calls_give_equal_bits():
+    tensors = make((16, 17), 2, 24, batch=3)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        runs = [values_and_gradients(tensors, 'cpu') for _ in range(3)]
+    finally:
+        torch.set_num_threads(before)
+    for run in runs[1:]:
+        assert all(map(torch.equal, run, runs[0]))
+
+
+def test_nan_is_passed_on():
+    x, *weights = make((8, 8), 2, 64)
+    x[0, 3, 3, 80] = torch.nan  # in the second block
+    y = afno_operator(x, *weights, 1.0, backend='cpu')
+    assert y[..., 64:].isnan().all() and not y[..., :64].isnan().any()
+
+
+def test_what_is_kept():
+    """The spectrum, whose mirror images are left out, and the hidden layer; nothing for inference."""
+
+    def kept(grad):
+        sizes = []
+        x, *weights = (t.requires_grad_(grad) for t in make((64, 64), 1, 48))
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: sizes.append(t.nbytes) or t, lambda t: t
+        ):
+            afno_operator(x, *weights, 1.0, backend='cpu')
+        return (sum(sizes) - weights[0].nbytes - weights[2].nbytes) / x.nbytes
+
+    assert kept(False) <= 0
+    assert kept(True) == pytest.approx(1 + 4 / 64**2 + 66 / 64)
+
+
+@pytest.mark.parametrize('grid', [(6, 7), (5, 8), (1, 2), (4, 1)])
+@pytest.mark.parametrize('fraction', [0.5, 1.0])
+def test_operators_are_well_formed(grid, fraction):
+    """Schemas, and shapes without data."""
+    checks = ('test_schema', 'test_faketensor')
+    x, w1, b1, w2, b2 = tensors = make(grid, 2, 4, batch=2)
+    settings = (1.0, fraction, 'ortho', True)
+    for keep in (True, False):
+        torch.library.opcheck(cpu._forward, (*tensors, *settings, keep), test_utils=checks)
+    _, *kept = cpu._forward(*tensors, *settings, True)
+    for asked in [(True, True), (True, False), (False, True)]:
+        torch.library.opcheck(
+            cpu._backward, (x, *kept, w1, w2, *settings, *asked), test_utils=checks
+        )
+
+
+def test_the_library_is_this_machines_alone():
+    """Homes are shared by unlike machines: the name of a library holds the processor's."""
+    assert library._processor()
+    assert os.backend.basename(cpu.build(cpu.SOURCE)._name).startswith('afno-')

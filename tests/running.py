@@ -1,0 +1,34 @@
+"""Running the tools as a user does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def call(*command, succeeds=True, **environment):
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+    result = subprocess.run(
+        [str(c) for c in command],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment),
+    )
+    output = result.stdout + result.stderr
+    assert (result.returncode == 0) == succeeds, output[-5000:]
+    return output
+
+
+def tool(name, *arguments, **options):
+    """Run a script of tools/, or of another folder by its path, as in 'data/make_scenes.py'."""
+    path = name if '/' in name else f'tools/{name}'
+    return call(sys.executable, REPOSITORY / path, *arguments, **options)
+
+
+def scalars(work_dir):
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in path.read_text().splitlines()]
