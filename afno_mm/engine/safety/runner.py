@@ -1,0 +1,108 @@
+"""MMEngine's Runner with safe checkpoints and an exact resume."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner as MMEngineRunner
+from torch.utils.checkpoint import checkpoint
+
+from ...registry import RUNNERS
+from . import checkpoint_files, resume
+
+# Share of the model's values that load_from must fill.
+MIN_MATCH = 0.5
+
+
+@RUNNERS.register_module()
+class SafeRunner(MMEngineRunner):
+    """MMEngine's Runner, with its arguments.
+
+    * Training loops resume exactly, see :mod:`afno_mm.engine.safety.resume`.
+    * A resumed checkpoint must have exactly the model's weights. ``load_from`` must fill at least
+      half of its values.
+    * A resumed training must have the iterations per epoch that the checkpoint's had.
+    * ``activation_checkpointing`` works on modules whose input needs no gradient.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        checkpoint_files.install()
+        super().__init__(*args, **kwargs)
+        self._resuming = False
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """Build a loop that resumes exactly in place of MMEngine's own."""
+        return super().build_train_loop(resume.train_loop(loop) if isinstance(loop, dict) else loop)
+
+    def _init_model_weights(self) -> None:
+        super()._init_model_weights()
+        # MMEngine's own way, which follows, uses re-entrant checkpointing: no gradient reaches
+        # parameters of a module whose input needs none, such as the image.
+        modules = self.cfg.pop('activation_checkpointing', None)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        for name in [modules] if isinstance(modules, str) else modules or ():
+            module = model.get_submodule(name)
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint, as MMEngine does, with strict weights.
+
+        Raises:
+            ValueError: If this training has other iterations per epoch than the checkpoint's.
+        """
+        self._resuming = True
+        try:
+            super().resume(filename, *args, **kwargs)
+        finally:
+            self._resuming = False
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: list = [(r'^module.', '')],  # noqa: B006  as upstream
+    ) -> Any:
+        """Load weights, and refuse those that hardly fit.
+
+        Raises:
+            RuntimeError: If a resumed checkpoint has other weights than the model.
+            ValueError: If ``load_from`` fills less than half of the model's values.
+        """
+        loaded = super().load_checkpoint(
+            filename, map_location, strict or self._resuming, revise_keys
+        )
+        if self._resuming:
+            self._check_epoch(filename, loaded['meta'])
+        elif not strict:
+            self._check_share(filename, loaded)
+        return loaded
+
+    def _check_epoch(self, filename, meta):
+        before, now = meta.get('iterations_per_epoch'), len(self.train_dataloader)
+        if before not in (None, now):
+            raise ValueError(
+                f'{filename} is from a training of {before} iterations per epoch on '
+                f'{meta["world_size"]} processes, this one has {now} on {get_world_size()}: the '
+                'schedule would not fit. Keep batch_size x processes as it was, or start a new '
+                'training from the weights: --cfg-options load_from=CHECKPOINT'
+            )
+
+    def _check_share(self, filename, loaded):
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        state = loaded.get('state_dict', loaded)
+        own = model.state_dict()
+        total = sum(tensor.numel() for tensor in own.values())
+        fitting = [k for k, t in own.items() if k in state and state[k].shape == t.shape]
+        share = sum(own[k].numel() for k in fitting) / max(total, 1)
+        self.logger.info(
+            f'{filename}: {len(fitting)} of {len(own)} tensors loaded, {share:.1%} of the values'
+        )
+        if share < MIN_MATCH:
+            raise ValueError(
+                f'load_from={filename} fills {share:.1%} of the model, {len(fitting)} of '
+                f'{len(own)} tensors; at least {MIN_MATCH:.0%} were wanted. It is of another '
+                'model: use its own config, or model.backbone.init_cfg for a backbone alone'
+            )

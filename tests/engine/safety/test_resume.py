@@ -1,0 +1,52 @@
+"""A stopped and resumed training has the bits of one that was never stopped."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from tiny import Model, runner
+
+
+class StopAfter(Hook):
+    """Ends the process's training in the middle, as a signal would."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iteration:
+            runner.save_checkpoint(
+                runner.work_dir, f'stopped_at_iter_{self.iteration}.pth', by_epoch=False
+            )
+            raise KeyboardInterrupt
+
+
+def weights(model):
+    return [t.clone() for t in model.state_dict().values()]
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+@pytest.mark.parametrize('workers', [(0, 0), (1, 2), (2, 0)])
+@pytest.mark.parametrize('stop', [5, 7, 13])
+def test_resumed_training_has_the_same_bits(tmp_path, workers, stop, by_epoch):
+    whole = Model()
+    runner(tmp_path / 'whole', whole, by_epoch=by_epoch, most=4 if by_epoch else 20).train()
+    stopped, resumed = Model(), Model()
+    most = 4 if by_epoch else 20
+    with pytest.raises(KeyboardInterrupt):
+        runner(tmp_path / 'b', stopped, workers[0], by_epoch, most, [StopAfter(stop)]).train()
+    checkpoint = str(tmp_path / 'b' / f'stopped_at_iter_{stop}.pth')
+    runner(
+        tmp_path / 'b', resumed, workers[1], by_epoch, most, resume=True, load_from=checkpoint
+    ).train()
+    assert stopped.seen + resumed.seen == whole.seen
+    for a, b in zip(weights(whole), weights(resumed), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_no_draw_repeats(tmp_path):
+    model = Model()
+    runner(tmp_path, model).train()
+    draws = [value for batch in model.seen for value in batch]
+    assert len(set(draws)) == len(draws) == 40
