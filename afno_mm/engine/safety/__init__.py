@@ -2,6 +2,7 @@
 
 from .checkpoint_files import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
 from .checkpoint_hook import CheckpointHook
+from .numbers import FiniteNumbersHook, NonFiniteError, check_weights
 from .resume import (
     IterationSeedHook,
     ResumableEpochLoop,
@@ -10,17 +11,25 @@ from .resume import (
     SeededSampler,
 )
 from .runner import SafeRunner
+from .stop import EXIT_CODE, StopSignalHook, check_work_dir, only_one
 
 __all__ = [
     'CheckpointError',
     'CheckpointHook',
+    'EXIT_CODE',
+    'FiniteNumbersHook',
     'IterationSeedHook',
+    'NonFiniteError',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'SafeRunner',
     'SeededDataset',
     'SeededSampler',
+    'StopSignalHook',
+    'check_weights',
+    'check_work_dir',
     'damage',
     'load_checkpoint_file',
     'newest_checkpoint',
+    'only_one',
 ]

@@ -4,6 +4,7 @@ Works around MMEngine 0.10, which writes checkpoints in place, trusts the pointe
 ``last_checkpoint``, and unpickles a checkpoint that fails the safe load.
 """
 
+import logging
 import os
 import pickle
 import re
@@ -119,7 +120,7 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         wrong = damage(path)
         if wrong is None:
             return path
-        print_log(f'{path} is passed over: {wrong}', 'current', 'WARNING')
+        print_log(f'{path} is passed over: {wrong}', 'current', logging.WARNING)
     if found:
         raise CheckpointError(
             f'none of the {len(found)} checkpoints in {folder} is whole. Choose another work dir '
@@ -154,6 +155,8 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
     try:
         with torch.serialization.safe_globals(_safe_globals()):
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except RuntimeError as error:
+        raise CheckpointError(f'the checkpoint {path} is damaged: {error}') from error
     except (pickle.UnpicklingError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(

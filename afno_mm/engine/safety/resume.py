@@ -24,6 +24,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import Dataset, Sampler
 
 from ...registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS
+from .failures import explained
 
 
 def seed_everything(*numbers: int) -> None:
@@ -124,6 +125,16 @@ class _Resumable:
                 sampler=dict(type='afno_mm.SeededSampler', sampler=dataloader['sampler']),
             )
         super().__init__(runner, dataloader, **settings)
+
+    def run_iter(self, *args):
+        # The batch is the last argument of both of MMEngine's loops.
+        try:
+            super().run_iter(*args)
+        except RuntimeError as error:
+            known = explained(self.runner, error, args[-1])
+            if known is error:
+                raise
+            raise known from error
 
 
 @LOOPS.register_module()

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
 from . import checkpoint_files, resume
+from .numbers import check_weights
 
 # Share of the model's values that load_from must fill.
 MIN_MATCH = 0.5
@@ -74,6 +75,8 @@ class SafeRunner(MMEngineRunner):
         loaded = super().load_checkpoint(
             filename, map_location, strict or self._resuming, revise_keys
         )
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        check_weights(model, str(filename))
         if self._resuming:
             self._check_epoch(filename, loaded['meta'])
         elif not strict:

@@ -1,0 +1,165 @@
+"""Checkpoints are whole or absent, checked before use, and loaded without executing anything."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+import torch
+from afno_mm.engine.safety import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
+from afno_mm.engine.safety.checkpoint_files import AtomicLocalBackend, install
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+from tiny import Model, runner
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory):
+    """A finished training of four epochs that keeps three."""
+    folder = tmp_path_factory.mktemp('training')
+    runner(folder).train()
+    return folder
+
+
+@pytest.fixture
+def copy(work_dir, tmp_path):
+    for path in work_dir.glob('*.pth'):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        os.utime(tmp_path / path.name, ns=(0, int(path.stem[-1]) * 10**9))
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_4.pth')
+    return tmp_path
+
+
+def test_three_are_kept_and_a_plain_torch_load_reads_them(work_dir):
+    names = sorted(path.name for path in work_dir.glob('*.pth'))
+    assert names == ['epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth']
+    with torch.serialization.safe_globals([]):
+        state = torch.load(work_dir / 'epoch_4.pth', weights_only=True)
+    assert set(state) >= {'state_dict', 'optimizer', 'param_schedulers', 'meta', 'message_hub'}
+    history = load_checkpoint_file(work_dir / 'epoch_4.pth')['message_hub']['log_scalars']
+    assert isinstance(history['train/loss'], HistoryBuffer)
+    assert len(history['train/loss'].data[0]) == 20
+
+
+def test_the_newest_whole_one_is_found_whatever_the_pointer_says(copy):
+    assert newest_checkpoint(copy).name == 'epoch_4.pth'
+    for name in ('epoch_4.pth', 'epoch_3.pth'):
+        data = (copy / name).read_bytes()
+        (copy / name).write_bytes(data[: len(data) // 2])
+        os.utime(copy / name, ns=(0, int(name[6]) * 10**9))
+    assert newest_checkpoint(copy).name == 'epoch_2.pth'
+    (copy / 'epoch_2.pth').write_bytes(b'')
+    with pytest.raises(CheckpointError, match='none of the 3 checkpoints'):
+        newest_checkpoint(copy)
+    assert newest_checkpoint(copy / 'nowhere') is None
+
+
+def test_a_flipped_bit_is_found_or_does_no_harm(copy):
+    path = copy / 'epoch_4.pth'
+    data = bytearray(path.read_bytes())
+    whole = load_checkpoint_file(path)['state_dict']
+    generator = random.Random(0)
+    found = 0
+    for _ in range(60):
+        position, bit = generator.randrange(len(data)), 1 << generator.randrange(8)
+        data[position] ^= bit
+        path.write_bytes(data)
+        data[position] ^= bit
+        try:
+            loaded = load_checkpoint_file(path)['state_dict']
+            assert all(torch.equal(loaded[name], whole[name]) for name in whole)
+        except CheckpointError:
+            found += 1
+    assert found > 30
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ('executed',)
+
+
+class EvilGetattr:
+    def __reduce__(self):
+        return getattr, (np.ndarray, 'tofile')
+
+
+@pytest.mark.parametrize('evil', [Evil(), EvilGetattr(), np.array([Evil()], object)])
+@pytest.mark.parametrize('place', ['state_dict', 'meta', 'optimizer'])
+@pytest.mark.parametrize('legacy', [False, True])
+def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch, evil, place, legacy):
+    monkeypatch.chdir(tmp_path)
+    state = dict(state_dict=Model().state_dict(), meta=dict(epoch=1, iter=5), optimizer={})
+    state[place]['evil'] = evil
+    torch.save(state, 'epoch_1.pth', _use_new_zipfile_serialization=not legacy)
+    install()
+    for load in (load_checkpoint_file, CheckpointLoader.load_checkpoint):
+        with pytest.raises(CheckpointError, match='holds more than tensors'):
+            load('epoch_1.pth')
+    assert not os.path.exists('executed')
+
+
+def test_a_config_in_a_checkpoint_is_not_executed(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    state = torch.load('epoch_4.pth', weights_only=True)
+    state['meta']['config'] = 'import os; os.mkdir("executed")\nx = 1'
+    torch.save(state, 'epoch_4.pth')
+    runner(copy, resume=True, load_from='epoch_4.pth', most=5).train()
+    assert not os.path.exists('executed')
+
+
+def test_old_checkpoints_of_mmengine_load(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    history = HistoryBuffer([0.5, 0.25], [1, 1])
+    hub = dict(log_scalars={'train/loss': history}, runtime_info=dict(best=np.float32(3)))
+    torch.save(dict(state_dict=Model().state_dict(), meta={}, message_hub=hub), path)
+    loaded = load_checkpoint_file(path)['message_hub']
+    assert loaded['log_scalars']['train/loss'].current() == 0.25
+    assert loaded['runtime_info']['best'] == 3
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    backend, path = AtomicLocalBackend(), tmp_path / 'epoch_1.pth'
+    backend.put(b'old', path)
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match=r'No space left.*--resume'):
+        backend.put(b'new', path)
+    assert path.read_bytes() == b'old' and os.listdir(tmp_path) == ['epoch_1.pth']
+
+
+class KillAtRemoval(Hook):
+    """Notes which checkpoints were there when one was removed."""
+
+    def __init__(self, removed):
+        self.removed = removed
+
+    def before_train(self, runner):
+        hook = next(h for h in runner.hooks if type(h).__name__ == 'CheckpointHook')
+        backend = hook.file_backend._backend
+        remove = backend.remove
+
+        def noted(path):
+            there = {p.name for p in runner_folder(path).glob('*.pth') if damage(p) is None}
+            self.removed.append((os.path.basename(path), there))
+            remove(path)
+
+        backend.remove = noted
+
+
+def runner_folder(path):
+    from pathlib import Path
+
+    return Path(path).parent
+
+
+def test_a_checkpoint_is_removed_after_its_successor_is_whole(tmp_path):
+    removed = []
+    hook = KillAtRemoval(removed)
+    hook.priority = 'LOWEST'
+    runner(tmp_path, hooks=[hook]).train()
+    assert [name for name, _ in removed] == ['epoch_1.pth']
+    assert removed[0][1] == {'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth'}

@@ -1,0 +1,34 @@
+"""A training that runs out of memory says what to do."""
+
+import pytest
+import torch
+from tiny import Model, runner
+
+
+class Greedy(Model):
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if len(self.seen) == 6:
+            raise self.error
+        return super().forward(inputs, data_samples, mode)
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_settings_that_lower_memory_are_named(tmp_path, error):
+    model = Greedy()
+    model.error = error
+    with pytest.raises(MemoryError, match=r'allocate(.|\n)*2 images(.|\n)*with_cp(.|\n)*--resume'):
+        runner(tmp_path, model).train()
+
+
+def test_other_errors_stay_as_they_are(tmp_path):
+    model = Greedy()
+    model.error = RuntimeError('shapes do not fit')
+    with pytest.raises(RuntimeError, match='shapes do not fit') as raised:
+        runner(tmp_path, model).train()
+    assert raised.value is model.error

@@ -1,0 +1,95 @@
+"""Numbers that are not finite stop a training within a step, and are named."""
+
+import logging
+
+import pytest
+import torch
+from afno_mm.engine.safety import NonFiniteError, newest_checkpoint
+from tiny import Model, Noisy, runner
+
+HOOK = [dict(type='afno_mm.FiniteNumbersHook', max_skipped=3)]
+
+
+class Bad(Model):
+    """Its loss is not finite from the seventh step on."""
+
+    value = float('nan')
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        output = super().forward(inputs, data_samples, mode)
+        if mode == 'loss' and len(self.seen) == 7:
+            output['loss'] = output['loss'] * self.value
+        return output
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, value):
+    model = Bad()
+    model.value = value
+    with pytest.raises(NonFiniteError, match=r'iteration 7: .*\n.*first is of layers\.0\.weight'):
+        runner(tmp_path, model, hooks=HOOK).train()
+    assert all(torch.isfinite(t).all() for t in model.state_dict().values())
+    assert newest_checkpoint(tmp_path).name == 'epoch_1.pth'
+
+
+class BadGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return torch.full_like(grad_output, float('nan'))
+
+
+def test_the_first_bad_gradient_is_named_though_gradients_are_clipped(tmp_path):
+    model = Model()
+    model.layers.insert(3, torch.nn.Identity())
+    model.layers[3].forward = BadGradient.apply
+    with pytest.raises(NonFiniteError) as error:
+        runner(tmp_path, model, hooks=HOOK).train()
+    assert '4 gradients are not finite, the first is of layers.0.weight' in str(error.value)
+
+
+def test_files_of_the_batch_are_named(tmp_path):
+    class Sample(dict):
+        pass
+
+    class Named(Noisy):
+        def __getitem__(self, index):
+            return dict(super().__getitem__(index), data_samples=Sample(img_path=f'{index}.png'))
+
+    from afno_mm.engine.safety.numbers import batch_files
+
+    batch = dict(data_samples=[Sample(img_path='a.png'), Sample(img_path='b.png'), Sample()])
+    assert batch_files(batch) == ['a.png', 'b.png']
+    assert batch_files([1]) == batch_files(dict(data_samples=torch.zeros(2))) == []
+
+
+def test_parameters_without_gradient_are_named(tmp_path, caplog):
+    model = Model()
+    model.unused = torch.nn.Linear(2, 2)
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    training = runner(tmp_path, model, hooks=HOOK, most=1)
+    training.logger.addHandler(handler)
+    training.train()
+    assert any('2 parameters got no gradient' in text and 'unused.weight' in text for text in said)
+
+
+def test_weights_that_are_not_finite_are_not_loaded(tmp_path):
+    model = Model()
+    model.layers[0].weight.data[0] = float('nan')
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'bad.pth')
+    training = runner(tmp_path, load_from=str(tmp_path / 'bad.pth'))
+    with pytest.raises(NonFiniteError, match=r'bad\.pth are not finite, the first is layers\.0'):
+        training.train()
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    model = Model()
+    model.register_buffer('broken', torch.tensor(float('inf')))
+    with pytest.raises(FloatingPointError, match='the first is broken'):
+        runner(tmp_path, model).train()
+    assert not list(tmp_path.glob('*.pth'))

@@ -1,0 +1,70 @@
+"""A signal saves after the current step and leaves; a work dir has one training at a time."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from afno_mm.engine.safety import EXIT_CODE, check_work_dir, newest_checkpoint, only_one
+from mmengine.hooks import Hook
+from tiny import Model, runner
+
+HOOK = dict(type='afno_mm.StopSignalHook')
+
+
+class SignalAt(Hook):
+    def __init__(self, iteration, number):
+        self.iteration, self.number = iteration, number
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT', 'SIGUSR1'])
+@pytest.mark.parametrize('step', [7, 10])
+def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, name, step):
+    whole, stopped, resumed = Model(), Model(), Model()
+    runner(tmp_path / 'whole', whole).train()
+    before = signal.getsignal(signal.Signals[name])
+    with pytest.raises(SystemExit) as left:
+        hooks = [HOOK, SignalAt(step, signal.Signals[name])]
+        runner(tmp_path / 'b', stopped, hooks=hooks).train()
+    assert left.value.code == EXIT_CODE and len(stopped.seen) == step
+    assert signal.getsignal(signal.Signals[name]) == before
+    newest = newest_checkpoint(tmp_path / 'b')
+    assert newest.name == f'stopped_at_iter_{step}.pth'
+    runner(tmp_path / 'b', resumed, hooks=[HOOK], resume=True, load_from=str(newest)).train()
+    assert stopped.seen + resumed.seen == whole.seen
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_path):
+    code = (
+        'import sys; from afno_mm.engine.safety import only_one\n'
+        f'with only_one({str(tmp_path)!r}): print("held", flush=True); sys.stdin.read()'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        while other.stdout.readline() != 'held\n':
+            pass
+        with pytest.raises(BlockingIOError, match=f'process {other.pid} on'):
+            with only_one(tmp_path):
+                pass
+        other.kill()
+        other.wait()
+    with only_one(tmp_path):
+        pass
+
+
+def test_a_used_work_dir_is_refused(tmp_path):
+    check_work_dir(tmp_path)
+    (tmp_path / 'best_mIoU_epoch_3.pth').touch()
+    check_work_dir(tmp_path)
+    (tmp_path / 'epoch_3.pth').touch()
+    with pytest.raises(FileExistsError, match=r'epoch_3\.pth.*--resume.*--work-dir'):
+        check_work_dir(tmp_path)
