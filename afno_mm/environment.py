@@ -28,8 +28,7 @@ REASONS = {
 class BrokenEnvironmentError(RuntimeError):
     """The installed packages cannot work together.
 
-    It is not an ImportError, because MMEngine ignores an ImportError when it imports the
-    packages of a scope.
+    Not an ImportError: MMEngine ignores those when it imports the packages of a scope.
     """
 
 
@@ -87,7 +86,7 @@ def find_problems(
         older = [n for n in OLDER.get(name, ()) if version_of(n)]
         found = ', '.join(f'{n} {version_of(n)}' for n in older)
         if older and version:
-            text = f'{name} {version} and {found} overwrite each other'
+            text = f'{name} {version} and {found} are both installed and overwrite each other'
             problems.append((text, f'pip uninstall -y {" ".join([name, *older])} && {install}'))
         elif older:
             text = f'found {found}; wanted its maintained continuation {wanted}'

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from afno_mm.datasets.datasetgan import SETS
+from generators.datasetgan_sets import SETS
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmseg.registry import MODELS

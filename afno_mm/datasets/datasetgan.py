@@ -18,7 +18,7 @@ from .checked import CheckedFiles
 def metainfo(names: str) -> dict[str, Sequence]:
     """Class names, split at the commas, and their colours.
 
-    The first class is the background and black. The hues of the others are a golden angle apart.
+    The first class is the background, in black. The hues of the others are a golden angle apart.
     """
     classes = tuple(names.split(', '))
     shades = ((0.9, 1.0), (0.5, 0.9), (1.0, 0.6))

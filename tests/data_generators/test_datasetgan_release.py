@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from generators.datasetgan_release import FOLDERS, convert, read_mask
+from generators.datasetgan_sets import CAR_TO_ADE, SETS
 from mmseg.registry import DATASETS
 from PIL import Image
 
@@ -145,14 +145,14 @@ def fault(release, name, action):
             'image_mask3.npy',
             lambda p: np.save(p, np.full((32, 32), 34)),
             ValueError,
-            r'image_mask3.npy holds the values \[34\]; wanted are the class ids 0..33',
+            r'image_mask3.npy has the values \[34\]; wanted class ids 0..33',
         ),
         ('image_mask3.npy', lambda p: np.save(p, np.full((32, 32), 0.5)), ValueError, r'\[0.5\]'),
         (
             'image_mask3.npy',
             lambda p: np.save(p, np.eye(3)[None] * np.ones((32, 3, 3))),
             ValueError,
-            r'shape \(32, 3, 3\); wanted is \(H, W\)',
+            r'shape \(32, 3, 3\); wanted \(H, W\)',
         ),
         (
             'image_3.jpg',
@@ -181,3 +181,12 @@ def test_masks_may_repeat_themselves_along_an_axis(axis, tmp_path):
     mask = np.arange(40).reshape(5, 8) % 7
     np.save(tmp_path / 'mask.npy', np.stack([mask] * 3, axis))
     np.testing.assert_array_equal(read_mask(tmp_path / 'mask.npy', 7), mask)
+
+
+def test_merged_car_parts_keep_their_meaning():
+    car, ade_car = (SETS[name][0].METAINFO['classes'] for name in ('cars', 'ade_cars'))
+    same = {'car light': 'head light', 'tire': 'wheel'}
+    for part, merged in zip(car, CAR_TO_ADE, strict=True):
+        name = same.get(part, part)
+        assert ade_car[merged] == (name if name in ade_car else 'car')
+    assert set(CAR_TO_ADE) == set(range(12))

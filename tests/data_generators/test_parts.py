@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
+from generators.datasetgan_sets import CAR_TO_ADE, SETS
 from generators.parts import make_parts, paint_car, paint_cat, paint_face
 from generators.parts.canvas import Canvas, ellipse
 from mmseg.registry import DATASETS

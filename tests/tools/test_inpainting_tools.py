@@ -17,13 +17,13 @@ CONFIG = REPOSITORY / 'configs/vit_afno_inpainting_demo.py'
 def images(tmp_path_factory):
     root = tmp_path_factory.mktemp('data') / 'images'
     output = tool('data/make_images.py', root, '--train', 2, '--val', 1, '--size', 32)
-    assert '10 classes, 32x32 (30 made now)' in output
+    assert '10 classes, 32x32 (30 new)' in output
     return root
 
 
 @pytest.fixture(scope='module')
 def config(images, tmp_path_factory):
-    output = tool('imagenet_subset.py', images, '--percent', 50)
+    output = tool('data/imagenet_subset.py', images, '--percent', 50)
     assert f'{images}/meta/train_50percent.txt: 10 images of 10 classes' in output
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
     path.write_text(f"""
