@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from mmengine import fileio
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
+from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
 NUM_FILES_CHECKED = 16
@@ -17,10 +19,10 @@ INSTALLED_SCRIPTS = Path(__file__).parents[1] / '.mim/data'
 SCRIPTS = str(INSTALLED_SCRIPTS) if INSTALLED_SCRIPTS.is_dir() else 'data'
 
 
-class NamedFiles:
-    """Mixin: if the pipeline fails, name the image. OpenCV does not name an empty file.
+class NamedFiles(BaseDataset):
+    """Name the image if the pipeline fails. OpenCV does not name an empty file.
 
-    List it before an MMEngine dataset among the bases of a class.
+    Use it as the first base of a class, in front of an MMEngine dataset.
     """
 
     def prepare_data(self, idx: int) -> Any:
@@ -31,13 +33,13 @@ class NamedFiles:
             raise RuntimeError(f'reading or transforming {path} failed: {error}') from error
 
 
-class CheckedFiles(NamedFiles):
-    """Mixin: check the files of an MMSegmentation dataset when it lists its images.
+class CheckedFiles(NamedFiles, BaseSegDataset):
+    """Check the files of an MMSegmentation dataset when it lists its images.
 
-    List it before the dataset among the bases of a class. Three things must hold: there are
-    images, every image has a label, and a label has the size of its image and holds class ids.
-    The last check reads 16 labels, spread over the list. If ``data_prefix`` has no
-    ``seg_map_path``, the images are for prediction only and need no labels.
+    Use it as the first base of a class. Three things must hold: there are images, every image
+    has a label, and a label has the size of its image and holds class ids. The last check reads
+    16 labels, spread over the list. If ``data_prefix`` has no ``seg_map_path``, the images are
+    for prediction only and need no labels.
 
     The class attributes are the texts of the messages. In them ``{root}`` stands for
     ``data_root``, ``{parent}`` for the folder above it, ``{scripts}`` for the folder of the
@@ -122,7 +124,7 @@ class CheckedFiles(NamedFiles):
                 self.MEND_LABELS,
             )
         last = len(self.METAINFO['classes']) - 1
-        strange = np.setdiff1d(label, [*range(last + 1), self.ignore_index])
+        strange = np.setdiff1d(np.asarray(label), [*range(last + 1), self.ignore_index])
         if strange.size:
             raise self._error(
                 ValueError,

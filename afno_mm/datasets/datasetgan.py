@@ -9,8 +9,6 @@ import colorsys
 from collections.abc import Sequence
 from typing import Any
 
-from mmseg.datasets import BaseSegDataset
-
 from ..registry import DATASETS
 from .checked import CheckedFiles
 
@@ -29,7 +27,7 @@ def metainfo(names: str) -> dict[str, Sequence]:
     return dict(classes=classes, palette=palette)
 
 
-class PartsDataset(CheckedFiles, BaseSegDataset):
+class PartsDataset(CheckedFiles):
     """Images and their labels of parts, with the files checked, see :class:`CheckedFiles`.
 
     Args:

@@ -135,7 +135,7 @@ def find_pairs(folder: Path) -> dict[int, tuple[Path, Path]]:
         FileNotFoundError: If there is no pair, or a file has no partner.
         ValueError: If two images or two masks have the same number.
     """
-    files = dict(image={}, mask={})
+    files: dict[str, dict[int, Path]] = dict(image={}, mask={})
     for path in sorted(folder.iterdir()):
         kind = (
             'image'
