@@ -11,7 +11,7 @@ SIZES = dict(faces=(32, 32), cars=(24, 32), cats=(16, 16))
 
 
 def masks_and_images(folder, name, count, mask_name, suffix):
-    """Masks of two halves: the upper of class <number>, the lower of the last class."""
+    """Write masks of two halves: class <number> above, the last class below."""
     folder.mkdir(parents=True)
     height, width = SIZES[name]
     last = len(SETS[name][0].METAINFO['classes']) - 1
@@ -19,7 +19,7 @@ def masks_and_images(folder, name, count, mask_name, suffix):
         mask = np.full((height, width), number % last, np.int64)
         mask[height // 2 :] = last
         np.save(folder / mask_name.format(number), mask)
-        # As bright as the class, so that a wrong pair would show.
+        # The grey value encodes the class, so that a wrong pair is noticed.
         grey = np.repeat(4 * mask.astype(np.uint8)[..., None], 3, 2)
         Image.fromarray(grey).save(folder / f'image_{number}{suffix}', quality=100)
 

@@ -1,4 +1,4 @@
-"""The few-shot sets: their classes, and planted faults that stop before step 0."""
+"""The few-shot sets: their classes, and errors for faulty files before step 0."""
 
 import shutil
 

@@ -44,7 +44,7 @@ def test_a_class_without_images_is_named(root):
 
 
 def test_classes_that_would_be_numbered_differently_are_refused(root):
-    """Else every class after the odd one would be scored as its neighbour."""
+    """Otherwise every class after the extra folder would get the wrong index."""
     for name in ('n01', 'n02', 'n03'):
         (root / 'val' / name).mkdir(parents=True)
         (root / 'val' / name / 'x.JPEG').touch()
