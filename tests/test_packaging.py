@@ -23,6 +23,6 @@ def test_wheel_of_the_source_distribution_has_configs_and_tools(tmp_path):
         wanted = {
             p.name
             for p in (REPOSITORY / name).iterdir()
-            if p.suffix == '.py' or p.name.startswith(('dist', 'slurm'))
+            if p.suffix in ('.py', '.md') or p.name.startswith(('dist', 'slurm'))
         }
         assert wanted == {p.name for p in (mim / name).iterdir() if p.is_file()}
