@@ -39,8 +39,6 @@ def kind(path):
     """Backbone class, mixer and task of an experiment, from its name."""
     family, mixer = path.stem.split('_')[:2]
     mixer = mixer.rstrip('0123456789')
-    if family == 'deeplabv3plus':
-        family = path.stem
     tasks = dict(inpainting='inpainting', imagenet='classification', images='classification')
     task = next((task for word, task in tasks.items() if word in path.stem), 'segmentation')
     return family.replace('segformer', 'mit'), mixer if mixer in MIXERS else None, task
