@@ -44,6 +44,7 @@ def site(tmp_path_factory):
     'pattern',
     [
         'configs/**/*.py',
+        'configs/**/*.md',
         'tools/*.py',
         'tools/dist*.sh',
         'tools/slurm*.sh',

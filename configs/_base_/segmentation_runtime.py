@@ -1,7 +1,6 @@
+_base_ = 'default_runtime.py'
 default_scope = 'mmseg'
-env_cfg = dict(cudnn_benchmark=True)
 default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=50),
     checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='mIoU'),
     visualization=dict(type='SegVisualizationHook'),
 )

@@ -1,5 +1,5 @@
-# MMSegmentation's schedule for convolutional networks on Cityscapes: SGD, batch 8, 80k iterations,
-# which are 215 epochs of 2975 images.
+# MMSegmentation's schedule for convolutional networks on Cityscapes: SGD, batch 8, 80k iterations.
+# That is 215 epochs of 2975 images.
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005)
 )

@@ -1,16 +1,17 @@
-# DeepLabV3+ of MMSegmentation's stock parts, as in its own configs for Cityscapes.
+# DeepLabV3+ from MMSegmentation's stock modules, with the settings of its own Cityscapes configs.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    pad_val=0,
+    seg_pad_val=255,
+    size=(1024, 1024),
+)
 model = dict(
     type='EncoderDecoder',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        size=(1024, 1024),
-    ),
+    data_preprocessor=data_preprocessor,
     backbone=dict(norm_cfg=norm_cfg),
     decode_head=dict(
         type='DepthwiseSeparableASPPHead',

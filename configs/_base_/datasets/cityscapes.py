@@ -1,6 +1,6 @@
-# Cityscapes, or data of its format, with SegFormer's augmentation at 1024x1024. Other sizes need
-# the scales and the crop of these pipelines, and of the model data_preprocessor.size and test_cfg:
-# segformer_afno_b0_scenes.py changes them all.
+# Cityscapes, or data in its format, with SegFormer's augmentation at 1024x1024 pixels. For another
+# size, change the scales and the crop of these pipelines, data_preprocessor.size and
+# model.test_cfg: segformer_afno_b0_scenes.py shows how.
 data_root = '{{$CITYSCAPES_DATASET:data/cityscapes/}}'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -14,7 +14,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 1024), keep_ratio=True),
-    # After Resize: the ground truth keeps its size.
+    # Load the labels after Resize: the ground truth keeps its own size.
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

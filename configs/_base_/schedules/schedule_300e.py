@@ -1,7 +1,7 @@
-# 300 epochs of classification (A.3, A.5): learning rate batch / 512 * 5e-4, which is 1e-3 for their
-# batch of 1024, five epochs of warm-up (A.3: 6250 iterations, which is the same), cosine to 1e-5
-# (in proportion where the rate is scaled), clipping at 1.0, weight decay 0.05. 'Adam' with that decay is read as AdamW; that norms, biases
-# and position embeddings have none is MMPretrain's.
+# 300 epochs of classification (A.3, A.5). The learning rate is batch / 512 * 5e-4: 1e-3 for the
+# paper's batch of 1024. Five epochs of warm-up (the 6250 iterations of A.3), cosine decay to 1e-5,
+# clipping at 1.0, weight decay 0.05. We read 'Adam' with that decay as AdamW. As in MMPretrain,
+# norms, biases and position embeddings have no decay.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
@@ -12,6 +12,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=True, end=5, convert_to_iter_based=True),
+    # Down to 1 % of the learning rate, also when --auto-scale-lr scales it.
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,

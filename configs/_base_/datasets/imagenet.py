@@ -1,4 +1,5 @@
-# ImageNet-1k, or data of its layout, with MMPretrain's augmentations for transformers at 224x224.
+# ImageNet-1k, or data in its layout, with MMPretrain's augmentation for transformers, at 224x224
+# pixels.
 data_root = '{{$IMAGENET_DATASET:data/imagenet/}}'
 bgr_mean = [103.53, 116.28, 123.675]
 train_pipeline = [
