@@ -70,7 +70,7 @@ def test_float64_definition(grid, window_size, num_landmarks, num_heads):
     weight = torch.randn_like(x)
     expected, actual = (gradients(y, weight, x, mixer) for y in (expected, actual))
     for name in expected:
-        torch.testing.assert_close(actual[name], expected[name], msg=lambda m: f'{name}: {m}')
+        torch.testing.assert_close(actual[name], expected[name], msg=f'{name}: {{}}'.format)
 
 
 @pytest.mark.parametrize('window_size, grid', [(3, (7, 5)), (5, (4, 11)), (8, (9, 3))])
