@@ -11,7 +11,7 @@ from .build import build_mixer, mixer_takes
 from .fno import FNO, StaticAFNO
 from .gfn import GFN
 from .long_short import LS
-from .per_stage import mixer_per_stage
+from .per_stage import MixerConfig, mixer_per_stage
 
 __all__ = [
     'AFNO',
@@ -19,6 +19,7 @@ __all__ = [
     'FNO',
     'GFN',
     'LS',
+    'MixerConfig',
     'SA',
     'StaticAFNO',
     'build_mixer',

@@ -7,10 +7,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from .build import constructor_parameters, find_mixer
 
+# One mixer for all stages, one per stage, or the backbone's own attention.
+MixerConfig = dict | Sequence[dict | None] | None
 
-def mixer_per_stage(
-    mixer: dict | Sequence[dict | None] | None, num_stages: int
-) -> list[dict | None]:
+
+def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
     """Return one mixer config for each stage of a backbone.
 
     In a dict for all stages a list holds one value per stage, as in ``num_blocks=[1, 2, 5, 8]``.
