@@ -147,14 +147,14 @@ class MiT(MixerBackbone, MixVisionTransformer):
         drop_path_rates = iter(np.linspace(0, drop_path_rate, sum(num_layers)).tolist())
         self.layers, known = ModuleList(), []
         grid = to_2tuple(pretrain_img_size)
-        for mixer, stage in zip(mixers, zip(*per_stage.values())):
+        for chosen, stage in zip(mixers, zip(*per_stage.values())):
             width, layers, heads, patch, stride, sr_ratio = stage
             patches = dict(kernel_size=patch, stride=stride, padding=patch // 2)
             patch_embed = PatchEmbed(in_channels, width, norm_cfg=norm_cfg, **patches)
             grid = tuple((size + 2 * (patch // 2) - patch) // stride + 1 for size in grid)
             facts = dict(embed_dims=width, num_heads=heads, sr_ratio=sr_ratio, grid_size=grid)
             known.append(facts | for_mixers)
-            if mixer is not None:  # The heads of an attention that is replaced may not fit.
+            if chosen is not None:  # The heads of an attention that is replaced may not fit.
                 heads = sr_ratio = 1
             blocks = ModuleList()
             for _ in range(layers):
