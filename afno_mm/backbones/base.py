@@ -1,11 +1,12 @@
 """What the backbones with a mixer slot have in common."""
 
+from mmengine.model import BaseModule
 from torch import Tensor
 
 from .pretrained import init_with_pretrained
 
 
-class MixerBackbone:
+class MixerBackbone(BaseModule):
     """A mixin before an OpenMMLab backbone.
 
     Pre-trained weights are loaded with every tensor accounted for. Features are a tuple, which

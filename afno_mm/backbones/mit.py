@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ class MiTBlock(MixerBlock, TransformerEncoderLayer):
     """SegFormer's block with a token mixer."""
 
     @staticmethod
-    def after_attention(attn: nn.Module) -> tuple[nn.Module, ...]:
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.proj_drop, attn.dropout_layer
 
     def feed_forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Tensor) -> Tensor:

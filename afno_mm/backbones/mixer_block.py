@@ -1,6 +1,7 @@
 """Blocks of OpenMMLab's backbones with a token mixer in place of the attention."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -19,10 +20,14 @@ class MixerBlock:
     rest: norms, dropout, layer scale, drop path, skips and checkpointing.
     """
 
+    attn: Any
+    ffn: Any
+    norm1: Any
+    norm2: Any
     skip = 'double'
     with_cp = False
     # The grid (H, W) of the tokens, set by backbones that do not pass it to forward.
-    hw_shape: tuple[int, int] | None = None
+    hw_shape: Any = None
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         """Replace the attention. A mixer in a frozen block is frozen."""
@@ -34,7 +39,7 @@ class MixerBlock:
         self.skip = skip
 
     @staticmethod
-    def after_attention(attn: nn.Module) -> tuple[nn.Module, ...]:
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         """Return what upstream's attention applies to its result, in order, dropout first."""
         raise NotImplementedError
 
@@ -44,14 +49,14 @@ class MixerBlock:
 
     def forward(self, x: Tensor, hw_shape: tuple[int, int] | None = None) -> Tensor:
         """Run the block on tokens ``(B, H*W, C)``, row major, of the grid ``hw_shape`` (H, W)."""
-        hw_shape = hw_shape or self.hw_shape
+        grid = hw_shape or self.hw_shape
 
         def run(x: Tensor) -> Tensor:
-            mixed = self.after_mixing(self.mix(self.norm1(x), hw_shape))
+            mixed = self.after_mixing(self.mix(self.norm1(x), grid))
             if self.skip == 'single':
-                return self.feed_forward(self.norm2(mixed), hw_shape, identity=x)
+                return self.feed_forward(self.norm2(mixed), grid, identity=x)
             x = x + mixed
-            return self.feed_forward(self.norm2(x), hw_shape, identity=x)
+            return self.feed_forward(self.norm2(x), grid, identity=x)
 
         if self.with_cp and x.requires_grad:
             return checkpoint(run, x, use_reentrant=False)
@@ -87,7 +92,7 @@ def needs_grid(mixer_class: type) -> bool:
 
 
 def put_mixers(
-    stages: Sequence[Sequence[nn.Module]],
+    stages: Sequence[Sequence[Any]],
     mixers: Sequence[dict | None],
     block_class: type[MixerBlock],
     known: Sequence[dict],

@@ -17,7 +17,7 @@ from .mixer_block import MixerBlock, put_mixers
 
 class _MixerBlock(MixerBlock):
     @staticmethod
-    def after_attention(attn: nn.Module) -> tuple[nn.Module, ...]:
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.w_msa.proj_drop, attn.drop
 
 
@@ -30,11 +30,11 @@ class SegSwinBlock(_MixerBlock, mmseg_swin.SwinBlock):
 
 
 def _put_mixers(
-    swin: nn.Module,
+    swin: Any,
     mixer: MixerConfig,
     block_class: type[MixerBlock],
     skip: str,
-    grids: list[tuple[int, int]],
+    grids: list[tuple[int, ...]],
 ) -> None:
     stages = [stage.blocks for stage in swin.stages]
     known = []

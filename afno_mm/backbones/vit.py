@@ -18,7 +18,7 @@ class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
     """MMPretrain's layer with a token mixer."""
 
     @staticmethod
-    def after_attention(attn: nn.Module) -> tuple[nn.Module, ...]:
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.proj_drop, attn.gamma1, attn.out_drop
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
@@ -30,7 +30,7 @@ class SegViTBlock(MixerBlock, mmseg_vit.TransformerEncoderLayer):
     """MMSegmentation's layer with a token mixer."""
 
     @staticmethod
-    def after_attention(attn: nn.Module) -> tuple[nn.Module, ...]:
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.proj_drop, attn.dropout_layer
 
 
@@ -48,6 +48,10 @@ def _is_square(number: int) -> bool:
 
 class _MixerViT(MixerBackbone):
     """Puts mixers in the layers and tells them the grid of the tokens, which upstream does not."""
+
+    layers: Any
+    patch_embed: Any
+    with_cls_token: bool
 
     def _put_mixers(
         self,

@@ -84,7 +84,7 @@ def find_mixer(kind: str | type | None) -> type:
     Raises:
         KeyError: If there is none. The message lists the registered names.
     """
-    if inspect.isclass(kind):
+    if isinstance(kind, type):
         return kind
     if not kind:
         raise KeyError("a mixer's config needs a type, as in dict(type='AFNO')")

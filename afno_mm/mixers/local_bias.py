@@ -1,5 +1,7 @@
 """The local term that a Fourier mixer adds to its result (Sec. 3.2 of the AFNO paper)."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +18,11 @@ class PointwiseConv(nn.Conv1d):
         return F.linear(x, self.weight.squeeze(-1), self.bias)
 
 
-BIASES = {'identity': nn.Identity, 'conv': PointwiseConv, 'none': lambda embed_dims: None}
+BIASES: dict[str, Callable[[int], nn.Module | None]] = {
+    'identity': nn.Identity,
+    'conv': PointwiseConv,
+    'none': lambda embed_dims: None,
+}
 
 
 def local_bias(bias: str, embed_dims: int) -> nn.Module | None:

@@ -74,10 +74,11 @@ class LS(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        drop_rate = self.attn_drop if self.training else 0.0
+        rate = self.attn_drop if self.training else 0.0
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
-        settings = dict(use_reentrant=False, preserve_rng_state=drop_rate > 0)
-        y = checkpoint(self._attend, x, q, k, v, drop_rate, **settings)
+        y = checkpoint(
+            self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
+        )
         return self.proj(y).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
@@ -89,13 +90,13 @@ class LS(nn.Module):
         with full_precision(x) as tokens:
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
-            landmarks = [
+            k_landmarks, v_landmarks = (
                 _norm(self.dual_ln_dp, t)  # (B, r, C)
                 for t in dynamic_projection(scores, k, v, self.num_heads)
-            ]
-        return long_short(
-            q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads, self.window_size, drop_rate
-        )
+            )
+        k, v = k.to(q.dtype), v.to(q.dtype)
+        sizes = self.num_heads, self.window_size
+        return long_short(q, k, v, k_landmarks, v_landmarks, *sizes, drop_rate)
 
     extra_repr = show_settings
 

@@ -127,4 +127,4 @@ def _type_hint(parameter: inspect.Parameter) -> Any:
 
 def _sequence_like(default: Sequence) -> Any:
     nested = bool(default) and isinstance(default[0], (list, tuple))
-    return Sequence[_sequence_like(default[0]) if nested else int]
+    return Sequence[_sequence_like(default[0]) if nested else int]  # type: ignore[misc]
