@@ -234,7 +234,7 @@ def test_unknown_setting_of_init_cfg_is_named():
 
 
 def test_share_of_values_decides_not_of_tensors(tmp_path):
-    """All small tensors of a model are little of it."""
+    """The small tensors are most of a model's tensors and few of its values."""
     state = {k: v for k, v in make().state_dict().items() if v.ndim < 2}
     report = load_pretrained(make(), saved(tmp_path, state), min_match=0)
     assert len(report['loaded']) > len(report['missing'])
