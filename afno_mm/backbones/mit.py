@@ -52,33 +52,23 @@ class MiT(MixerBackbone, MixVisionTransformer):
     necks and heads take them too.
 
     Args:
-        in_channels: Channels of the image.
         embed_dims: Width of each stage. An int has upstream's meaning: stage i is
             ``embed_dims * num_heads[i]`` wide.
-        num_stages: Number of stages. The next six arguments have one value per stage.
-        num_layers: Blocks.
-        num_heads: Attention heads, also of mixers that have heads.
-        patch_sizes: Kernel of the patch embedding.
-        strides: Stride of the patch embedding.
-        sr_ratios: Spatial reduction of the attention, also of mixers that have one.
-        out_indices: Stages whose features are returned.
-        mlp_ratio: Hidden width of the MixFFN, in stage widths.
-        qkv_bias: Whether the projections of the attention (or mixer) have a bias.
-        drop_rate: Dropout after mixer and MixFFN.
-        attn_drop_rate: Dropout of attention weights, also of mixers that have them.
-        drop_path_rate: Stochastic depth of the last block. It rises linearly from 0.
+        num_heads, sr_ratios, qkv_bias, attn_drop_rate: Settings of the attention, also of mixers
+            that take them.
         act_cfg: Activation of the MixFFN, by default ``dict(type='GELU')``.
         norm_cfg: Normalisation, by default ``dict(type='LN', eps=1e-6)``.
         pretrained: Old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
         init_cfg: Initialisation. ``dict(type='Pretrained', checkpoint=...)`` reports what was
             loaded and refuses a checkpoint that hardly fits, see
             :func:`afno_mm.backbones.pretrained.load_pretrained`.
-        with_cp: Recompute blocks in backward to save memory.
         mixer: Token mixer in place of the attention, see
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
         pretrain_img_size: Image size (H, W) of the pre-training. It gives the grid size of
             mixers that have one (GFN).
+
+    All other arguments are those of MMSegmentation's ``MixVisionTransformer``.
 
     Raises:
         ValueError: If per-stage settings differ in length, or a setting has no effect.

@@ -85,14 +85,11 @@ def load_pretrained(
     _convert(module, found)
     wanted = module.state_dict()
     fitting = {k: found[k] for k in wanted if k in found and found[k].shape == wanted[k].shape}
+    other = [k for k in wanted if k in found and k not in fitting]
     report = dict(
         loaded=list(fitting),
         missing=[k for k in wanted if k not in found],
-        mismatched=[
-            f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}'
-            for k in wanted
-            if k in found and k not in fitting
-        ],
+        mismatched=[f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}' for k in other],
         unused=[k for k in found if k not in wanted],
     )
 

@@ -17,7 +17,7 @@ def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
     In a dict for all stages a list holds one value per stage, as in ``num_blocks=[1, 2, 5, 8]``.
     A tuple is one value, as in ``num_modes=(4, 3)``. A list that could also be one value of its
     argument (``num_modes=[4, 3]`` with two stages) is refused. The type hint of the argument
-    decides, see :func:`_could_be_one_value`.
+    decides; docs/mixers.md has a table.
 
     Args:
         mixer: One config for all stages, or one config per stage. ``None`` keeps the
