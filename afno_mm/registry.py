@@ -1,13 +1,13 @@
 """Registries of scope ``afno_mm``: ``type='afno_mm.X'`` works in any OpenMMLab config.
 
 MMEngine imports this module when it meets the scope, and the locations when it looks
-for a name, so a config needs no ``custom_imports``.
+for a name. So a config needs no ``custom_imports``.
 """
 
 from mmengine import registry as mmengine
 
 
-def _child(name, parent, *locations):
+def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:
     return mmengine.Registry(
         name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations]
     )
