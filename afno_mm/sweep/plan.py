@@ -78,8 +78,12 @@ class Run:
         """
         launch, launcher = [sys.executable], []
         if self.gpus > 1:
-            launch += ['-m', 'torch.distributed.run', '--standalone']
-            launch += [f'--nproc_per_node={self.gpus}']
+            launch += [
+                '-m',
+                'torch.distributed.run',
+                '--standalone',
+                f'--nproc_per_node={self.gpus}',
+            ]
             launcher = ['--launcher', 'pytorch']
         options = dict(self.options)
         if start:

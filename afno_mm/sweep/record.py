@@ -8,7 +8,7 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -50,7 +50,7 @@ def check(run: Run) -> dict | None:
     return record
 
 
-def is_finished(record: dict | None) -> bool:
+def is_finished(record: dict | None) -> TypeGuard[dict]:
     """Return whether a record is that of a finished run."""
     return record is not None and 'finished' in record
 
@@ -84,7 +84,8 @@ def finish(run: Run, record: dict) -> dict:
         )
     better = max if stage.rule == 'greater' else min
     # NaN is the best value only if every value is NaN.
-    best = better([at for at in values if not math.isnan(values[at])] or values, key=values.get)
+    numbers = [at for at in values if not math.isnan(values[at])]
+    best = better(numbers or values, key=lambda at: values[at])
     at = best if stage.collect == 'best' else max(values)
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
@@ -106,8 +107,9 @@ def checkpoint_to_start_from(run: Run) -> Path | None:
     """Return the checkpoint of the previous stage to start from. None for the first stage."""
     if run.previous is None:
         return None
-    kind = run.stage.start_from
-    path = run.previous.folder / check(run.previous)[kind]
+    kind, before = run.stage.start_from, check(run.previous)
+    assert before is not None  # runs start after the previous stage has finished
+    path = run.previous.folder / before[kind]
     if not path.is_file():
         hint = ''
         if kind == 'best':
@@ -188,10 +190,9 @@ def _flat(value, path=''):
 
 
 def _changes(ran, asked):
-    nothing = object()
     lines = [
         f'{key}: ran with {ran.get(key, "nothing")}, now {asked.get(key, "nothing")}'
         for key in {**ran, **asked}
-        if ran.get(key, nothing) != asked.get(key, nothing)
+        if (key in ran, ran.get(key)) != (key in asked, asked.get(key))
     ]
     return lines[:10] + ([f'and {len(lines) - 10} more'] if len(lines) > 10 else [])
