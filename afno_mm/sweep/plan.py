@@ -72,18 +72,11 @@ class Run:
         return load_config(command_line('').parse_args(arguments))
 
     def command(self, start: str | Path | None = None) -> list[str]:
-        """Return the command line of this training, from ``start``, the checkpoint to start from.
-
-        The command continues a training that has begun.
-        """
+        """Return the command that starts this training from a checkpoint, or continues it."""
         launch, launcher = [sys.executable], []
         if self.gpus > 1:
-            launch += [
-                '-m',
-                'torch.distributed.run',
-                '--standalone',
-                f'--nproc_per_node={self.gpus}',
-            ]
+            processes = f'--nproc_per_node={self.gpus}'
+            launch += ['-m', 'torch.distributed.run', '--standalone', processes]
             launcher = ['--launcher', 'pytorch']
         options = dict(self.options)
         if start:
