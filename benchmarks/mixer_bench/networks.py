@@ -94,14 +94,14 @@ def model_case(size: tuple[int, int], settings: Settings) -> Case:
         candidate=Model,
     )
     for name, options in (('AFNO', {}), ('AFNO-25%', dict(mode_fraction=QUARTER))):
-        made = case.add(
+        added = case.add(
             f'{name} {choices}',
             name,
             lambda options=options: model('afno', **options),
             candidate=Model,
         )
-        if made:
-            made.chosen = True
+        if added:
+            added.chosen = True
     for kind in ('gfn', 'ls', 'esa'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
     case.add(
