@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..engine.runner import command_line, load_config
+from ..engine.config import command_line, load_config
 
 
 @dataclass(frozen=True)

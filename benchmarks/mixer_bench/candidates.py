@@ -77,27 +77,22 @@ class Mixers(Candidate):
 
 
 class Model(Candidate):
-    """A model: inference gives logits or a reconstruction, training is forward, loss and backward.
+    """A model: inference is the task's forward pass, training is forward, loss and backward.
 
     Args:
         model (nn.Module): The model.
         batch (dict): ``inputs`` and ``data_samples``, as its data preprocessor gives them.
+        task (Task): Its task.
     """
 
-    def __init__(self, name, kind, model, batch, **options):
+    def __init__(self, name, kind, model, batch, task, **options):
         super().__init__(name, kind, **options)
-        self.model, self.batch = model, batch
-        self.inpaints = hasattr(model, 'reconstruct')
-        # Of inpainting the masked images, and the images.
-        self.images = batch['inputs'][0] if self.inpaints else batch['inputs']
+        self.model, self.batch, self.task = model, batch, task
+        self.images = task.network_input(batch['inputs'])
         self.input_bytes = self.images.nbytes
 
     def infer(self):
-        model = self.model.eval()
-        if self.inpaints:
-            model.reconstruct(self.images)
-        else:
-            model(self.images, mode='tensor')
+        self.task.forward(self.model.eval(), self.images)
 
     def differentiable(self):
         losses = self.model.train()(**self.batch, mode='loss')
