@@ -41,7 +41,8 @@ def main() -> None:
     cfg = load_config(args)
     task = task_of(cfg, default=Task())
     if args.show or args.show_dir:
-        task.draw_predictions(cfg, args.show_dir, args.show, args.wait_time, args.interval)
+        options = dict(show=args.show, wait_time=args.wait_time, interval=args.interval)
+        task.draw_predictions(cfg, args.show_dir, **options)
     if args.tta:
         task.use_tta(cfg)
     if args.out and args.out_item == 'pred':

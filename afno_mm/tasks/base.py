@@ -1,10 +1,8 @@
 """The interface of a task, and the lookup of a config's task.
 
-The tools get a config's task from :func:`task_of` and call its methods. To add a task, write a
-subclass of :class:`Task`, register it in ``afno_mm.registry.TASKS``, and import its file in
-``tasks/__init__.py`` or by the config's ``custom_imports``.
-
-Importing the tasks is fast: they import MMSegmentation and MMPretrain inside their methods.
+To add a task, write a subclass of :class:`Task`, register it in ``afno_mm.registry.TASKS``, and
+import its file in ``tasks/__init__.py`` or by the config's ``custom_imports``. Tasks import
+MMSegmentation and MMPretrain inside their methods, because these packages load slowly.
 """
 
 from typing import Any
@@ -36,15 +34,12 @@ class Task:
     def random_batch(
         self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
     ) -> dict[str, Any]:
-        """Return random images with random labels, in the form that the data loader gives.
+        """Return a random batch of images and labels, in the form that the data loader gives.
 
         Args:
-            model_cfg: The config's ``model``, which knows the number of classes.
+            model_cfg: The config's ``model``, which has the number of classes.
             size: ``(H, W)`` of the images.
             batch_size: Number of images.
-
-        Returns:
-            ``inputs``, uint8 images ``(3, H, W)``, and ``data_samples``.
         """
         raise NotImplementedError(f'{type(self).__name__} does not define random_batch')
 
@@ -61,25 +56,19 @@ class Task:
         """Run the whole network on images ``(B, 3, H, W)``, without pre- or postprocessing."""
         return model(images, mode='tensor')
 
-    def draw_predictions(
-        self, cfg: Config, folder: str | None, show: bool, wait_time: float, interval: int
-    ) -> None:
+    def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
         """Change the config so that a test draws its predictions.
 
         Args:
             cfg: The config.
             folder: Folder for the pictures, or None.
-            show: Whether to open a window.
-            wait_time: Seconds to show each picture.
-            interval: Draw every n-th sample.
+            options: ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
         """
-        hook = visualization_hook(cfg)
-        hook.update(enable=True, out_dir=folder, show=show, wait_time=wait_time, interval=interval)
+        visualization_hook(cfg).update(enable=True, out_dir=folder, **options)
 
     def keep_predictions(self, cfg: Config, path: str) -> None:
         """Change the config so that a test writes its predictions to the pickle file ``path``."""
-        dump = dict(type='DumpResults', out_file_path=path)
-        cfg.test_evaluator = [*evaluators(cfg), dump]
+        cfg.test_evaluator = [*evaluators(cfg), dict(type='DumpResults', out_file_path=path)]
 
     def use_tta(self, cfg: Config) -> None:
         """Change the config to test-time augmentation by its ``tta_model`` and ``tta_pipeline``."""
@@ -95,14 +84,10 @@ class Task:
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score predictors that need no training.
-
-        Args:
-            cfg: The config, for its datasets.
-            models: Name -> scores of trained models, to be listed below them.
+        """Score predictors that need no training on the config's datasets.
 
         Returns:
-            A table to print.
+            A table to print. It also lists the scores of ``models``, by name.
         """
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')
 
@@ -110,13 +95,8 @@ class Task:
 def task_of(cfg: Config, default: Task | None = None) -> Task:
     """Return the task of a config.
 
-    It is the task that the config's key ``task`` names, as in ``task='Depth'`` or
-    ``task='their_package.Depth'``. Without the key, it is the task whose ``handles(cfg)`` returns
-    True. If there are several, the one registered last is taken.
-
-    Args:
-        cfg: The config.
-        default: Task for a config that no task handles.
+    The config can name it, as in ``task='Depth'`` or ``task='their_package.Depth'``. Otherwise it
+    is the task registered last whose ``handles(cfg)`` is True, or else ``default``.
 
     Raises:
         ValueError: If there is no such task and no default.

@@ -26,9 +26,7 @@ class Inpainting(Task):
     ) -> dict[str, Any]:
         from mmpretrain.structures import DataSample
 
-        samples = []
-        for _ in range(batch_size):
-            samples.append(DataSample().set_mask(torch.rand(size) < 0.3))
+        samples = [DataSample().set_mask(torch.rand(size) < 0.3) for _ in range(batch_size)]
         return dict(inputs=random_images(size, batch_size), data_samples=samples)
 
     def network_input(self, inputs: list[Tensor], masked: bool = True) -> Tensor:

@@ -22,30 +22,19 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
     Args:
         mean: Mean of each channel, in intensities 0..255.
         std: Standard deviation of each channel.
-        to_rgb: Whether to convert BGR images, as OpenMMLab loads them, to RGB.
-        non_blocking: Whether to copy to the device asynchronously.
+        options: ``to_rgb`` and ``non_blocking``, as in MMPretrain.
     """
 
-    def __init__(
-        self,
-        mean: Sequence[float],
-        std: Sequence[float],
-        to_rgb: bool = False,
-        non_blocking: bool = False,
-    ):
-        super().__init__(mean=mean, std=std, to_rgb=to_rgb, non_blocking=non_blocking)
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool):
+        super().__init__(mean=mean, std=std, **options)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Prepare a batch.
+        """Prepare a batch: ``inputs`` becomes ``[masked images, images]``, each (B, 3, H, W).
 
         Args:
             data: ``inputs``, uint8 ``(B, 3, H, W)``, and ``data_samples``, each with a ``mask``,
                 bool ``(H, W)``.
             training: Not used.
-
-        Returns:
-            ``inputs``, a list of the masked images and the images ``(B, 3, H, W)``, and
-            ``data_samples``.
 
         Raises:
             ValueError: If a sample has no mask.
@@ -103,8 +92,6 @@ class InpaintingHead(nn.Module):
 @MODELS.register_module()
 class InpaintingModel(BaseSelfSupervisor):
     """Reconstruct an image from a masked one.
-
-    The trained backbone is under ``backbone.`` in the checkpoint.
 
     Args:
         backbone: A backbone of MMPretrain that returns a feature map ``(B, C, H/p, W/p)``, such as

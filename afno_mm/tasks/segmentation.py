@@ -43,19 +43,15 @@ class Segmentation(Task):
             samples.append(sample)
         return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
 
-    def draw_predictions(
-        self, cfg: Config, folder: str | None, show: bool, wait_time: float, interval: int
-    ) -> None:
-        hook = visualization_hook(cfg)
-        hook.update(draw=True, show=show, wait_time=wait_time, interval=interval)
+    def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
+        visualization_hook(cfg).update(draw=True, **options)
         if folder:
             cfg.visualizer.save_dir = folder
 
     def keep_predictions(self, cfg: Config, path: str) -> None:
-        """Change the config so that a test writes its predictions as PNGs to the folder ``path``.
+        """Change the config so that a test writes its predictions to PNGs in the folder ``path``.
 
-        The PNGs hold label ids, as the Cityscapes server wants them, if the official Cityscapes
-        evaluation is among the metrics. Else they hold class indices.
+        They contain Cityscapes label ids if CityscapesMetric is a metric, else class indices.
         """
         metrics = evaluators(cfg)
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']

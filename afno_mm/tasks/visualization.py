@@ -1,8 +1,4 @@
-"""Pictures of predictions.
-
-Registries import this file when a config names one of its classes. Nothing else imports it,
-because it imports most of MMSegmentation and MMPretrain.
-"""
+"""Pictures of predictions. Registries import this file when a config names one of its classes."""
 
 from pathlib import Path
 from typing import Any
@@ -65,29 +61,25 @@ class InpaintingVisualizationHook(Hook):
         self.out_dir = out_dir
 
     def after_val_iter(self, runner: Runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self._draw(runner, batch_idx, outputs, runner.epoch)
+        self._draw(runner.visualizer, batch_idx, outputs, runner.epoch)
 
     def after_test_iter(self, runner: Runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self._draw(runner, batch_idx, outputs, 0)
+        self._draw(runner.visualizer, batch_idx, outputs, 0)
 
-    def _draw(self, runner, batch_idx, samples, step):
-        if not self.enable:
-            return
+    def _draw(self, visualizer, batch_idx, samples, step):
         if batch_idx == 0:
             self.seen = 0
-        for sample in samples:
+        for sample in samples if self.enable else ():
             if self.seen % self.interval == 0:
                 name = Path(sample.get('img_path', str(self.seen))).stem
-                self._draw_one(runner.visualizer, side_by_side(sample), name, step)
+                picture = side_by_side(sample)
+                if self.show:
+                    visualizer.show(picture, name, wait_time=self.wait_time)
+                if self.out_dir:
+                    mmcv.imwrite(picture[..., ::-1], str(Path(self.out_dir, f'{name}.png')))
+                else:
+                    visualizer.add_image(name, picture, step=step)
             self.seen += 1
-
-    def _draw_one(self, visualizer, picture, name, step):
-        if self.show:
-            visualizer.show(picture, name, wait_time=self.wait_time)
-        if self.out_dir:
-            mmcv.imwrite(picture[..., ::-1], str(Path(self.out_dir, f'{name}.png')))
-        else:
-            visualizer.add_image(name, picture, step=step)
 
 
 def side_by_side(sample: DataSample) -> np.ndarray:
