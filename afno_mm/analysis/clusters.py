@@ -50,12 +50,7 @@ def token_clusters(
 
 
 def align_clusters(labels: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Renumber clusters ``(H, W)`` so that they overlap most with those of another layer.
-
-    Args:
-        labels: Clusters ``(H, W)``.
-        like: Clusters of the other layer, on a grid of any size.
-    """
+    """Renumber clusters ``(H, W)`` for the largest overlap with ``like``, on a grid of any size."""
     rows, columns = (np.arange(n) * m // n for n, m in zip(labels.shape, like.shape))
     like = like[np.ix_(rows, columns)]
     count = max(labels.max(), like.max()) + 1
@@ -73,17 +68,14 @@ def layer_clusters(
 ) -> dict[int, np.ndarray]:
     """Cluster the tokens of the first image in several layers, with aligned numbers.
 
-    Args:
-        layers: Layers by number.
-        first: Clusters of the first model by layer number. A layer that it has is aligned with it,
-            any other with the layer before.
-        num_clusters: As in :func:`token_clusters`.
-        num_neighbors: As in :func:`token_clusters`.
+    Each layer is aligned with the same layer of ``first``, the clusters of another model. A layer
+    that ``first`` does not have is aligned with the layer before it.
 
     Returns:
         Clusters ``(H, W)`` by layer number.
     """
-    clusters, previous = {}, None
+    clusters: dict[int, np.ndarray] = {}
+    previous = None
     for number, layer in layers.items():
         tokens = layer.tokens[0].float().cpu().numpy()
         labels = token_clusters(tokens, num_clusters, num_neighbors)

@@ -68,7 +68,7 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
     ):
         task_of(cfg).forward(model, torch.empty(1, 3, *size, device='meta'))
     counts = counter.get_flop_counts()
-    mixers = Counter()
+    mixers: Any = Counter()
     for name in filter(_is_mixer, counts):
         bias = counts.get(f'{name}.bias', {})
         mixers[BIAS] += _macs(bias)
@@ -101,17 +101,24 @@ def _macs(flops: dict[Any, int]) -> float:
     return sum(flops.values()) / 2
 
 
-def _real_transform(real: Callable) -> Callable:
-    """Count the operations of FFTs along the dimensions of the real tensor ``real(x, out)``."""
-
-    def count(x, dim, *args, out_val=None, **kwargs):
-        shape = real(x, out_val).shape
-        return 2.5 * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)
-
+def _raw(count: Any) -> Any:
+    """Make FlopCounterMode pass tensors to a formula, not their shapes."""
     count._get_raw = True
     return count
 
 
+def _real_transform(real: Callable) -> Callable:
+    """Count the operations of FFTs along the dimensions of the real tensor ``real(x, out)``."""
+
+    @_raw
+    def count(x, dim, *args, out_val=None, **kwargs):
+        shape = real(x, out_val).shape
+        return 2.5 * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)
+
+    return count
+
+
+@_raw
 def _complex_transform(x, dim, *args, out_val=None, **kwargs):
     return 5 * x.numel() * sum(math.log2(x.shape[d]) for d in dim)
 
@@ -120,14 +127,13 @@ def _complex_as_four_real(operator: Any) -> Callable:
     """Count an operator's complex product as four real ones."""
     count_real = flop_registry[operator]
 
+    @_raw
     def count(*args, out_val=None, **kwargs):
         return count_real(*args, out_val=out_val, **kwargs) * (4 if out_val.is_complex() else 1)
 
-    count._get_raw = True
     return count
 
 
-_complex_transform._get_raw = True
 TRANSFORM_FORMULAS = {
     aten._fft_r2c: _real_transform(lambda x, out: x),
     aten._fft_c2r: _real_transform(lambda x, out: out),

@@ -21,7 +21,7 @@ def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarra
     axes[0, 0].set_ylabel('input')
     for row, number in zip(axes[1:], layers):
         row[0].set_ylabel(f'layer {number}')
-    colours = np.array(colormaps['tab10'].colors)
+    colours = colormaps['tab10'](np.arange(10))
     for column, (model, labels) in zip(axes.T, clusters.items()):
         column[0].set_title(model, fontsize=9)
         column[0].imshow(picture)
@@ -71,7 +71,9 @@ def spectra_figure(
     return figure
 
 
-def _grid(rows: int, columns: int, shape: tuple[int, ...], extra: float = 0.0):
+def _grid(
+    rows: int, columns: int, shape: tuple[int, ...], extra: float = 0.0
+) -> tuple[Figure, np.ndarray]:
     """Return a figure and its axes, without ticks, for pictures of the given shape."""
     width = CELL * max(1.0, shape[1] / shape[0])
     figure = Figure(

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def images_of_test(
     task = task_of(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    preprocessor = model.data_preprocessor
+    preprocessor: Any = model.data_preprocessor
     collate = FUNCTIONS.get(task.collate(cfg))
     for index in indices:
         if not 0 <= index < len(dataset):
@@ -90,12 +91,12 @@ def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
         layers.append(Layer(name, output.unflatten(1, grid.shape[1:3]), block.attn, grid))
 
     handles = []
-    for name, block in backbone.named_modules():
-        if isinstance(block, MixerBlock):
-            handles += [
-                block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
-                block.register_forward_hook(functools.partial(after_block, name)),
-            ]
+    blocks: Any = (item for item in backbone.named_modules() if isinstance(item[1], MixerBlock))
+    for name, block in blocks:
+        handles += [
+            block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
+            block.register_forward_hook(functools.partial(after_block, name)),
+        ]
     try:
         with torch.no_grad():
             backbone(images)
@@ -135,9 +136,9 @@ def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
     if not isinstance(mixer, AFNO):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
     with torch.no_grad(), full_precision(layer.mixed[:1]) as x:
-        weights = [w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2)]
+        w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
-        z = block_mlp(z, *weights, mixer.sparsity_threshold)[0]  # (K1, K2, C)
+        z = block_mlp(z, w1, b1, w2, b2, mixer.sparsity_threshold)[0]  # (K1, K2, C)
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
     kept = kept_modes(grid, mixer.mode_fraction)
@@ -147,7 +148,9 @@ def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
     )
 
 
-def _full_spectrum(half: Tensor, grid: Sequence[int], kept: tuple[int, int], dropped: float):
+def _full_spectrum(
+    half: Tensor, grid: Sequence[int], kept: tuple[int, int], dropped: float
+) -> Tensor:
     """Extend a half spectrum to ``(H, W)``: the value at (-u, -v) is that at (u, v)."""
     height, width = grid
     rows, columns = kept

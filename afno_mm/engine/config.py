@@ -166,7 +166,7 @@ def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
     """Empty each mixer whose type an option changes, so that its arguments do not stay."""
     for key, kind in options.items():
         path = key.split('.')
-        name: str | int
+        name: Any
         if path[-2:] == ['mixer', 'type']:
             path, name = path[:-2], 'mixer'
         elif path[-3:-2] == ['mixer'] and path[-2].isdigit() and path[-1] == 'type':

@@ -2,6 +2,7 @@
 
 import os.path as osp
 import re
+from typing import Any
 
 import mmengine
 from mmengine.dist import all_reduce_dict, master_only
@@ -20,7 +21,9 @@ class MeanLossHook(Hook):
 
     priority = 'HIGHEST'  # before the hook that passes the losses to the logger
 
-    def after_train_iter(self, runner: Runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if outputs and runner.world_size > 1:
             all_reduce_dict(outputs, op='mean')
 
@@ -66,7 +69,7 @@ class BestValueHook(Hook):
             )
 
     @master_only
-    def after_val_epoch(self, runner: Runner, metrics=None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         best = self._best(runner)
         if best:
             mmengine.dump(best, osp.join(runner.work_dir, 'best.json'), indent=2)

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
-from torch import nn
 
 
 def image_size(cfg: Config) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def image_size(cfg: Config) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> nn.Module:
+def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseModel:
     """Build a config's model with the weights of its constructors.
 
     Args:
@@ -53,7 +53,7 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> nn.Mo
         return MODELS.build(model_cfg).to(device)
 
 
-def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
+def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseModel:
     """Build a config's model with the weights of a checkpoint, in evaluation mode.
 
     Args:

@@ -30,7 +30,7 @@ def most_frequent_class(
         ignore_index: Label value that does not count.
 
     Raises:
-        ValueError: If the labels differ in size.
+        ValueError: If there are no labels, or of several sizes.
     """
     counts = None
     for label in labels:
@@ -42,6 +42,8 @@ def most_frequent_class(
             )
         rows, columns = np.nonzero(label != ignore_index)
         counts[label[rows, columns], rows, columns] += 1
+    if counts is None:
+        raise ValueError('there are no labels')
     return counts.argmax(0)
 
 

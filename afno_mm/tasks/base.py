@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..registry import TASKS, type_name
 
@@ -52,7 +52,7 @@ class Task:
         """
         return inputs
 
-    def forward(self, model: nn.Module, images: Tensor) -> Any:
+    def forward(self, model: Any, images: Tensor) -> Any:
         """Run the whole network on images ``(B, 3, H, W)``, without pre- or postprocessing."""
         return model(images, mode='tensor')
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..registry import TASKS
 from .base import Scores, Task, model_type, random_images
@@ -33,7 +33,7 @@ class Inpainting(Task):
         masked_images, images = inputs
         return masked_images if masked else images
 
-    def forward(self, model: nn.Module, images: Tensor) -> Tensor:
+    def forward(self, model: Any, images: Tensor) -> Tensor:
         return model.reconstruct(images)
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:

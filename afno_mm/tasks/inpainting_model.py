@@ -28,7 +28,7 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
     def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool):
         super().__init__(mean=mean, std=std, **options)
 
-    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a batch: ``inputs`` becomes ``[masked images, images]``, each (B, 3, H, W).
 
         Args:
@@ -102,11 +102,7 @@ class InpaintingModel(BaseSelfSupervisor):
     """
 
     def __init__(
-        self,
-        backbone: dict[str, Any],
-        head: dict[str, Any],
-        data_preprocessor: dict[str, Any],
-        init_cfg: dict[str, Any] | None = None,
+        self, backbone: dict, head: dict, data_preprocessor: dict, init_cfg: dict | None = None
     ):
         super().__init__(
             backbone,
@@ -115,9 +111,7 @@ class InpaintingModel(BaseSelfSupervisor):
             data_preprocessor={'type': 'afno_mm.InpaintingDataPreprocessor', **data_preprocessor},
         )
 
-    def forward(
-        self, inputs: Any, data_samples: list[DataSample] | None = None, mode: str = 'tensor'
-    ) -> Any:
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """As in MMPretrain: ``mode`` is 'tensor' (features), 'loss' or 'predict'."""
         if mode == 'predict':
             return self.predict(inputs, data_samples)

@@ -60,10 +60,14 @@ class InpaintingVisualizationHook(Hook):
         self.wait_time = wait_time
         self.out_dir = out_dir
 
-    def after_val_iter(self, runner: Runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         self._draw(runner.visualizer, batch_idx, outputs, runner.epoch)
 
-    def after_test_iter(self, runner: Runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         self._draw(runner.visualizer, batch_idx, outputs, 0)
 
     def _draw(self, visualizer, batch_idx, samples, step):

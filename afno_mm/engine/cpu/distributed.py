@@ -1,5 +1,7 @@
 """Data-parallel training over several CPU processes, by gloo."""
 
+from typing import Any
+
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_distributed
@@ -89,29 +91,13 @@ class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
 class CPUDistributedDataParallel(MMDistributedDataParallel):
     """MMEngine's data-parallel wrapper for CPU processes.
 
-    Each SyncBatchNorm becomes a GlooSyncBatchNorm, so batch statistics stay synchronised.
-
-    Args:
-        module: The model.
-        device_ids: Must be None. MMEngine always passes it.
-        broadcast_buffers: As in MMDistributedDataParallel.
-        find_unused_parameters: As in MMDistributedDataParallel.
+    Each SyncBatchNorm becomes a GlooSyncBatchNorm, so batch statistics stay synchronised. The
+    options are those of MMDistributedDataParallel; ``device_ids`` must be None.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        device_ids: None = None,
-        broadcast_buffers: bool = False,
-        find_unused_parameters: bool = False,
-    ):
+    def __init__(self, module: nn.Module, broadcast_buffers: bool = False, **options: Any):
         for parent in list(module.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, nn.SyncBatchNorm):
                     setattr(parent, name, GlooSyncBatchNorm.like(layer))
-        super().__init__(
-            module,
-            device_ids=device_ids,
-            broadcast_buffers=broadcast_buffers,
-            find_unused_parameters=find_unused_parameters,
-        )
+        super().__init__(module, broadcast_buffers=broadcast_buffers, **options)
