@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..engine.runner import command_line, load_config
+from ..engine.config import command_line, load_config
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 from afno_mm.ops import BACKENDS, choose_backend, use_backend
+from afno_mm.tasks import Task
 from torch import Tensor, nn
 
 
@@ -99,22 +100,19 @@ class Model(Candidate):
     Args:
         model: The model.
         batch: ``inputs`` and ``data_samples``, as its data preprocessor returns them.
+        task: The model's task.
     """
 
-    def __init__(self, name: str, kind: str, model: nn.Module, batch: dict, **options) -> None:
+    def __init__(
+        self, name: str, kind: str, model: nn.Module, batch: dict, task: Task, **options
+    ) -> None:
         super().__init__(name, kind, **options)
-        self.model, self.batch = model, batch
-        self.inpaints = hasattr(model, 'reconstruct')
-        # For inpainting, inputs are the masked images and the whole images.
-        self.images = batch['inputs'][0] if self.inpaints else batch['inputs']
+        self.model, self.batch, self.task = model, batch, task
+        self.images = task.network_input(batch['inputs'])
         self.input_bytes = self.images.nbytes
 
     def infer(self) -> None:
-        model = self.model.eval()
-        if self.inpaints:
-            model.reconstruct(self.images)
-        else:
-            model(self.images, mode='tensor')
+        self.task.forward(self.model.eval(), self.images)
 
     def differentiable(self) -> tuple[list[Tensor], None]:
         losses = self.model.train()(**self.batch, mode='loss')

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import torch
-from afno_mm.engine.one_step import build_model, random_batch
+from afno_mm.engine import build_model
 from afno_mm.mixers import mixer_per_stage
 from afno_mm.ops import choose_backend
+from afno_mm.tasks import task_of
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
@@ -80,8 +81,9 @@ def model_case(size: tuple[int, int], settings: Settings) -> Case:
         if public:
             put_public_afno(built.backbone, layers)
         torch.manual_seed(0)
-        batch = random_batch(cfg.model, size, settings.batch)
-        return built, built.data_preprocessor(batch, True)
+        task = task_of(cfg)
+        batch = task.random_batch(cfg.model, size, settings.batch)
+        return built, built.data_preprocessor(batch, True), task
 
     if size[1] > size[0]:
         case.notes = WIDE
@@ -130,8 +132,9 @@ def inpainting_case(size: tuple[int, int], settings: Settings) -> Case:
         cfg = _read(settings, f'vit_{kind}_b4_inpainting')
         built = build_model(cfg, None, settings.device)
         torch.manual_seed(0)
-        batch = random_batch(cfg.model, size, settings.batch)
-        return built, built.data_preprocessor(batch, True)
+        task = task_of(cfg)
+        batch = task.random_batch(cfg.model, size, settings.batch)
+        return built, built.data_preprocessor(batch, True), task
 
     for kind in ('sa', 'ls', 'gfn', 'afno'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)

@@ -23,7 +23,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def config(images, tmp_path_factory):
-    output = tool('imagenet_subset.py', images, '--percent', 50)
+    output = tool('data/imagenet_subset.py', images, '--percent', 50)
     assert f'{images}/meta/train_50percent.txt: 10 images of 10 classes' in output
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
     path.write_text(f"""
