@@ -6,16 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from afno_mm.analysis import (
-    Layer,
-    renumbered,
-    run_layers,
-    shrunk_spectrum,
-    token_clusters,
-    trained_model,
-)
+from afno_mm.analysis import Layer, align_clusters, run_layers, shrunk_spectrum, token_clusters
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
-from afno_mm.engine.one_step import build_model
+from afno_mm.engine import build_model, trained_model
 from afno_mm.mixers import AFNO, GFN
 from mmengine.config import Config
 
@@ -150,14 +143,14 @@ def test_clusters_are_of_features_not_of_places():
     features = np.random.default_rng(1).normal(size=(12, 10, 16))
     features[..., :4] += 20 * np.eye(4)[scattered]
     labels = token_clusters(features, num_clusters=4, num_neighbors=5)
-    assert (renumbered(labels, scattered) == scattered).all()
+    assert (align_clusters(labels, scattered) == scattered).all()
 
 
 def test_clusters_keep_their_numbers_on_a_smaller_grid():
     small, large = quadrants(4, 6), quadrants(16, 24)
     swapped = np.array([2, 0, 3, 1])[small]
-    assert (renumbered(swapped, large) == small).all()
-    assert (renumbered(np.array([2, 0, 3, 1])[large], small) == large).all()
+    assert (align_clusters(swapped, large) == small).all()
+    assert (align_clusters(np.array([2, 0, 3, 1])[large], small) == large).all()
 
 
 def test_too_few_tokens_for_the_neighbours_are_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from afno_mm.evaluation.prior import (
+from afno_mm.evaluation.baselines import (
     mean_colour,
     most_frequent_class,
     score_constant_prediction,

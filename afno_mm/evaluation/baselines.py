@@ -1,31 +1,36 @@
-"""The scores of predictors that have learned next to nothing."""
+"""Predictors that need no training, and their scores."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.evaluator import Evaluator
 from mmengine.utils import track_iter_progress
 from mmseg.evaluation import IoUMetric
+from torch import Tensor
 
 
-def progress(dataset):
-    """The items of a dataset, with a progress bar."""
+def progress(dataset: BaseDataset) -> Iterator[dict[str, Any]]:
+    """Yield the items of a dataset and show a progress bar."""
     items = (dataset[index] for index in range(len(dataset)))
     return track_iter_progress((items, len(dataset)))
 
 
-def most_frequent_class(labels, num_classes, ignore_index=255):
-    """The class that each pixel has most often.
+def most_frequent_class(
+    labels: Iterable[np.ndarray], num_classes: int, ignore_index: int = 255
+) -> np.ndarray:
+    """Return the most frequent class of each pixel, int64 ``(H, W)``.
 
     Args:
-        labels (Iterable[ndarray]): Label maps ``(H, W)`` of one size.
-        num_classes (int): Classes are 0..num_classes-1; of a tie the lowest is taken.
-        ignore_index (int): Value that does not count.
-
-    Returns:
-        ndarray: ``(H, W)``, int64. Pixels that no label counts for are of class 0.
+        labels: Label maps ``(H, W)`` of one size.
+        num_classes: Classes are 0..num_classes-1. A tie gives the lowest one; a pixel without
+            labels gives class 0.
+        ignore_index: Label value that does not count.
 
     Raises:
-        ValueError: If the labels differ in size.
+        ValueError: If there are no labels, or of several sizes.
     """
     counts = None
     for label in labels:
@@ -37,19 +42,20 @@ def most_frequent_class(labels, num_classes, ignore_index=255):
             )
         rows, columns = np.nonzero(label != ignore_index)
         counts[label[rows, columns], rows, columns] += 1
+    if counts is None:
+        raise ValueError('there are no labels')
     return counts.argmax(0)
 
 
-def score_constant_prediction(prediction, dataset, ignore_index=255):
-    """MMSegmentation's mIoU of one prediction for every image of a dataset.
+def score_constant_prediction(
+    prediction: np.ndarray, dataset: BaseDataset, ignore_index: int = 255
+) -> dict[str, float]:
+    """Return aAcc, mIoU and mAcc in percent if every image has the same prediction.
 
     Args:
-        prediction (ndarray): ``(H, W)``.
-        dataset (BaseSegDataset): Yields ``gt_seg_map``.
-        ignore_index (int): Label value that does not count.
-
-    Returns:
-        dict[str, float]: aAcc, mIoU, mAcc in percent.
+        prediction: Classes ``(H, W)``.
+        dataset: Dataset of MMSegmentation, whose items have ``gt_seg_map``.
+        ignore_index: Label value that does not count.
     """
     metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
     metric.dataset_meta = dataset.metainfo
@@ -60,24 +66,26 @@ def score_constant_prediction(prediction, dataset, ignore_index=255):
     return metric.evaluate(len(dataset))
 
 
-def mean_colour(images):
-    """The mean colour ``(C, 1, 1)`` of images ``(C, H, W)`` of any sizes, float32."""
+def mean_colour(images: Iterable[Tensor]) -> Tensor:
+    """Return the mean colour ``(C, 1, 1)``, float32, of images ``(C, H, W)`` of any sizes."""
     totals = [(image.double().sum((1, 2)), image[0].numel()) for image in images]
     colours, pixels = zip(*totals)
     return (sum(colours) / sum(pixels)).float()[:, None, None]
 
 
-def score_fillings(colour, dataset, metrics):
-    """The scores of reconstructions that take no model.
+def score_fillings(
+    colour: Tensor, dataset: BaseDataset, metrics: list[dict[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Return the scores of reconstructions that need no model.
 
     Args:
-        colour (Tensor): Mean colour of the training images, ``(C, 1, 1)``.
-        dataset (BaseDataset): Yields ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with
-            a ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
-        metrics (list[dict]): Configs of metrics of ``pred_image`` and ``gt_image``.
+        colour: Mean colour of the training images, ``(C, 1, 1)``.
+        dataset: Its items have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a
+            ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
+        metrics: Configs of metrics of ``pred_image`` and ``gt_image``.
 
     Returns:
-        dict[str, dict[str, float]]: What fills the image -> name of the score -> score.
+        Filling -> name of the score -> score.
     """
     fillings = {
         'mean colour of the training images everywhere': lambda image, mask: colour,

@@ -6,8 +6,11 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from afno_mm.engine import InpaintingVisualizationHook
-from afno_mm.engine.drawing import ClassVisualizationHook, PartsVisualizer
+from afno_mm.tasks.visualization import (
+    ClassVisualizationHook,
+    InpaintingVisualizationHook,
+    PartsVisualizer,
+)
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from afno_mm.registry import MODELS
-from afno_mm.tasks import InpaintingHead
+from afno_mm.tasks.inpainting_model import InpaintingHead
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.structures import DataSample
 
