@@ -28,7 +28,7 @@ def short(parts, epochs):
 def parts(tmp_path_factory):
     root = tmp_path_factory.mktemp('parts')
     output = tool('data/make_parts.py', root, '--train', 8, '--val', 2, '--size', 64)
-    assert '30 images made now' in output
+    assert '30 new images' in output
     return str(root)
 
 

@@ -18,7 +18,7 @@ CONFIG = REPOSITORY / 'configs/vit_afno_inpainting_demo.py'
 def images(tmp_path_factory):
     root = tmp_path_factory.mktemp('data') / 'images'
     output = tool('data/make_images.py', root, '--train', 2, '--val', 1, '--size', 32)
-    assert '10 classes, 32x32 (30 made now)' in output
+    assert '10 classes, 32x32 (30 new)' in output
     return root
 
 
