@@ -20,10 +20,6 @@ def token_clusters(
 
     Returns:
         The cluster of each token, int ``(H, W)``.
-
-    Raises:
-        ImportError: If scikit-learn is not installed.
-        ValueError: If there are too few tokens for so many neighbours.
     """
     try:
         from sklearn.cluster import SpectralClustering

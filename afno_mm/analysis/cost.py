@@ -33,19 +33,15 @@ ATTENTION_OPERATORS = {
 class Cost:
     """Cost of one image.
 
-    Attributes:
-        parameters: Number of the model's parameters.
-        total: MACs of the model.
-        mixers: MACs of all token mixers by kind of work: 'transforms' (FFTs), 'attention' (its two
-            products with tokens), 'bias' (AFNO's convolution) and 'products' (all other products
-            and convolutions).
-        mixer: Type or types of the mixers.
+    ``mixers`` has the MACs of all token mixers by kind of work: 'transforms' (FFTs), 'attention'
+    (its two products with tokens), 'bias' (AFNO's convolution) and 'products' (all other products
+    and convolutions).
     """
 
     parameters: int
-    total: float
+    total: float  # MACs of the model
     mixers: Counter
-    mixer: str
+    mixer: str  # type or types of the mixers
 
 
 def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
@@ -53,11 +49,7 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
 
     A complex FFT of n values counts as ``5 n log2(n)`` operations, a real one as half of that, and
     two operations are one MAC. A complex matrix product counts as four real ones. AFNO is counted
-    with its composed backend.
-
-    Args:
-        cfg: The config.
-        size: ``(H, W)`` of the image.
+    with its composed backend. ``size`` is ``(H, W)``.
     """
     model = build_model(cfg, size, 'meta').eval()
     # With gradients, PyTorch runs attention by operators that the counter knows.
@@ -146,7 +138,7 @@ FORMULAS = TRANSFORM_FORMULAS | {
 
 
 def as_the_paper_counts(cfg: Config, size: tuple[int, int]) -> float | None:
-    """Return the MACs of a config's model by the rules of the paper's tables.
+    """Return the MACs of a config's model by the rules of the paper's tables, or None.
 
     The tables' 'GFLOPs' follow several rules. These were found by recomputing the tables and
     come within 0.7 % of their totals:
@@ -157,10 +149,8 @@ def as_the_paper_counts(cfg: Config, size: tuple[int, int]) -> float | None:
       real products. Of self-attention, one of the two products with tokens counts. Table 5
       has the numbers of models with 4 layers, although A.5 says 12.
 
-    A model that is in no table is counted like the one with its backbone and mixer.
-
-    Returns:
-        None for backbones and mixers that are in no table: Swin, FNO, StaticAFNO.
+    A model that is in no table is counted like the one with its backbone and mixer. The result is
+    None for backbones and mixers that are in no table: Swin, FNO, StaticAFNO.
     """
     backbone = type_name(cfg.model.backbone.type)
     if backbone not in ('MiT', 'ViT'):

@@ -12,9 +12,8 @@ LABEL = 0.9
 def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarray]]) -> Figure:
     """Draw Fig. 5: an image and below it the clusters of its tokens, one column per model.
 
-    Args:
-        picture: The image ``(H, W, 3)``.
-        clusters: Clusters ``(H, W)`` by model and layer number. Equal numbers get equal colours.
+    ``picture`` is ``(H, W, 3)``. ``clusters`` has clusters ``(H, W)`` by model and layer number.
+    Equal cluster numbers get equal colours.
     """
     layers = sorted(set().union(*clusters.values()))
     figure, axes = _grid(1 + len(layers), len(clusters), picture.shape)
@@ -43,12 +42,9 @@ def spectra_figure(
 ) -> Figure:
     """Draw Fig. 6: log magnitudes of spectra after shrinkage, and shares of zeros.
 
-    Frequency zero is in the middle. White means a magnitude of 0.
-
-    Args:
-        picture: The image ``(H, W, 3)``.
-        spectra: Magnitudes and shares of zeros by layer number, as from
-            :func:`afno_mm.analysis.tokens.shrunk_spectrum`.
+    ``picture`` is ``(H, W, 3)``. ``spectra`` has the two results of
+    :func:`afno_mm.analysis.tokens.shrunk_spectrum` by layer number. Frequency zero is in the
+    middle. White means a magnitude of 0.
     """
     figure, axes = _grid(2, 1 + len(spectra), picture.shape, extra=0.7)
     axes[0, 0].imshow(picture)

@@ -19,35 +19,21 @@ from ..tasks import task_of
 
 @dataclass
 class Layer:
-    """Input and output of a block in one forward pass.
+    """Input and output of a block in one forward pass."""
 
-    Attributes:
-        name: Name of the block in the backbone.
-        tokens: The block's output ``(B, H, W, C)``.
-        mixer: Its token mixer.
-        mixed: The mixer's input ``(B, H, W, C)``.
-    """
-
-    name: str
-    tokens: Tensor
+    name: str  # of the block in the backbone
+    tokens: Tensor  # the block's output (B, H, W, C)
     mixer: nn.Module
-    mixed: Tensor
+    mixed: Tensor  # the mixer's input (B, H, W, C)
 
 
 def images_of_test(
     cfg: Config, model: nn.Module, indices: Sequence[int], masked: bool = False
 ) -> Iterator[tuple[str, Tensor, np.ndarray]]:
-    """Yield test images of a config, prepared for its model.
+    """Yield images of a config's test set, preprocessed by its model.
 
-    Args:
-        cfg: The config, for ``test_dataloader``.
-        model: Its model, for the data preprocessor.
-        indices: Which images.
-        masked: Whether to use the masked images, if the task masks images.
-
-    Yields:
-        The path of the file, the backbone's input ``(1, 3, H, W)``, and the same as a picture
-        ``(H, W, 3)``, RGB in 0..1.
+    Each is a tuple: the path of the file, the backbone's input ``(1, 3, H, W)``, and the same as a
+    picture ``(H, W, 3)``, RGB in 0..1. With ``masked``, inpainting models get masked images.
 
     Raises:
         IndexError: If there are fewer images.
@@ -72,11 +58,7 @@ def images_of_test(
 
 
 def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
-    """Run a backbone and return its blocks with a token mixer, in the order in which they ran.
-
-    Args:
-        backbone: A backbone of this package.
-        images: ``(B, 3, H, W)``.
+    """Run a backbone on images (B, 3, H, W); return its blocks with a mixer in running order.
 
     Raises:
         ValueError: If no block has a mixer.

@@ -64,14 +64,10 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
-    """Read a config file and apply the settings of ``--cfg-options``.
+    """Read a config file and apply the settings of ``--cfg-options``, by their dotted keys.
 
     ``data_root`` also replaces the copies in the datasets. A new ``mixer.type`` also removes the
     arguments of the old mixer.
-
-    Args:
-        path: The file.
-        options: Values by dotted keys.
     """
     cfg = Config.fromfile(path)
     options = options or {}
@@ -91,11 +87,6 @@ def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = Tr
 
     Sets the launcher ('none'), the work dir (``work_dirs/<name of the config>``), and for each
     data loader the collate function, pinned memory and persistent workers.
-
-    Args:
-        cfg: Changed in place.
-        pin_memory: Whether data loaders may pin memory.
-        persistent_workers: Whether data loaders may keep their workers after an epoch.
     """
     cfg.setdefault('launcher', 'none')
     if not cfg.get('work_dir'):

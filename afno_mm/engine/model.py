@@ -35,11 +35,7 @@ def image_size(cfg: Config) -> tuple[int, int]:
 def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseModel:
     """Build a config's model with the weights of its constructors.
 
-    Args:
-        cfg: The config.
-        size: ``(H, W)`` that the data preprocessor pads training images to; by default the
-            config's.
-        device: Where to put the model.
+    ``size``, if given, replaces the size ``(H, W)`` to which the data preprocessor pads images.
     """
     model_cfg = ConfigDict(cfg.model)
     if 'data_preprocessor' in cfg:  # MMPretrain's configs have it beside the model
@@ -56,13 +52,8 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
 def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseModel:
     """Build a config's model with the weights of a checkpoint, in evaluation mode.
 
-    Args:
-        cfg: The config.
-        checkpoint: A file whose weights are exactly those of the model.
-        device: Where to put the model.
-
     Raises:
-        RuntimeError: If weights are missing or left over.
+        RuntimeError: If the checkpoint lacks weights of the model or has others.
     """
     cfg = copy.deepcopy(cfg)
     cfg.model.backbone.init_cfg = None  # pretrained weights would be overwritten

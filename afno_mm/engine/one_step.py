@@ -21,7 +21,7 @@ def one_step(
 
     Args:
         cfg: The config.
-        size: ``(H, W)`` of the images; by default the config's own.
+        size: ``(H, W)`` of the images; by default the config's.
         batch_size: Number of images.
         amp: Whether to use mixed precision: float16 without loss scaling, or bfloat16 on a CPU.
 

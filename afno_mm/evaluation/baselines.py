@@ -23,11 +23,8 @@ def most_frequent_class(
 ) -> np.ndarray:
     """Return the most frequent class of each pixel, int64 ``(H, W)``.
 
-    Args:
-        labels: Label maps ``(H, W)`` of one size.
-        num_classes: Classes are 0..num_classes-1. A tie gives the lowest one; a pixel without
-            labels gives class 0.
-        ignore_index: Label value that does not count.
+    Labels with the value ``ignore_index`` do not count. A tie gives the lowest class. A pixel
+    without labels gives class 0.
 
     Raises:
         ValueError: If there are no labels, or of several sizes.
@@ -50,12 +47,9 @@ def most_frequent_class(
 def score_constant_prediction(
     prediction: np.ndarray, dataset: BaseDataset, ignore_index: int = 255
 ) -> dict[str, float]:
-    """Return aAcc, mIoU and mAcc in percent if every image has the same prediction.
+    """Return aAcc, mIoU and mAcc in percent if every image has the same prediction ``(H, W)``.
 
-    Args:
-        prediction: Classes ``(H, W)``.
-        dataset: Dataset of MMSegmentation, whose items have ``gt_seg_map``.
-        ignore_index: Label value that does not count.
+    The items of the dataset need ``gt_seg_map``, as those of MMSegmentation have.
     """
     metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
     metric.dataset_meta = dataset.metainfo
@@ -76,16 +70,13 @@ def mean_colour(images: Iterable[Tensor]) -> Tensor:
 def score_fillings(
     colour: Tensor, dataset: BaseDataset, metrics: list[dict[str, Any]]
 ) -> dict[str, dict[str, float]]:
-    """Return the scores of reconstructions that need no model.
+    """Return the scores of reconstructions that need no model, by filling and name of the score.
 
     Args:
         colour: Mean colour of the training images, ``(C, 1, 1)``.
         dataset: Its items have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a
             ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
         metrics: Configs of metrics of ``pred_image`` and ``gt_image``.
-
-    Returns:
-        Filling -> name of the score -> score.
     """
     fillings = {
         'mean colour of the training images everywhere': lambda image, mask: colour,

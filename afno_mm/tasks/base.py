@@ -34,21 +34,16 @@ class Task:
     def random_batch(
         self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
     ) -> dict[str, Any]:
-        """Return a random batch of images and labels, in the form that the data loader gives.
+        """Return random ``inputs`` and ``data_samples`` in the form that the data loader gives.
 
-        Args:
-            model_cfg: The config's ``model``, which has the number of classes.
-            size: ``(H, W)`` of the images.
-            batch_size: Number of images.
+        ``model_cfg``, the config's ``model``, has the number of classes. ``size`` is ``(H, W)``.
         """
         raise NotImplementedError(f'{type(self).__name__} does not define random_batch')
 
     def network_input(self, inputs: Any, masked: bool = True) -> Tensor:
-        """Return the images ``(B, 3, H, W)`` of a preprocessed batch that the backbone takes.
+        """Return the backbone's input ``(B, 3, H, W)`` from a preprocessed batch's ``inputs``.
 
-        Args:
-            inputs: The batch's ``inputs``, after the data preprocessor.
-            masked: For tasks that mask images: True for the masked images, else the whole ones.
+        A task that masks images returns the masked or the whole ones, as ``masked`` says.
         """
         return inputs
 
@@ -57,14 +52,11 @@ class Task:
         return model(images, mode='tensor')
 
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
-        """Change the config so that a test draws its predictions.
+        """Change the config so that a test draws its predictions, to ``folder`` if given.
 
-        Args:
-            cfg: The config.
-            folder: Folder for the pictures, or None.
-            options: ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
+        The options are ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
         """
-        visualization_hook(cfg).update(enable=True, out_dir=folder, **options)
+        drawing_hook(cfg).update(enable=True, out_dir=folder, **options)
 
     def keep_predictions(self, cfg: Config, path: str) -> None:
         """Change the config so that a test writes its predictions to the pickle file ``path``."""
@@ -74,10 +66,7 @@ class Task:
         """Change the config to test-time augmentation by its ``tta_model`` and ``tta_pipeline``."""
         for key in ('tta_model', 'tta_pipeline'):
             if key not in cfg:
-                raise ValueError(
-                    f'--tta needs {key} in the config, as those of segmentation in '
-                    'configs/_base_/ have'
-                )
+                raise ValueError(f'--tta needs {key} in the config: see configs/_base_/')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         if 'data_preprocessor' in cfg:
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -86,8 +75,7 @@ class Task:
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score predictors that need no training on the config's datasets.
 
-        Returns:
-            A table to print. It also lists the scores of ``models``, by name.
+        Return a table to print, with the scores of ``models`` (by name) below.
         """
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')
 
@@ -131,7 +119,7 @@ def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
     return torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8)
 
 
-def visualization_hook(cfg: Config) -> ConfigDict:
+def drawing_hook(cfg: Config) -> ConfigDict:
     """Return the config of the hook that draws predictions."""
     hook = cfg.get('default_hooks', {}).get('visualization')
     if hook is None:

@@ -31,13 +31,7 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a batch: ``inputs`` becomes ``[masked images, images]``, each (B, 3, H, W).
 
-        Args:
-            data: ``inputs``, uint8 ``(B, 3, H, W)``, and ``data_samples``, each with a ``mask``,
-                bool ``(H, W)``.
-            training: Not used.
-
-        Raises:
-            ValueError: If a sample has no mask.
+        Each of the ``data_samples`` needs a ``mask``, bool ``(H, W)``. ``training`` is not used.
         """
         data = super().forward(data, training)
         images, samples = data['inputs'], data['data_samples']
@@ -96,8 +90,8 @@ class InpaintingModel(BaseSelfSupervisor):
     Args:
         backbone: A backbone of MMPretrain that returns a feature map ``(B, C, H/p, W/p)``, such as
             a ViT with ``out_type='featmap'``.
-        head: Config of an :class:`InpaintingHead`.
-        data_preprocessor: Config of an :class:`InpaintingDataPreprocessor`, the default type.
+        head: An :class:`InpaintingHead`.
+        data_preprocessor: By default of type :class:`InpaintingDataPreprocessor`.
         init_cfg: As in MMEngine.
     """
 

@@ -8,15 +8,7 @@ from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 
 from ..registry import TASKS, type_name
-from .base import (
-    Scores,
-    Task,
-    evaluators,
-    model_type,
-    random_images,
-    score_table,
-    visualization_hook,
-)
+from .base import Scores, Task, drawing_hook, evaluators, model_type, random_images, score_table
 
 
 @TASKS.register_module()
@@ -44,7 +36,7 @@ class Segmentation(Task):
         return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
 
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
-        visualization_hook(cfg).update(draw=True, **options)
+        drawing_hook(cfg).update(draw=True, **options)
         if folder:
             cfg.visualizer.save_dir = folder
 
@@ -60,18 +52,18 @@ class Segmentation(Task):
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the most frequent class of each pixel in the training labels."""
-        from ..evaluation.baselines import most_frequent_class, progress, score_constant_prediction
+        from ..evaluation import baselines
 
         train, val = (
             DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})
             for loader in (cfg.train_dataloader, cfg.test_dataloader)
         )
         print('counting the classes of each pixel')
-        labels = (item['gt_seg_map'] for item in progress(train))
-        prediction = most_frequent_class(labels, len(train.metainfo['classes']))
+        labels = (item['gt_seg_map'] for item in baselines.progress(train))
+        prediction = baselines.most_frequent_class(labels, len(train.metainfo['classes']))
         print('\nscoring')
         name = f'most frequent class of each pixel in {len(train)} training images'
-        scores = {name: score_constant_prediction(prediction, val)} | models
+        scores = {name: baselines.score_constant_prediction(prediction, val)} | models
         return score_table(
             f'\nmIoU on {len(val)} validation images',
             {name: score['mIoU'] for name, score in scores.items()},

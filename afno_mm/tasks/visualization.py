@@ -1,5 +1,6 @@
 """Pictures of predictions. Registries import this file when a config names one of its classes."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class PartsVisualizer(SegLocalVisualizer):
 
 
 @HOOKS.register_module()
+@dataclass(eq=False)
 class InpaintingVisualizationHook(Hook):
     """Draw the masked image, its reconstruction and the true image side by side.
 
@@ -42,23 +44,15 @@ class InpaintingVisualizationHook(Hook):
         enable: Whether to draw.
         interval: Draw every n-th image.
         show: Whether to open a window.
-        wait_time: Seconds to show each picture; 0 waits for a key.
+        wait_time: Seconds to show each picture; 0 means no limit.
         out_dir: Folder for PNGs. By default the pictures go to the Runner's visualizer.
     """
 
-    def __init__(
-        self,
-        enable: bool = False,
-        interval: int = 5000,
-        show: bool = False,
-        wait_time: float = 0.0,
-        out_dir: str | None = None,
-    ):
-        self.enable = enable
-        self.interval = interval
-        self.show = show
-        self.wait_time = wait_time
-        self.out_dir = out_dir
+    enable: bool = False
+    interval: int = 5000
+    show: bool = False
+    wait_time: float = 0.0
+    out_dir: str | None = None
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None

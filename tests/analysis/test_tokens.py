@@ -1,4 +1,4 @@
-"""The layers of a model as it runs, their spectra and clusters."""
+"""The layers of a running model, their spectra and clusters."""
 
 import copy
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
     with torch.no_grad():
         wanted = torch.fft.fft2(mixer(x)[0], dim=(0, 1), norm='ortho').abs().mean(-1)
     wanted = torch.fft.fftshift(wanted)
-    # Of columns that are their own mirror image only the Hermitian part gets through.
+    # irfft2 uses only the Hermitian part of the DC and Nyquist columns: leave them out.
     centre, width = grid[1] // 2, grid[1]
     through = [c for c in range(width) if c != centre and (width % 2 or c != 0)]
     assert through or width == 1
@@ -105,7 +105,7 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
 
 @pytest.mark.parametrize('threshold, share', [(0.0, 0.0), (1e6, 1.0)])
 def test_share_of_zeros(threshold, share):
-    # On an axis of one token imaginary parts are zero anyway.
+    # Axes of more than one token: on an axis of one, all imaginary parts are zero.
     x = torch.randn(1, 6, 7, 8)
     mixer = AFNO(8, num_blocks=1, sparsity_threshold=threshold, init='scaled')
     assert (shrunk_spectrum(Layer('0', x, mixer, x))[1] == share).all()

@@ -1,4 +1,4 @@
-"""Predictors that have learned next to nothing, by hand."""
+"""Predictors that need no training, against values computed by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Inpainting: what is masked, what is learned from, and what comes out."""
+"""The inpainting model: its masked input, its loss and its output."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def build(loss_on='image', **backbone):
 
 
 def batch(size=(16, 16), number=2, seed=0):
-    """As the pipeline packs it: BGR images, half of each masked."""
+    """Return a batch as the pipeline packs it: BGR images, half of each masked."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (number, *size, 3), dtype=np.uint8)
     mask = np.zeros(size, bool)
@@ -136,7 +136,7 @@ def test_what_is_predicted_is_the_denormalised_output(output, intensities):
     assert sample.pred_image.flatten(1).unique(dim=1).squeeze().tolist() == intensities
 
 
-def test_learns_from_the_pixels_it_says():
+def test_loss_depends_on_the_pixels_that_loss_on_names():
     for loss_on, changed in (('image', True), ('masked', False)):
         model = build(loss_on)
         one, other = (prepared(model) for _ in range(2))
@@ -172,6 +172,6 @@ def test_a_backbone_without_a_feature_map_is_refused():
         build(out_type='avg_featmap').test_step(batch())
 
 
-def test_unknown_pixels_to_learn_from_are_refused():
+def test_unknown_loss_on_is_refused():
     with pytest.raises(ValueError, match="'image', 'masked'.*'visible'"):
         InpaintingHead(5, loss_on='visible')

@@ -164,6 +164,7 @@ def test_only_tasks_ask_which_task_a_config_has():
     assert not found
 
 
+@pytest.mark.slow
 def test_engine_and_tasks_are_imported_without_the_frameworks():
     code = 'import sys, afno_mm.engine, afno_mm.tasks; print(*sys.modules)'
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Pictures of predictions: what is in them, which are drawn, and where they go."""
+"""Pictures of predictions: their contents, which images are drawn, where they go."""
 
 from types import SimpleNamespace
 
