@@ -12,7 +12,7 @@ from mmengine.runner import load_checkpoint
 from ..backbones.mixer_block import MixerBlock
 from ..engine.one_step import build_model
 from ..mixers import AFNO
-from ..ops import block_mlp, full_precision, kept_modes, rfft2
+from ..ops import autocast_off, block_mlp, full_precision, kept_modes, rfft2
 
 
 @dataclass
@@ -147,7 +147,8 @@ def shrunk_spectrum(layer):
     mixer = layer.mixer
     if not isinstance(mixer, AFNO):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
-    with torch.no_grad(), full_precision(layer.mixed[:1]) as x:
+    with torch.no_grad(), autocast_off(layer.mixed):
+        x = full_precision(layer.mixed[:1])
         weights = [w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2)]
         z = block_mlp(
             rfft2(x, mixer.mode_fraction, mixer.norm), *weights, mixer.sparsity_threshold

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..ops import full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
+from ..ops import autocast_off, full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
 from .checks import check_divisor, check_grid, check_threshold, whole_pair
 from .local_bias import local_bias
@@ -103,7 +103,8 @@ def _mix(x, weights1, weights2, norm, sparsity_threshold=0):
     """Weights ``(k, b, b, m1, m2, 2)`` applied to those of their modes that the grid has."""
     height, width = x.shape[1:3]
     m1, m2 = weights1.shape[3:5]
-    with full_precision(x) as tokens:
+    with autocast_off(x):
+        tokens = full_precision(x)
         z = rfft2_modes(tokens, min(2 * m1, height), min(m2, width // 2 + 1), norm)
         z = mode_product(z, weights1.to(tokens.dtype), weights2.to(tokens.dtype))
         z = soft_shrinkage(z, sparsity_threshold)

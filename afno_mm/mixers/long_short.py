@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import dynamic_projection, full_precision, long_short
+from ..ops import autocast_off, dynamic_projection, full_precision, long_short
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole
 
@@ -90,7 +90,8 @@ class LS(nn.Module):
 
         Kept, it would be 13 times the tokens, 9 of them keys and values copied for windows.
         """
-        with full_precision(x) as tokens:
+        with autocast_off(x):
+            tokens = full_precision(x)
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
             landmarks = [

@@ -4,11 +4,14 @@ import copy
 import math
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
 from afno_mm.ops import afno_operator, choose_backend, naive, use_backend
-from afno_mm.ops.afno import BACKENDS, VARIABLE, eager_transforms
+from afno_mm.ops.afno import BACKENDS, VARIABLE, dispatch, eager
+from afno_mm.ops.afno.triton import transforms
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
@@ -18,13 +21,13 @@ THRESHOLD = 1.5
 
 @pytest.fixture(params=[*BACKENDS, 'eager by FFT', 'eager by products'])
 def backend(request, monkeypatch):
-    """Each backend; that in PyTorch also by either transform, in pieces that do not divide."""
+    """Each backend. 'eager' also with each transform, in pieces that do not divide the spectrum."""
     monkeypatch.delenv(VARIABLE, raising=False)
     name, *transform = request.param.split(' by ')
     if transform:
         limit = {'FFT': 0, 'products': math.inf}[transform[0]]
-        monkeypatch.setattr(eager_transforms, 'MOST_PRODUCTS', limit)
-        monkeypatch.setattr(eager_transforms, 'PIECE', 1000)
+        monkeypatch.setattr(eager, 'DENSE_OPERATIONS', limit)
+        monkeypatch.setattr(eager, 'PIECE', 1000)
     reason = BACKENDS[name].refusal(torch.zeros(1, 8, 8, 12))
     if reason is not None:
         pytest.skip(reason)
@@ -154,7 +157,9 @@ def test_autocast_changes_nothing(backend):
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_training_after_evaluation_of_the_same_grid(backend, mode, mode_fraction):
     """Nothing that evaluation leaves behind may keep autograd from working."""
-    eager_transforms._matrices.cache_clear()
+    for function in vars(transforms).values():
+        if hasattr(function, 'cache_clear'):
+            function.cache_clear()
     inputs = make((5, 11))
 
     def function(*inputs):
@@ -274,14 +279,17 @@ def test_second_gradients_are_right_or_refused(backend):
         )
 
 
-def test_no_tokens_at_all():
+def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(backend):
     inputs = make(batch=0)
-    y = afno_operator(*inputs, THRESHOLD, residual=True)
+    # The backend eager refuses empty tokens, so another one computes them.
+    y = afno_operator(
+        *inputs, THRESHOLD, residual=True, backend=None if backend == 'eager' else backend
+    )
     assert y.shape == (0, 7, 8, 12)
     assert all(not g.any() for g in gradients(y, inputs))
 
 
-def test_first_path_that_does_not_refuse(monkeypatch):
+def test_the_first_backend_that_does_not_refuse_is_chosen(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     x = torch.zeros(1, 4, 4, 8)
     first = next(name for name, module in BACKENDS.items() if module.refusal(x) is None)
@@ -291,22 +299,73 @@ def test_first_path_that_does_not_refuse(monkeypatch):
     assert choose_backend(x.to('meta'))[0] == 'composed'
 
 
-def test_variable_and_argument_force_a_path(monkeypatch):
+def test_the_argument_comes_before_use_backend_and_that_before_the_variable(monkeypatch):
     x = torch.zeros(1, 4, 4, 8)
     monkeypatch.setenv(VARIABLE, 'composed')
     assert choose_backend(x)[0] == 'composed'
-    assert choose_backend(x, 'eager')[0] == 'eager'
+    with use_backend('eager'):
+        assert choose_backend(x)[0] == 'eager'
+        assert choose_backend(x, 'composed')[0] == 'composed'
 
 
-@pytest.mark.parametrize('before', [None, 'composed'])
-def test_a_use_backend_is_given_back(monkeypatch, before):
+def test_use_backend_ends_with_its_block_even_by_an_error(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    if before:
-        monkeypatch.setenv(VARIABLE, before)
-    with pytest.raises(KeyError), use_backend('other'):
-        assert os.environ[VARIABLE] == 'other'
-        raise KeyError
-    assert os.environ.get(VARIABLE) == before
+    x = torch.zeros(1, 4, 4, 8)
+    free = choose_backend(x)[0]
+    with use_backend('eager'):
+        with pytest.raises(KeyError), use_backend('composed'):
+            assert choose_backend(x)[0] == 'composed'
+            raise KeyError
+        with use_backend(None):
+            assert choose_backend(x)[0] == 'eager'
+    assert choose_backend(x)[0] == free != 'composed'
+
+
+def test_use_backend_does_not_leak_into_other_threads(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    x = torch.zeros(1, 4, 4, 8)
+    free = choose_backend(x)[0]
+    with ThreadPoolExecutor(1) as other:
+        with use_backend('composed'):
+            assert other.submit(choose_backend, x).result()[0] == free != 'composed'
+            assert VARIABLE not in os.environ
+            assert choose_backend(x)[0] == 'composed'
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [('compiled', 'cpu'), ('torch', 'eager'), ('reference', 'composed'), ('triton', 'triton')],
+)
+def test_the_variable_of_old_versions_is_refused_with_its_new_name_and_value(monkeypatch, old, new):
+    monkeypatch.setenv('AFNO_MM_PATH', old)
+    with pytest.raises(ValueError, match=f'set AFNO_MM_BACKEND={new} in its place'):
+        choose_backend(torch.zeros(1, 4, 4, 8))
+
+
+def test_a_backend_is_added_in_two_edits(monkeypatch):
+    """The first edit is a module with ``refusal`` and ``run``, the second its row in BACKENDS."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+    def refusal(x):
+        return 'the tokens are wide' if x.shape[2] > 8 else None
+
+    def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
+        return torch.full_like(x, 7)
+
+    stub = SimpleNamespace(refusal=refusal, run=run)
+    monkeypatch.setattr(dispatch, 'BACKENDS', {'stub': stub, **BACKENDS})
+
+    x, *weights = make((4, 8))
+    wide = make((4, 9))[0]
+    assert choose_backend(x)[0] == 'stub'
+    assert (afno_operator(x, *weights, THRESHOLD) == 7).all()
+    name, reason = choose_backend(wide)
+    assert name != 'stub' and 'not stub: the tokens are wide' in reason
+    assert not (afno_operator(wide, *weights, THRESHOLD) == 7).any()
+    with use_backend('stub'):
+        assert choose_backend(x)[0] == 'stub'
+        with pytest.raises(ValueError, match="backend='stub' was asked for, but the tokens are"):
+            choose_backend(wide)
 
 
 @pytest.mark.parametrize(
@@ -315,12 +374,14 @@ def test_a_use_backend_is_given_back(monkeypatch, before):
         (
             'fastest',
             torch.float32,
-            'AFNO_MM_BACKEND=fastest is not a backend of AFNO; there are .*reference',
+            'AFNO_MM_BACKEND=fastest is not a backend of AFNO; there are .*composed',
         ),
-        ('eager', torch.float64, 'AFNO_MM_BACKEND=torch was asked for, but the tokens are float64'),
+        ('eager', torch.float64, 'AFNO_MM_BACKEND=eager was asked for, but the tokens are float64'),
     ],
 )
-def test_what_cannot_be_forced(monkeypatch, asked, dtype, message):
+def test_a_backend_that_does_not_exist_or_refuses_cannot_be_forced(
+    monkeypatch, asked, dtype, message
+):
     monkeypatch.setenv(VARIABLE, asked)
     with pytest.raises(ValueError, match=message):
         choose_backend(torch.zeros(1, 4, 4, 8, dtype=dtype))

@@ -1,4 +1,4 @@
-"""The compiled backend of AFNO: its numbers, and machines that cannot build it."""
+"""The backend 'cpu' of AFNO: its numbers, and machines that cannot build it."""
 
 import os
 import platform
@@ -90,7 +90,7 @@ def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction)
 
 
 @pytest.mark.parametrize('grid', [(2, 521), (2 * 521, 1)])
-def test_sides_of_a_prime_too_large_for_it_take_another_path(grid):
+def test_sides_of_a_prime_too_large_for_it_take_another_backend(grid):
     backend, why = choose_backend(torch.zeros(1, *grid, 8))
     assert backend == 'eager' and 'prime factor above 512' in why
     assert choose_backend(torch.zeros(1, 2 * 509, 3**6, 8))[0] == 'cpu'
@@ -132,7 +132,7 @@ def test_a_second_process_takes_the_library_that_was_built(fresh):
         ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another'),
     ],
 )
-def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
+def test_without_a_compiler_another_backend_runs(fresh, variable, value, reason):
     if variable == 'HOME':  # of a user that the system does not know
         fresh.delenv('XDG_CACHE_HOME')
         fresh.setattr(Path, 'home', pathlib_without_home)
@@ -144,7 +144,7 @@ def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
     assert backend != 'cpu'
     with pytest.raises(ValueError, match=reason) as error:
         choose_backend(torch.zeros(1, 2, 2, 8), 'cpu')
-    assert 'not compiled: ' in why and str(error.value).count('\n') == 0
+    assert 'not cpu: ' in why and str(error.value).count('\n') == 0
     assert choose_backend(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'composed'
     assert len(tries) == 1
 
@@ -155,14 +155,14 @@ def pathlib_without_home():
 
 def test_a_library_that_is_not_whole_is_built_anew(fresh, tmp_path):
     choose_backend(torch.zeros(1, 2, 2, 8))
-    (library,) = tmp_path.glob('afno_mm/*.so')
-    cut_off = tmp_path / 'other/afno_mm' / library.name
+    (built,) = tmp_path.glob('afno_mm/*.so')
+    cut_off = tmp_path / 'other/afno_mm' / built.name
     cut_off.parent.mkdir(parents=True)
-    cut_off.write_bytes(library.read_bytes()[:100])
+    cut_off.write_bytes(built.read_bytes()[:100])
     fresh.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
     library._built.cache_clear()
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
-    assert cut_off.stat().st_size == library.stat().st_size
+    assert cut_off.stat().st_size == built.stat().st_size
 
 
 def test_equal_calls_give_equal_bits():
@@ -219,4 +219,4 @@ def test_operators_are_well_formed(grid, fraction):
 def test_the_library_is_this_machines_alone():
     """Homes are shared by unlike machines: the name of a library holds the processor's."""
     assert library._processor()
-    assert os.backend.basename(cpu.build(cpu.SOURCE)._name).startswith('afno-')
+    assert os.path.basename(cpu.build(cpu.SOURCE)._name).startswith('afno-')
