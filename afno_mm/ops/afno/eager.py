@@ -11,7 +11,7 @@ bits: 0 = real part kept, 1 = imaginary part kept.
 
 import itertools
 import math
-from collections.abc import Sequence
+from typing import Sequence  # noqa: UP035  Custom operators of torch 2.6 know no other one.
 
 import torch
 from torch import Tensor
@@ -57,9 +57,9 @@ def run(
 @torch.library.custom_op('afno_mm::eager_afno', mutates_args=())
 def _forward(
     x: Tensor,
-    weights: list[Tensor],
+    weights: Sequence[Tensor],
     sparsity_threshold: float,
-    modes: list[int],
+    modes: Sequence[int],
     power: float,
     residual: bool,
     keep: bool,
@@ -96,8 +96,8 @@ def _backward(
     z: Tensor,
     hidden: Tensor,
     mask: Tensor,
-    weights: list[Tensor],
-    modes: list[int],
+    weights: Sequence[Tensor],
+    modes: Sequence[int],
     power: float,
     residual: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -172,7 +172,7 @@ _forward.register_autograd(backward, setup_context=setup_context)
 _backward.register_autograd(refuse_second_derivative)
 
 
-def _analyse(x: Tensor, modes: list[int], power: float, mirrored: bool = False) -> Tensor:
+def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
     """Transform tokens by :func:`.transforms.analyse`. An FFT takes a piece of the channels."""
     if _is_dense(x.shape, modes):
         x = x.contiguous()
@@ -184,7 +184,7 @@ def _analyse(x: Tensor, modes: list[int], power: float, mirrored: bool = False) 
 
 
 def _synthesise(
-    z: Tensor, modes: list[int], power: float, x: Tensor, residual: bool, mirrored: bool = False
+    z: Tensor, modes: Sequence[int], power: float, x: Tensor, residual: bool, mirrored: bool = False
 ) -> Tensor:
     """Transform back to the grid of ``x``, and add ``x`` if ``residual``."""
     z, grid = z.unflatten(2, modes), x.shape[1:3]
@@ -197,7 +197,7 @@ def _synthesise(
     return y.add_(x) if residual else y
 
 
-def _is_dense(shape: Sequence[int], modes: list[int]) -> bool:
+def _is_dense(shape: Sequence[int], modes: Sequence[int]) -> bool:
     rows, columns = modes
     return 4 * columns + 8 * rows * columns / shape[2] <= DENSE_OPERATIONS
 
