@@ -142,7 +142,8 @@ class _ModesToReal(torch.autograd.Function):
 
 def _without_zero_strides(x):
     """Copy an expanded tensor: CPU FFTs of torch 2.6 refuse strides of zero."""
-    return x.contiguous() if 0 in x.stride() else x
+    # torch.compile of torch 2.6 cannot trace stride().
+    return x.contiguous() if torch.compiler.is_compiling() or 0 in x.stride() else x
 
 
 def _weight_pairs(z, width, weight):

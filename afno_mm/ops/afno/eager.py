@@ -130,8 +130,8 @@ def _backward(
 
 def _saved_shapes(x, w1, sparsity_threshold, modes, keep):
     """Return the shapes of spectrum, hidden layer and mask, of no images if not needed."""
-    batch, modes, channels = x.shape[0] * keep, math.prod(modes), x.shape[3]
-    masks = batch * (sparsity_threshold > 0)
+    batch, modes, channels = x.shape[0] if keep else 0, math.prod(modes), x.shape[3]
+    masks = batch if sparsity_threshold > 0 else 0
     _, k, _, h = w1.shape
     return (batch, 2, modes, channels), (batch, 2, modes, k * h), (masks, modes, channels)
 
