@@ -1,8 +1,7 @@
 """Triton kernels of the block MLP and its gradients.
 
 Formula: ``hidden = relu(z w1 + b1)``, ``output = S(hidden w2 + b2)`` for each frequency and block
-of channels, with complex products. ReLU and the soft shrinkage S act on real and imaginary parts
-separately.
+of channels, with complex products. ReLU and soft shrinkage S act on either part separately.
 
 Layout: ``z``, ``output`` and their gradients are planar spectra, real ``(B, 2, M, C)``: real and
 imaginary parts of M frequencies in ``C = k * b`` channels. So is the hidden layer, with ``k * h``
@@ -11,8 +10,7 @@ spectrum, ``b1`` and ``b2`` in float32. :func:`.tiles.store_mask` describes the 
 frequencies of all images are one list of ``rows = B * M``, cut into tiles.
 
 Sums are in float32 and in a fixed order, so results repeat bit by bit. Sizes of channels are
-compile-time constants: without them Triton cannot know that rows of 440 values are aligned, and
-loads value by value.
+compile-time constants. Otherwise Triton could not know that rows of 440 values are aligned.
 """
 
 import triton
@@ -194,8 +192,7 @@ def linear_kernel(
     STEP 'grad_hidden': ``out = (a w^H) [hidden > 0]`` with ``a`` masked
     STEP 'grad_input':  ``out = a w^H``
 
-    A program computes one tile of one block, TILE rows by OUTPUT_TILE channels.
-    Grid: (row tiles * output tiles, blocks), output tiles of a row tile one after the other.
+    A program computes TILE rows by OUTPUT_TILE channels. Grid: (row tiles * output tiles, blocks).
     """
     ADJOINT: tl.constexpr = (STEP == 'grad_hidden') or (STEP == 'grad_input')
     OUTPUT_TILES: tl.constexpr = (OUTPUTS + OUTPUT_TILE - 1) // OUTPUT_TILE
@@ -264,18 +261,18 @@ def weight_gradient_kernel(
 ):
     """Compute one part of ``grad_w = a^H grad`` and ``grad_b = sum(grad)``, with ``grad`` masked.
 
-    A part is the sum over ``rows_per_part`` rows; the caller adds the parts. A program computes an
-    INPUT_TILE by OUTPUT_TILE tile of ``grad_w`` of one block and part. The programs of the first
-    input tile also compute ``grad_b``. Grid: (input tiles * output tiles, blocks, parts).
+    A part is the sum over ``rows_per_part`` rows; the caller adds the parts. A program computes one
+    tile of ``grad_w`` of one block and part. Programs of the first input tile also compute
+    ``grad_b``. Grid: (input tiles * output tiles, blocks, parts).
     """
     OUTPUT_TILES: tl.constexpr = (OUTPUTS + OUTPUT_TILE - 1) // OUTPUT_TILE
-    block = tl.program_id(1)
-    part = tl.program_id(2)
+    block, part = tl.program_id(1), tl.program_id(2)
     channel = (tl.program_id(0) // OUTPUT_TILES) * INPUT_TILE + tl.arange(0, INPUT_TILE)
     column = (tl.program_id(0) % OUTPUT_TILES) * OUTPUT_TILE + tl.arange(0, OUTPUT_TILE)
     own_channel = (block * INPUTS + channel)[None, :]
     own_column = (block * OUTPUTS + column)[None, :]
     in_inputs, in_outputs = channel < INPUTS, column < OUTPUTS
+    in_weight = in_inputs[:, None] & in_outputs[None, :]
     w_re = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
     w_im = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
     b_re = tl.zeros([OUTPUT_TILE], tl.float32)
@@ -297,7 +294,7 @@ def weight_gradient_kernel(
     BIAS_SIZE: tl.constexpr = BLOCKS * OUTPUTS
     grad_w += part.to(tl.int64) * (2 * WEIGHT_SIZE) + block * INPUTS * OUTPUTS
     at = channel[:, None] * OUTPUTS + column[None, :]
-    store_parts(grad_w + at, WEIGHT_SIZE, in_inputs[:, None] & in_outputs[None, :], w_re, w_im)
+    store_parts(grad_w + at, WEIGHT_SIZE, in_weight, w_re, w_im)
     if tl.program_id(0) < OUTPUT_TILES:
         grad_b += part.to(tl.int64) * (2 * BIAS_SIZE) + block * OUTPUTS
         store_parts(grad_b + column, BIAS_SIZE, in_outputs, b_re, b_im)

@@ -4,11 +4,11 @@ Precision. Half-precision tokens, and all tokens under autocast, are computed in
 sums in float32. Relative errors are 5e-3 in bfloat16 and 6e-4 in float16. float32 tokens are
 computed in tf32 where PyTorch may use it for matrix products, else in float32.
 
-Range. The spectrum is scaled as by norm='forward', whatever ``norm`` is: it is never larger than
-the largest token, so it fits in float16. norm='ortho' means s = (H W)^-1/2 times this spectrum's
-biases and threshold, since ReLU and shrinkage commute with scaling. The gradient of the spectrum is
-scaled as by 'ortho' and about as large as that of the tokens. Only a loss scale that is too high
-can overflow float16; the result is inf, and a GradScaler then lowers the scale.
+Range. The spectrum is scaled as by norm='forward', whatever ``norm`` is. It is never larger than
+the largest token, so it fits in float16. For norm='ortho' the kernels get biases and threshold
+times s = (H W)^-1/2 and give s times the result, as ReLU and shrinkage commute with scaling. The
+gradient of the spectrum is scaled as by 'ortho', so it is about as large as that of the tokens. It
+overflows float16 only if the loss scale is too high. That gives inf, and a GradScaler lowers it.
 
 Memory. If a gradient will be needed, forward saves the spectrum, in the dtype of the computation,
 and the mask, one byte per frequency and channel: 1.25 times the tokens in half precision, without
@@ -223,11 +223,11 @@ def backward(ctx, grad_output, *_):
     return *(g if need else None for g, need in zip(gradients, needs)), *[None] * 7
 
 
-def double_backward(ctx, *_):
+def refuse_second_derivative(ctx, *_):
     raise RuntimeError(
         "AFNO's backend 'triton' has no second derivative; set AFNO_MM_BACKEND=composed"
     )
 
 
 _forward.register_autograd(backward, setup_context=setup_context)
-_backward.register_autograd(double_backward)
+_backward.register_autograd(refuse_second_derivative)
