@@ -67,19 +67,17 @@ def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[
     output = torch.empty_like(z)
     batch, _, modes, channels = z.shape
     mask = z.new_empty((batch, modes, channels) if keep and shrink else 0, dtype=torch.uint8)
-    tile = _fused_tile(FUSED_FORWARD, z, w1)
-    if tile is None:
+    sizes = _fused_sizes(FUSED_FORWARD, z, w1)
+    if sizes is None:
         hidden = _linear('hidden', z, w1, b1)
         _linear('output', hidden, w2, b2, threshold, shrink, keep, mask=mask, out=output)
     else:
-        kernels.fused_forward_kernel[_grid(z, w1, tile)](
+        kernels.fused_forward_kernel[_grid(z, w1, sizes)](
             *(z, w1, b1, w2, b2, output, mask, threshold),
             *_counts(z),
-            **_block_sizes(w1),
             SHRINK=shrink,
             SAVE_MASK=keep,
-            PRECISION=_precision(z),
-            **tile,
+            **sizes,
         )
     return output, mask
 
@@ -101,8 +99,8 @@ def backward(
     """
     w1, b1, w2, _ = weights
     blocks, hidden_size = w1.shape[1], w1.shape[3]
-    tile = _fused_tile(FUSED_BACKWARD, z, w1)
-    if tile is None:
+    sizes = _fused_sizes(FUSED_BACKWARD, z, w1)
+    if sizes is None:
         hidden = _linear('hidden', z, w1, b1)
         grad_hidden = _linear(
             'grad_hidden', grad_output, w2, b1, shrink=shrink, mask=mask, hidden=hidden
@@ -112,16 +110,14 @@ def backward(
         shape = (*z.shape[:3], blocks * hidden_size) if for_weights else 0
         hidden, grad_hidden = z.new_empty(shape), z.new_empty(shape)
         grad_z = torch.empty_like(z) if for_tokens else None
-        kernels.fused_backward_kernel[_grid(z, w1, tile)](
+        kernels.fused_backward_kernel[_grid(z, w1, sizes)](
             *(grad_output, mask, z, w1, b1, w2, hidden, grad_hidden),
             grad_z if for_tokens else z,
             *_counts(z),
-            **_block_sizes(w1),
             SHRINK=shrink,
-            PRECISION=_precision(z),
             FOR_WEIGHTS=for_weights,
             FOR_TOKENS=for_tokens,
-            **tile,
+            **sizes,
         )
     if not for_weights:
         return grad_z, None
@@ -142,24 +138,21 @@ def _linear(
     step, a, w, bias, threshold=0.0, shrink=False, keep=False, mask=None, hidden=None, out=None
 ):
     """Run one step of :func:`.kernels.linear_kernel`. Unused tensors are replaced by ``out``."""
-    _, blocks, *sizes = w.shape
-    inputs, outputs = sizes if step in ('hidden', 'output') else sizes[::-1]
+    _, blocks, inputs, outputs = w.shape
+    if step in ('grad_hidden', 'grad_input'):
+        inputs, outputs = outputs, inputs
     if out is None:
         out = a.new_empty(*a.shape[:3], blocks * outputs)
-    tile = _product_tile(LINEAR, a, inputs, outputs)
+    sizes = _product_sizes(LINEAR, a, blocks, inputs, outputs)
     rows, modes = _counts(a)
-    output_tiles = math.ceil(outputs / tile['OUTPUT_TILE'])
-    kernels.linear_kernel[math.ceil(rows / tile['TILE']) * output_tiles, blocks](
+    output_tiles = math.ceil(outputs / sizes['OUTPUT_TILE'])
+    kernels.linear_kernel[math.ceil(rows / sizes['TILE']) * output_tiles, blocks](
         *(a, w, bias, out, out if mask is None else mask, out if hidden is None else hidden),
         *(threshold, rows, modes),
-        BLOCKS=blocks,
-        INPUTS=inputs,
-        OUTPUTS=outputs,
         STEP=step,
         SHRINK=shrink,
         SAVE_MASK=keep,
-        PRECISION=_precision(a),
-        **tile,
+        **sizes,
     )
     return out
 
@@ -167,23 +160,19 @@ def _linear(
 def _weight_gradient(a, grad, blocks, mask=None):
     """Return ``dW = a^H grad`` and ``db = sum(grad)`` per block, with ``grad`` masked."""
     inputs, outputs = a.shape[-1] // blocks, grad.shape[-1] // blocks
-    tile = _product_tile(WEIGHT_GRADIENT, a, inputs, outputs)
-    tiles = math.ceil(inputs / tile['INPUT_TILE']) * math.ceil(outputs / tile['OUTPUT_TILE'])
+    sizes = _product_sizes(WEIGHT_GRADIENT, a, blocks, inputs, outputs)
+    tiles = math.ceil(inputs / sizes['INPUT_TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
     rows, modes = _counts(a)
-    row_tiles = math.ceil(rows * tiles * blocks / GRADIENT_PROGRAMS / tile['TILE'])
-    rows_per_part = row_tiles * tile['TILE']
+    row_tiles = math.ceil(rows * tiles * blocks / GRADIENT_PROGRAMS / sizes['TILE'])
+    rows_per_part = row_tiles * sizes['TILE']
     parts = math.ceil(rows / rows_per_part)
     grad_w = a.new_empty(parts, 2, blocks, inputs, outputs, dtype=torch.float32)
     grad_b = a.new_empty(parts, 2, blocks, outputs, dtype=torch.float32)
     shrink = mask is not None and mask.numel() > 0
     kernels.weight_gradient_kernel[tiles, blocks, parts](
         *(a, grad, mask if shrink else a, grad_w, grad_b, rows, modes, rows_per_part),
-        BLOCKS=blocks,
-        INPUTS=inputs,
-        OUTPUTS=outputs,
         SHRINK=shrink,
-        PRECISION=_precision(a),
-        **tile,
+        **sizes,
     )
     return grad_w.sum(0), grad_b.sum(0)
 
@@ -194,37 +183,41 @@ def _counts(z):
     return batch * modes, modes
 
 
-def _block_sizes(w1):
+def _grid(z, w1, sizes):
+    return math.ceil(_counts(z)[0] / sizes['TILE']), w1.shape[1]
+
+
+def _fused_sizes(table, z, w1) -> dict[str, Any] | None:
+    """Return a fused kernel's constants and launch options, or None if the block is too large."""
     _, blocks, block_size, hidden_size = w1.shape
-    return dict(BLOCKS=blocks, BLOCK=block_size, HIDDEN=hidden_size)
-
-
-def _grid(z, w1, tile):
-    return math.ceil(_counts(z)[0] / tile['TILE']), w1.shape[1]
-
-
-def _fused_tile(table, z, w1) -> dict[str, Any] | None:
-    """Return the tile and launch options of a fused kernel, or None if the block is too large."""
-    _, _, block_size, hidden_size = w1.shape
-    found = table[_kind(z)].get(max(32, _power_of_2(block_size)))
-    if found is None:
+    tile = table[_kind(z)].get(max(32, _power_of_2(block_size)))
+    if tile is None:
         return None
-    rows, hidden_tile, warps, stages = found
+    rows, hidden_tile, warps, stages = tile
     return dict(
+        BLOCKS=blocks,
+        BLOCK=block_size,
+        HIDDEN=hidden_size,
         TILE=rows,
         BLOCK_TILE=_power_of_2(block_size),
         HIDDEN_TILE=min(hidden_tile, _power_of_2(hidden_size)),
+        PRECISION=_precision(z),
         num_warps=warps,
         num_stages=stages,
     )
 
 
-def _product_tile(table, a, inputs, outputs) -> dict[str, Any]:
+def _product_sizes(table, a, blocks, inputs, outputs) -> dict[str, Any]:
+    """Return the constants and launch options of a kernel for one product."""
     rows, input_tile, output_tile, warps, stages = table[_kind(a)]
     return dict(
+        BLOCKS=blocks,
+        INPUTS=inputs,
+        OUTPUTS=outputs,
         TILE=rows,
         INPUT_TILE=_fitting(inputs, input_tile),
         OUTPUT_TILE=_fitting(outputs, output_tile),
+        PRECISION=_precision(a),
         num_warps=warps,
         num_stages=stages,
     )

@@ -53,8 +53,8 @@ def fused_forward_kernel(
 ):
     """Compute ``output = S(relu(z w1 + b1) w2 + b2)`` and, if SAVE_MASK, the mask.
 
-    A program computes TILE rows of one block, all channels of it at once. It loops over tiles of
-    the hidden layer, which never leaves the registers. Grid: (row tiles, blocks).
+    A program computes TILE rows and all channels of one block. It loops over tiles of the hidden
+    layer, which stay in registers. Grid: (row tiles, blocks).
     """
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -118,7 +118,7 @@ def fused_backward_kernel(
 
     ``grad_hidden = (grad_output w2^H) [hidden > 0]`` with ``grad_output`` masked, and
     ``grad_z = grad_hidden w1^H``. Stores ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden``
-    if FOR_WEIGHTS. Programs and grid are those of :func:`fused_forward_kernel`.
+    if FOR_WEIGHTS. Programs and grid: as :func:`fused_forward_kernel`.
     """
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -291,10 +291,9 @@ def weight_gradient_kernel(
         b_re += tl.sum(g_re.to(tl.float32), 0)
         b_im += tl.sum(g_im.to(tl.float32), 0)
     WEIGHT_SIZE: tl.constexpr = BLOCKS * INPUTS * OUTPUTS
-    BIAS_SIZE: tl.constexpr = BLOCKS * OUTPUTS
     grad_w += part.to(tl.int64) * (2 * WEIGHT_SIZE) + block * INPUTS * OUTPUTS
     at = channel[:, None] * OUTPUTS + column[None, :]
     store_parts(grad_w + at, WEIGHT_SIZE, in_weight, w_re, w_im)
     if tl.program_id(0) < OUTPUT_TILES:
-        grad_b += part.to(tl.int64) * (2 * BIAS_SIZE) + block * OUTPUTS
-        store_parts(grad_b + column, BIAS_SIZE, in_outputs, b_re, b_im)
+        grad_b += part.to(tl.int64) * (2 * BLOCKS * OUTPUTS) + block * OUTPUTS
+        store_parts(grad_b + column, BLOCKS * OUTPUTS, in_outputs, b_re, b_im)
