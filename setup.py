@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
+FOR_A_CHECKOUT = ('environment.sh', 'quickstart.sh', 'run_tests.sh')
 
 
 def read(*path):
@@ -14,23 +15,25 @@ def read(*path):
 
 
 class BuildWithConfigsAndTools(build_py):
-    """Puts configs/, tools/ and the generators of data/ into afno_mm/.mim, where mim looks."""
+    """Copy configs/, tools/ and the scripts and generators of data/ to afno_mm/.mim.
+
+    mim looks there for configs and tools. An editable install uses those of the checkout.
+    """
 
     def run(self):
         super().run()
-        if not self.editable_mode:
-            mim = os.path.join(self.build_lib, 'afno_mm', '.mim')
-            for folder in ('configs', 'tools', 'data/generators'):
-                shutil.copytree(
-                    os.path.join(ROOT, folder),
-                    os.path.join(mim, folder),
-                    dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns(
-                        '__pycache__', 'environment.sh', 'quickstart.sh', 'run_tests.sh'
-                    ),
-                )
-            for script in glob.glob(os.path.join(ROOT, 'data', '*.py')):
-                shutil.copy(script, os.path.join(mim, 'data'))
+        if self.editable_mode:
+            return
+        mim = os.path.join(self.build_lib, 'afno_mm', '.mim')
+        for folder in ('configs', 'tools', 'data/generators'):
+            shutil.copytree(
+                os.path.join(ROOT, folder),
+                os.path.join(mim, folder),
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns('__pycache__', *FOR_A_CHECKOUT),
+            )
+        for script in glob.glob(os.path.join(ROOT, 'data', '*.py')):
+            shutil.copy(script, os.path.join(mim, 'data'))
 
 
 version = {}
@@ -45,9 +48,9 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['afno_mm', 'afno_mm.*']),
-    package_data={'afno_mm.ops.afno.cpu': ['*.c', '*.h']},
+    package_data={'afno_mm': ['py.typed'], 'afno_mm.ops.afno.cpu': ['*.c', '*.h']},
     python_requires='>=3.10',
-    # The single list of what works: afno_mm.environment checks against it on import.
+    # The only list of requirements: afno_mm.environment checks it when afno_mm is imported.
     install_requires=[
         'torch>=2.6',
         'torchvision>=0.21',
@@ -63,9 +66,11 @@ setup(
         'packaging',
     ],
     extras_require={
-        'tests': ['pytest', 'hypothesis', 'scikit-image', 'scikit-learn', 'setuptools>=64'],
+        # setuptools builds wheels itself since 70.1.
+        'tests': ['pytest', 'hypothesis', 'scikit-image', 'scikit-learn', 'setuptools>=70.1'],
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
+        'lint': ['ruff>=0.17,<0.18', 'mypy', 'pre-commit'],
     },
     cmdclass={'build_py': BuildWithConfigsAndTools},
 )

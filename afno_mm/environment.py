@@ -1,17 +1,18 @@
-"""Names a broken installation, with the command that mends it, before anything else fails.
+"""Check the installed packages when afno_mm is imported, before anything else fails.
 
-Looks at what pip knows; imports something only to confirm a suspicion. What is wanted is the
-list in setup.py.
+Every problem is reported with the command that solves it. The requirements are those of
+setup.py. The check reads pip's metadata; it imports a package only to confirm a suspicion.
 """
 
+from collections.abc import Callable, Iterable
 from importlib import import_module, metadata
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 DISTRIBUTION = 'afno-mm'
-# The maintained packages and the older ones that install the same modules. The last releases of
-# the older ones cannot resume a training with torch >= 2.6.
+# Maintained package -> older packages that install the same modules. The last releases of the
+# older ones cannot resume a training with torch >= 2.6.
 OLDER = {
     'onedl-mmengine': ('mmengine', 'mmengine-lite'),
     'onedl-mmcv': ('mmcv', 'mmcv-lite', 'mmcv-full'),
@@ -27,19 +28,21 @@ REASONS = {
 class BrokenEnvironmentError(RuntimeError):
     """The installed packages cannot work together.
 
-    Not an ImportError: MMEngine passes over those when it looks for a scope.
+    Not an ImportError: MMEngine ignores those when it imports the packages of a scope.
     """
 
 
-def check_environment():
-    """Raise :class:`BrokenEnvironmentError` that lists all problems and what mends each.
+def check_environment() -> None:
+    """Compare the installed packages with the requirements of afno_mm.
 
-    Installed packages are compared with the requirements of this one: two sets of OpenMMLab
-    packages side by side, missing packages, versions out of range, torch and torchvision of
-    different builds, an OpenCV without its system libraries.
+    Finds missing packages, versions out of range, two sets of OpenMMLab packages side by side,
+    torch and torchvision of different builds, and an OpenCV that does not import.
+
+    Raises:
+        BrokenEnvironmentError: If there are problems. Lists all of them, with a command each.
     """
     try:
-        wanted = metadata.requires(DISTRIBUTION)
+        wanted = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         raise BrokenEnvironmentError(
             f'{DISTRIBUTION} is not installed. In its folder, run: pip install -e .'
@@ -48,28 +51,30 @@ def check_environment():
     problems = problems or torch_pair_problem() + opencv_problem()
     if problems:
         raise BrokenEnvironmentError(
-            'this environment cannot work:\n'
+            'afno_mm cannot work with these packages:\n'
             + '\n'.join(f'- {found}\n  run: {command}' for found, command in problems)
         )
 
 
-def installed_version(name):
-    """Version of an installed distribution, None if there is none."""
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed distribution, or None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
 
 
-def find_problems(requirements, version_of):
-    """What is installed against what is wanted.
+def find_problems(
+    requirements: Iterable[Requirement], version_of: Callable[[str], str | None]
+) -> list[tuple[str, str]]:
+    """Compare installed versions with requirements.
 
     Args:
-        requirements (list[Requirement]): Wanted; those of extras are passed over.
-        version_of (callable): Distribution name -> version, or None if not installed.
+        requirements: What afno_mm needs. Requirements of extras are ignored.
+        version_of: Returns the version of a distribution, or None if it is not installed.
 
     Returns:
-        list[tuple[str, str]]: Each problem with the command that mends it.
+        Pairs (problem, command that solves it).
     """
     problems = []
     for requirement in requirements:
@@ -79,30 +84,27 @@ def find_problems(requirements, version_of):
         wanted = f'{name}{requirement.specifier}'
         install = f'pip install "{wanted}"'
         older = [n for n in OLDER.get(name, ()) if version_of(n)]
-        if older:
-            found = ', '.join(f'{n} {version_of(n)}' for n in older)
-            text = (
-                f'{name} {version} and {found} are installed side by side and overwrite each other'
-                if version
-                else f'{found} is installed, wanted is its maintained continuation {wanted}'
-            )
-            stale = ' '.join([name] * bool(version) + older)
-            problems.append((text, f'pip uninstall -y {stale} && {install}'))
+        found = ', '.join(f'{n} {version_of(n)}' for n in older)
+        if older and version:
+            text = f'{name} {version} and {found} are both installed and overwrite each other'
+            problems.append((text, f'pip uninstall -y {" ".join([name, *older])} && {install}'))
+        elif older:
+            text = f'found {found}; wanted its maintained continuation {wanted}'
+            problems.append((text, f'pip uninstall -y {" ".join(older)} && {install}'))
         elif version is None:
-            problems.append((f'{name} is not installed, wanted is {wanted}', install))
+            problems.append((f'{name} is not installed; wanted {wanted}', install))
         elif not requirement.specifier.contains(Version(version).base_version):
             reason = f' ({REASONS[name]})' if name in REASONS else ''
-            problems.append((f'{name} {version} is installed, wanted is {wanted}{reason}', install))
+            problems.append((f'found {name} {version}; wanted {wanted}{reason}', install))
     return problems
 
 
-def torch_pair_problem():
-    """A torchvision built for another torch, whose operators fail to load ('nms does not exist').
+def torch_pair_problem() -> list[tuple[str, str]]:
+    """Find a torchvision built for another torch ('operator torchvision::nms does not exist').
 
-    Returns:
-        list[tuple[str, str]]: Empty, or the problem with the command that mends it.
+    Returns no pair, or one pair (problem, command).
     """
-    torch, torchvision = installed_version('torch'), installed_version('torchvision')
+    torch, torchvision = metadata.version('torch'), metadata.version('torchvision')
     needs = [Requirement(r) for r in metadata.requires('torchvision') or ()]
     fits = all(
         r.specifier.contains(Version(torch).base_version)
@@ -116,36 +118,31 @@ def torch_pair_problem():
     return [
         (
             f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
-            'are two from the same index',
+            'both from the same index',
             'pip uninstall -y torch torchvision && pip install torch torchvision',
         )
     ]
 
 
-def opencv_problem():
-    """An OpenCV that does not import: often its system libraries are missing, as in containers.
+def opencv_problem() -> list[tuple[str, str]]:
+    """Find an OpenCV that does not import. Containers often miss its system libraries.
 
-    Returns:
-        list[tuple[str, str]]: Empty, or the problem with the command that mends it.
+    Returns no pair, or one pair (problem, command).
     """
     failure = _import_failure('cv2')
     if not failure:
         return []
-    headless = (
+    command = (
         'pip uninstall -y opencv-python opencv-python-headless && '
         'pip install opencv-python-headless'
     )
-    libraries = 'cannot open shared object' in failure
-    return [
-        (
-            f'OpenCV (cv2) does not import: {failure}',
-            'apt-get install -y libgl1 libglib2.0-0, or: ' * libraries + headless,
-        )
-    ]
+    if 'cannot open shared object' in failure:
+        command = f'apt-get install -y libgl1 libglib2.0-0, or: {command}'
+    return [(f'OpenCV (cv2) does not import: {failure}', command)]
 
 
-def _import_failure(module):
-    """The error on one line; empty if there is none."""
+def _import_failure(module: str) -> str:
+    """Import a module. Return the error on one line, or '' if there is none."""
     try:
         import_module(module)
     except (ImportError, OSError, RuntimeError) as error:

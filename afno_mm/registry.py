@@ -1,26 +1,33 @@
 """Registries of scope ``afno_mm``: ``type='afno_mm.X'`` works in any OpenMMLab config.
 
-MMEngine imports this module when it meets the scope, and the locations when it looks
-for a name, so a config needs no ``custom_imports``.
+MMEngine imports this module when a config names the scope. A registry imports its locations when
+it looks up a name. A config therefore needs no ``custom_imports``.
 """
 
 from mmengine import registry as mmengine
 
 
-def _child(name, parent, *locations):
+def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:
     return mmengine.Registry(
         name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations]
     )
 
 
-MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks')
+MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks.inpainting_model')
 MODEL_WRAPPERS = _child('model_wrapper', mmengine.MODEL_WRAPPERS, 'engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', mmengine.OPTIM_WRAPPERS, 'engine')
-HOOKS = _child('hook', mmengine.HOOKS, 'engine', 'engine.safety', 'engine.drawing')
+HOOKS = _child('hook', mmengine.HOOKS, 'engine', 'engine.safety', 'tasks.visualization')
 DATASETS = _child('dataset', mmengine.DATASETS, 'datasets', 'engine.safety')
 TRANSFORMS = _child('transform', mmengine.TRANSFORMS, 'datasets')
-METRICS = _child('metric', mmengine.METRICS, 'evaluation')
 DATA_SAMPLERS = _child('data sampler', mmengine.DATA_SAMPLERS, 'engine.safety')
 LOOPS = _child('loop', mmengine.LOOPS, 'engine.safety')
 RUNNERS = _child('runner', mmengine.RUNNERS, 'engine.safety')
-VISUALIZERS = _child('visualizer', mmengine.VISUALIZERS, 'engine.drawing')
+METRICS = _child('metric', mmengine.METRICS, 'evaluation')
+VISUALIZERS = _child('visualizer', mmengine.VISUALIZERS, 'tasks.visualization')
+# MMEngine has no registry of tasks, so this one has no parent.
+TASKS = mmengine.Registry('task', scope='afno_mm', locations=['afno_mm.tasks'])
+
+
+def type_name(kind: str | type) -> str:
+    """Return the bare name of a config's ``type``: 'FCNHead' of 'mmseg.FCNHead' or of the class."""
+    return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]

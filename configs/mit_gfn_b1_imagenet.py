@@ -5,24 +5,16 @@
 #       model.backbone.init_cfg.type=Pretrained \
 #       model.backbone.init_cfg.checkpoint=work_dirs/mit_gfn_b1_imagenet/epoch_300.pth
 #
-# Expect: the paper gives no accuracy for its pre-training; not measured by us.
-# Parameters: 13.64M. Schedule: A.3; stochastic depth is SegFormer's. Widths and mixer are
-# those of the segmentation config.
+# Expect: no number. The paper gives no accuracy for its pre-training; not measured by us.
+# Parameters: 13.64M.
+#
+# The schedule is the paper's (A.3). Stochastic depth is SegFormer's. The segmentation config uses
+# the same backbone.
 _base_ = [
-    '_base_/classifier.py',
-    '_base_/imagenet.py',
-    '_base_/schedule_300e.py',
-    '_base_/mmpretrain_runtime.py',
+    '_base_/models/mit_gfn_b1.py',
+    '_base_/models/classifier.py',
+    '_base_/datasets/imagenet.py',
+    '_base_/schedules/schedule_300e.py',
+    '_base_/classification_runtime.py',
 ]
-model = dict(
-    backbone=dict(
-        type='afno_mm.MiT',
-        embed_dims=[136, 272, 400, 512],
-        num_layers=[2, 2, 2, 2],
-        num_heads=[1, 2, 5, 8],
-        drop_path_rate=0.1,
-        out_indices=(3,),
-        mixer=dict(type='GFN'),
-    ),
-    head=dict(in_channels=512),
-)
+model = dict(backbone=dict(_base_.pop('backbone'), out_indices=(3,)), head=dict(in_channels=512))

@@ -5,20 +5,18 @@
 # Expect: 80.4 mIoU with ImageNet pre-training (the paper's number; not measured by us).
 # Parameters: 47.93M.
 #
-# The paper's (A.3): widths; filters made for 224 pixels, resized bilinearly to the tokens' grid
-# in forward. mixer.resize='exact' pads the filters' kernels instead. All else as in
-# segformer_afno_b3_cityscapes.py, whose header says what is whose.
+# From the paper (A.3): the widths, and filters that are made for 224 pixels and resized to the grid
+# of the tokens in forward, bilinearly. mixer.resize='exact' pads the kernels of the filters
+# instead. All other settings are those of segformer_afno_b3_cityscapes.py; its header names their
+# sources.
 _base_ = [
-    '_base_/segformer.py',
-    '_base_/cityscapes.py',
-    '_base_/schedule_450e.py',
-    '_base_/runtime.py',
+    '_base_/models/mit_gfn_b3.py',
+    '_base_/models/segformer.py',
+    '_base_/datasets/cityscapes.py',
+    '_base_/schedules/schedule_450e.py',
+    '_base_/segmentation_runtime.py',
 ]
 model = dict(
-    backbone=dict(
-        embed_dims=[128, 256, 440, 512],
-        num_layers=[3, 4, 18, 3],
-        mixer=dict(type='GFN', resize='bilinear'),
-    ),
+    backbone=_base_.pop('backbone'),
     decode_head=dict(in_channels=[128, 256, 440, 512], channels=768),
 )

@@ -2,23 +2,23 @@
 #
 #   tools/dist_train.sh configs/segformer_sa_b3_cityscapes.py 8    # 8 GPUs x 1 image
 #
-# Expect: no number; it did not fit into the memory of the paper's authors. Here attention
-# matrices are never stored, so that memory is no obstacle, but time is: 2.2 TFLOPs (multiply-
-# accumulates) an image in the mixers alone. Parameters: 38.01M: the paper gives no widths for this
-# row, these are ESA's.
-# Starts from SegFormer's public ImageNet-1k weights without their spatial reduction;
-# model.backbone.init_cfg=None starts without.
+# Expect: no number. The model did not fit into the memory of the paper's authors. Here it does,
+# because the attention matrices are never stored, but it is slow: the mixers alone take 2.2 TFLOPs
+# (multiply-accumulates) per image.
+# Parameters: 38.01M. The paper does not give the widths of this model: these are those of ESA.
+#
+# Training starts from SegFormer's public ImageNet-1k weights, without their spatial reduction.
+# model.backbone.init_cfg=None starts from random weights.
 _base_ = [
-    '_base_/segformer.py',
-    '_base_/cityscapes.py',
-    '_base_/schedule_450e.py',
-    '_base_/runtime.py',
+    '_base_/models/mit_sa_b3.py',
+    '_base_/models/segformer.py',
+    '_base_/datasets/cityscapes.py',
+    '_base_/schedules/schedule_450e.py',
+    '_base_/segmentation_runtime.py',
 ]
 model = dict(
     backbone=dict(
-        embed_dims=64,
-        num_layers=[3, 4, 18, 3],
-        mixer=dict(type='SA'),
+        _base_.pop('backbone'),
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/'

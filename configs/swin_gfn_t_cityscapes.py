@@ -2,23 +2,18 @@
 #
 #   tools/dist_train.sh configs/swin_gfn_t_cityscapes.py 8    # 8 GPUs x 1 image
 #
-# Expect: no number yet; not measured by us. Parameters: 23.89M. Widths and depths are Swin-T's,
-# the mixer works on the whole map of its stage, and training starts from random weights.
+# Expect: no number yet; not measured by us. Parameters: 23.89M.
+#
+# Widths and depths are those of Swin-T. The mixer works on the whole feature map of its stage.
+# Training starts from random weights.
 _base_ = [
-    '_base_/segformer.py',
-    '_base_/cityscapes.py',
-    '_base_/schedule_450e.py',
-    '_base_/runtime.py',
+    '_base_/models/swin_t.py',
+    '_base_/models/segformer.py',
+    '_base_/datasets/cityscapes.py',
+    '_base_/schedules/schedule_450e.py',
+    '_base_/segmentation_runtime.py',
 ]
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='afno_mm.SegSwin',
-        drop_path_rate=0.3,
-        embed_dims=96,
-        depths=[2, 2, 6, 2],
-        num_heads=[3, 6, 12, 24],
-        mixer=dict(type='GFN'),
-    ),
+    backbone=dict(_base_.pop('backbone'), mixer=dict(type='GFN')),
     decode_head=dict(in_channels=[96, 192, 384, 768], channels=768),
 )

@@ -1,7 +1,7 @@
-"""Convert DatasetGAN's published annotations into the folders that the few-shot configs read.
+"""Convert DatasetGAN's published annotations to the folders that the few-shot configs read.
 
-The release is found from https://github.com/nv-tlabs/datasetGAN_release and is for
-non-commercial use.
+Get the release from https://github.com/nv-tlabs/datasetGAN_release. It is for non-commercial
+use.
 """
 
 import argparse
@@ -9,22 +9,22 @@ import argparse
 from generators.datasetgan_release import convert
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument('release', help='folder of the release, which holds annotation/')
+    parser.add_argument('release', help='folder of the release, with annotation/ in it')
     parser.add_argument('root', nargs='?', default='data/parts', help='folder for the sets')
     parser.add_argument(
         '--size',
         type=int,
         default=224,
-        help='height and width to resize to, as DatasetGAN does; 0 keeps the size of each image',
+        help='height and width to resize to, as in DatasetGAN; 0 keeps the size of each image',
     )
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     for line in convert(args.release, args.root, args.size or None):
         print(line)

@@ -4,11 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
-from afno_mm.datasets.imagenet import subset
 from generators.files import write_whole
+from generators.subset import subset
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -17,19 +17,19 @@ def parse_args():
         'root',
         nargs='?',
         default=root,
-        help='has train/<class>/; $IMAGENET_DATASET is another default',
+        help='folder with train/<class>/; $IMAGENET_DATASET changes the default',
     )
     parser.add_argument('--percent', type=float, default=10, help='share of each class')
-    parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
+    parser.add_argument('--seed', type=int, default=0, help='another seed lists other images')
     parser.add_argument(
         '--out',
-        help='the list, for ann_file of a data set '
+        help='file for the list, which a dataset takes as ann_file '
         '(default: <root>/meta/train_<percent>percent.txt)',
     )
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     lines = subset(Path(args.root, 'train'), args.percent / 100, args.seed)
     out = Path(args.out or Path(args.root, 'meta', f'train_{args.percent:g}percent.txt'))

@@ -1,33 +1,30 @@
-"""Make generated images of ten classes in the layout of ImageNet."""
+"""Generate images of ten classes in the layout of ImageNet."""
 
 import argparse
 
 from generators.images import FIGURES, make_images
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        'root',
-        nargs='?',
-        default='data/images',
-        help='folder for the images; those already there are kept',
+        'root', nargs='?', default='data/images', help='folder for the images; existing images stay'
     )
     parser.add_argument('--train', type=int, default=120, help='training images of each class')
     parser.add_argument('--val', type=int, default=20, help='validation images of each class')
     parser.add_argument('--size', type=int, default=80, help='height and width in pixels')
-    parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
+    parser.add_argument('--seed', type=int, default=0, help='another seed gives other images')
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     made = make_images(args.root, args.train, args.val, args.size, args.seed)
     print(
         f'{args.root}: {args.train} train and {args.val} val images of each of '
-        f'{len(FIGURES)} classes, {args.size}x{args.size} ({made} made now)\n'
+        f'{len(FIGURES)} classes, {args.size}x{args.size} ({made} new)\n'
         f'  {args.root}/{{train,val}}/<class>/*.JPEG'
     )
 

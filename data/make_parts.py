@@ -1,19 +1,16 @@
-"""Make generated faces, cars and cats with labels of their parts, in place of DatasetGAN's sets."""
+"""Generate faces, cars and cats with labels of their parts, in the layout of the few-shot sets."""
 
 import argparse
 
 from generators.parts import make_parts
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        'root',
-        nargs='?',
-        default='data/parts',
-        help='folder for the sets; images already there are kept',
+        'root', nargs='?', default='data/parts', help='folder for the sets; existing images stay'
     )
     parser.add_argument(
         '--train',
@@ -23,15 +20,15 @@ def parse_args():
     )
     parser.add_argument('--val', type=int, default=20, help='validation images of each set')
     parser.add_argument('--size', type=int, default=256, help='height and width in pixels')
-    parser.add_argument('--seed', type=int, default=0, help='another seed, other images')
+    parser.add_argument('--seed', type=int, default=0, help='another seed gives other images')
     parser.add_argument('--workers', type=int, default=1, help='number of processes')
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     made = make_parts(args.root, args.train, args.val, args.size, args.seed, args.workers)
-    print(f'\n{args.root}: {made} images made now')
+    print(f'\n{args.root}: {made} new images')
     print(f'  {args.root}/{{faces,cars,ade_cars,cats}}/{{images,labels}}/{{train,val}}/')
 
 

@@ -1,19 +1,16 @@
-"""Make generated street scenes in the layout of Cityscapes."""
+"""Generate street scenes in the layout of Cityscapes."""
 
 import argparse
 
 from generators.scenes import make_scenes
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        'root',
-        nargs='?',
-        default='data/scenes',
-        help='folder for the scenes; those already there are kept',
+        'root', nargs='?', default='data/scenes', help='folder for the scenes; existing scenes stay'
     )
     parser.add_argument('--train', type=int, default=160, help='number of training scenes')
     parser.add_argument('--val', type=int, default=40, help='number of validation scenes')
@@ -25,18 +22,18 @@ def parse_args():
         metavar=('H', 'W'),
         help='height and width in pixels',
     )
-    parser.add_argument('--seed', type=int, default=0, help='another seed, other scenes')
+    parser.add_argument('--seed', type=int, default=0, help='another seed gives other scenes')
     parser.add_argument('--workers', type=int, default=1, help='number of processes')
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     made = make_scenes(args.root, args.train, args.val, tuple(args.size), args.seed, args.workers)
     height, width = args.size
     print(
         f'\n{args.root}: {args.train} train and {args.val} val scenes of '
-        f'{height}x{width} ({made} made now)'
+        f'{height}x{width} ({made} new)'
     )
     for folder in ('leftImg8bit', 'gtFine'):
         print(f'  {args.root}/{folder}/{{train,val}}/<city>/')

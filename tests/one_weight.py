@@ -1,4 +1,4 @@
-"""The smallest training: one weight, four steps an epoch."""
+"""A minimal training: one weight, four steps per epoch."""
 
 import torch
 from mmengine.model import BaseModel
@@ -15,7 +15,7 @@ class OneWeight(BaseModel):
 
 
 def train(work_dir, epochs, schedule, hook, resume=False, **settings):
-    """Train with a learning rate schedule (or several), from 1, and one hook."""
+    """Train from learning rate 1 with one or several schedules and one hook."""
     loader = dict(
         dataset=[dict(inputs=torch.zeros(1))] * 4,
         batch_size=1,

@@ -1,4 +1,4 @@
-"""Running the tools as a user does."""
+"""Run the tools as a user does."""
 
 import json
 import os

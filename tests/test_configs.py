@@ -1,9 +1,14 @@
-"""Every config trains, and has the size that its header states."""
+"""All experiments: they train, have the size that their header states, and share their bases."""
 
+import ast
+import json
 import math
 import re
+import runpy
+import sys
 from pathlib import Path
 
+import mmpretrain
 import pytest
 import torch
 from afno_mm.backbones.pretrained import load_pretrained
@@ -16,9 +21,37 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from one_weight import train
 
-CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
-# Millions of parameters of stock SegFormer, which AFNO and GFN match but for B3, the paper's own.
+FOLDER = Path(__file__).parents[1] / 'configs'
+CONFIGS = sorted(FOLDER.glob('*.py'))
+BASES = sorted(FOLDER.glob('_base_/**/*.py'))
+# Millions of parameters of stock SegFormer. AFNO and GFN match them, except in the paper's own B3.
 STOCK = {'b0': 3.72, 'b1': 13.68, 'b2': 27.36, 'b3': 47.24}
+MIXERS = ('afno', 'esa', 'fno', 'gfn', 'ls', 'sa', 'static')
+
+
+def stated_millions(path):
+    """The parameters that the header of a config states, or None."""
+    stated = re.search(r'Parameters: ([\d.]+)M', path.read_text())
+    return float(stated[1]) if stated else None
+
+
+def kind(path):
+    """Backbone class, mixer and task of an experiment, from its name."""
+    family, mixer = path.stem.split('_')[:2]
+    mixer = mixer.rstrip('0123456789')
+    tasks = dict(inpainting='inpainting', imagenet='classification', images='classification')
+    task = next((task for word, task in tasks.items() if word in path.stem), 'segmentation')
+    return family.replace('segformer', 'mit'), mixer if mixer in MIXERS else None, task
+
+
+def smallest_of_each_kind():
+    smallest = {}
+    for path in sorted(CONFIGS, key=lambda path: stated_millions(path) or math.inf):
+        smallest.setdefault(kind(path), path)
+    return set(smallest.values())
+
+
+QUICK = smallest_of_each_kind()
 
 
 def load(path, monkeypatch):
@@ -31,23 +64,34 @@ def millions(model):
     return sum(p.numel() for p in model.parameters()) / 1e6
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    'path',
+    [
+        pytest.param(path, id=path.stem, marks=[] if path in QUICK else pytest.mark.slow)
+        for path in CONFIGS
+    ],
+)
 def test_config_trains_a_model_of_the_size_it_states(path, monkeypatch):
-    """On small images; tools/one_step.py does the same on those of the paper's size."""
+    """Small images are enough here. tools/one_step.py takes a step at the size of the paper."""
     result = one_step(load(path, monkeypatch), size=(64, 64), batch_size=2)
     assert math.isfinite(result['loss']) and not result['without_gradient']
     millions = result['parameters'] / 1e6
-    stated = re.search(r'Parameters: ([\d.]+)M', path.read_text())
-    if stated:
-        assert millions == pytest.approx(float(stated[1]), abs=0.006)
+    if stated := stated_millions(path):
+        assert millions == pytest.approx(stated, abs=0.006)
     size = path.stem.split('_')[2]
     fourier = path.stem.startswith(('segformer_afno_', 'segformer_gfn_'))
     if path.stem.startswith('segformer_esa_') or (fourier and size != 'b3'):
         assert millions == pytest.approx(STOCK[size], rel=0.005)
 
 
-@pytest.mark.parametrize('path', CONFIGS[0].parent.glob('mit_*_imagenet.py'), ids=lambda p: p.stem)
-def test_classifier_s_checkpoint_fills_its_segmentor(path, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    'path',
+    [
+        pytest.param(path, id=path.stem, marks=[] if path in QUICK else pytest.mark.slow)
+        for path in sorted(FOLDER.glob('mit_*_imagenet.py'))
+    ],
+)
+def test_checkpoint_of_a_classifier_fills_its_segmentor(path, monkeypatch, tmp_path):
     weights = str(tmp_path / 'epoch_300.pth')
     with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
         classifier = MODELS.build(load(path, monkeypatch).model)
@@ -61,12 +105,107 @@ def test_classifier_s_checkpoint_fills_its_segmentor(path, monkeypatch, tmp_path
     assert not any(report.values()), report
 
 
-def test_no_config_inherits_another():
-    """One level of _base_, so that a recipe is read in one place."""
+def bases(path):
+    """The files that `_base_` of a config names."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            value = ast.literal_eval(node.value)
+            return [path.parent / name for name in ([value] if isinstance(value, str) else value)]
+    return []
+
+
+def test_experiments_inherit_from_base_files_and_from_no_other_experiment():
+    named = set()
+    for path in CONFIGS + BASES:
+        assert set(bases(path)) <= set(BASES), path
+        named.update(bases(path))
+    assert named == set(BASES)
+    # Base files form chains: each has at most one base.
+    assert all(len(bases(path)) <= 1 for path in BASES)
+
+
+def test_each_backbone_is_written_once():
+    written = {}
+    for path in BASES:
+        backbone = Config.fromfile(path).get('backbone')
+        if backbone:
+            text = json.dumps(backbone.to_dict(), sort_keys=True)
+            assert text not in written, (path, written[text])
+            written[text] = path
     for path in CONFIGS:
-        bases = re.findall(r"'([^']+\.py)'", path.read_text())
-        assert all(base.startswith('_base_/') for base in bases), path
-    assert not any('_base_ =' in base.read_text() for base in CONFIGS[0].parent.glob('_base_/*'))
+        text = path.read_text()
+        assert "_base_.pop('backbone')" in text, path
+        assert not re.search(r'embed_dims=|num_layers=|depths?=|arch=', text), path
+
+
+# Two experiments on one network, and the keys of the backbone that may differ.
+SHARED = [
+    (
+        path.stem,
+        path.stem.replace('mit', 'segformer').replace('imagenet', 'cityscapes'),
+        {'out_indices', 'init_cfg'},
+    )
+    for path in sorted(FOLDER.glob('mit_*_imagenet.py'))
+]
+SHARED += [
+    (f'vit_{mixer}_s4_imagenet', f'vit_{mixer}_s4_cityscapes', {'img_size'})
+    for mixer in ('sa', 'ls', 'gfn', 'afno')
+]
+SHARED += [
+    ('mit_afno_b0_images', 'segformer_afno_b0_scenes', {'out_indices'}),
+    ('mit_afno_b0_images', 'mit_afno_b0_imagenet', set()),
+    ('vit_afno_inpainting_demo', 'vit_afno_faces_demo', set()),
+]
+
+
+@pytest.mark.parametrize('one, other, keys', SHARED)
+def test_experiments_on_one_network_share_the_backbone(one, other, keys):
+    one, other = (
+        Config.fromfile(FOLDER / f'{name}.py').model.backbone.to_dict() for name in (one, other)
+    )
+    differing = {key for key in one | other if one.get(key) != other.get(key)}
+    assert differing <= keys
+
+
+def test_truncation_is_all_that_sets_afno25_apart():
+    full, quarter = (
+        Config.fromfile(FOLDER / f'segformer_{name}_b3_cityscapes.py').to_dict()
+        for name in ('afno', 'afno25')
+    )
+    assert quarter['model']['backbone']['mixer'].pop('mode_fraction') == 0.5
+    assert quarter == full
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
+def test_upstream_s_tools_find_what_they_need(path):
+    """visualization_cam.py reads data_preprocessor, vis_scheduler.py default_hooks."""
+    cfg = Config.fromfile(path)
+    assert set(cfg.default_hooks) == {
+        'timer',
+        'logger',
+        'param_scheduler',
+        'checkpoint',
+        'sampler_seed',
+        'visualization',
+    }
+    assert cfg.data_preprocessor == cfg.model.data_preprocessor
+    assert len(cfg.data_preprocessor.mean) == len(cfg.data_preprocessor.std) == 3
+    # The variable of the base file does not become a key of the config.
+    assert 'backbone' not in cfg
+
+
+@pytest.mark.parametrize('name', ['mit_afno_b0_imagenet', 'segformer_afno_b0_cityscapes'])
+def test_mmpretrain_draws_the_schedule(name, monkeypatch, tmp_path):
+    script = Path(mmpretrain.__file__).parent / '.mim/tools/visualization/vis_scheduler.py'
+    if not script.exists():
+        pytest.skip(f'{script} is not installed')
+    monkeypatch.setenv('MPLBACKEND', 'Agg')
+    monkeypatch.chdir(tmp_path)
+    arguments = [FOLDER / f'{name}.py', '--dataset-size', 2048, '--not-show']
+    arguments += ['--save-path', 'rate.png', '--cfg-options', 'train_cfg.max_epochs=10']
+    monkeypatch.setattr(sys, 'argv', [str(each) for each in (script, *arguments)])
+    runpy.run_path(str(script), run_name='__main__')
+    assert Path('rate.png').stat().st_size > 10_000
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
@@ -75,9 +214,9 @@ def test_header_names_the_command_and_the_number_to_expect(path):
     assert f'configs/{path.name}' in header and 'Expect: ' in header
 
 
-def test_b3_is_the_paper_s(monkeypatch):
+def test_segformer_afno_b3_has_the_settings_of_the_paper(monkeypatch):
     """A.3: widths, blocks, depths, epochs, learning rate, crops, evaluation, loss, decoder."""
-    cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
+    cfg = load(FOLDER / 'segformer_afno_b3_cityscapes.py', monkeypatch)
     with DefaultScope.overwrite_default_scope('mmseg'):
         model = MODELS.build(cfg.model)
     blocks = [[block.attn for block in layer[1]] for layer in model.backbone.layers]
@@ -93,7 +232,7 @@ def test_b3_is_the_paper_s(monkeypatch):
 
 
 def test_data_root_follows_the_environment(monkeypatch):
-    path = CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py')
+    path = FOLDER / 'segformer_afno_b3_cityscapes.py'
     assert load(path, monkeypatch).train_dataloader.dataset.data_root == 'data/cityscapes/'
     monkeypatch.setenv('CITYSCAPES_DATASET', '/data/cs')
     cfg = Config.fromfile(path)
@@ -118,10 +257,10 @@ val_dataloader = dict(dataset=dict(
 
 @pytest.mark.parametrize(
     'path',
-    [*CONFIGS[0].parent.glob('*_imagenet.py'), *CONFIGS[0].parent.glob('*_inpainting.py')],
+    [*sorted(FOLDER.glob('*_imagenet.py')), *sorted(FOLDER.glob('*_inpainting.py'))],
     ids=lambda p: p.stem,
 )
-def test_rate_ends_at_the_paper_s(path, monkeypatch):
+def test_learning_rate_ends_at_1e_5(path, monkeypatch):
     cfg = load(path, monkeypatch)
     schedules = cfg.param_scheduler
     cosine = schedules[-1] if isinstance(schedules, list) else schedules
@@ -131,7 +270,7 @@ def test_rate_ends_at_the_paper_s(path, monkeypatch):
 def mixer_with(monkeypatch, config, *options):
     """The first stage's mixer of a config after ``--cfg-options``."""
     monkeypatch.delenv('CITYSCAPES_DATASET', raising=False)
-    path = CONFIGS[0].with_name(f'{config}.py')
+    path = FOLDER / f'{config}.py'
     cfg = load_config(command_line('').parse_args([str(path), '--cfg-options', *options]))
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(cfg.model).backbone.layers[0][1][0].attn
@@ -191,7 +330,7 @@ def test_mixers_of_a_list_change_from_the_command_line(tmp_path):
 
 def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):
     for name in ('segformer_ls_b3_cityscapes', 'swin_t_cityscapes', 'vit_afno_s4_cityscapes'):
-        cfg = load(CONFIGS[0].with_name(f'{name}.py'), monkeypatch)
+        cfg = load(FOLDER / f'{name}.py', monkeypatch)
         cfg.model.backbone.pop('init_cfg', None)
         with DefaultScope.overwrite_default_scope('mmseg'):
             model = MODELS.build(cfg.model)
@@ -210,10 +349,10 @@ def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):
 
 
 def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):
-    stock = load(CONFIGS[0].with_name('segformer_esa_b0_cityscapes.py'), monkeypatch)
+    stock = load(FOLDER / 'segformer_esa_b0_cityscapes.py', monkeypatch)
     assert stock.model.backbone.init_cfg.checkpoint.startswith('https://')
     stock.merge_from_dict({'model.backbone.init_cfg': None})
-    afno = load(CONFIGS[0].with_name('segformer_afno_b0_cityscapes.py'), monkeypatch)
+    afno = load(FOLDER / 'segformer_afno_b0_cityscapes.py', monkeypatch)
     afno.merge_from_dict(
         {
             'model.backbone.init_cfg.type': 'Pretrained',
@@ -227,8 +366,8 @@ def test_pretrained_weights_can_be_set_and_left_out(monkeypatch):
 
 
 def test_learning_rate_falls_to_zero_whatever_the_epochs(monkeypatch, tmp_path):
-    """--cfg-options train_cfg.max_epochs=N must not cut the schedule off."""
-    cfg = load(CONFIGS[0].with_name('segformer_afno_b3_cityscapes.py'), monkeypatch)
+    """--cfg-options train_cfg.max_epochs=N does not cut off the schedule."""
+    cfg = load(FOLDER / 'segformer_afno_b3_cityscapes.py', monkeypatch)
     warm_up, decay = cfg.param_scheduler
     assert (warm_up.type, warm_up.end, warm_up.by_epoch) == ('LinearLR', 1500, False)
     rates = []

@@ -1,4 +1,6 @@
-"""Every mixer, alone and in every backbone of both frameworks. A new mixer is a new row."""
+"""Every mixer, alone and in every backbone of both frameworks. Add a mixer as a row of MIXERS."""
+
+import itertools
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ MIXERS = {
     'SA': dict(type='SA'),
     'ESA': dict(type='ESA', sr_ratio=2),
 }
-# At least one of the images has maps smaller than windows, modes and filters.
+# The maps of at least one of the images are smaller than windows, modes and filters.
 SIZES = [(64, 64), (40, 72)]
 HEADS = [1, 2, 2, 4]
 BACKBONES = {
@@ -54,6 +56,12 @@ BACKBONES = {
         out_indices=[0, 1],
     ),
 }
+# The quick tests (-m "not slow") try each mixer in one backbone of each framework.
+QUICK = [('mmseg', 'MiT'), ('mmpretrain', 'ViT')]
+PLACES = [
+    pytest.param(*place, marks=[] if place in QUICK else pytest.mark.slow, id='-'.join(place))
+    for place in itertools.product(['mmseg', 'mmpretrain'], BACKBONES)
+]
 PIXELS = dict(mean=[0.0] * 3, std=[1.0] * 3)
 
 
@@ -65,7 +73,7 @@ def alone(mixer):
 @pytest.mark.parametrize('grid', [(1, 1), (1, 5), (7, 16), (9, 8)])
 @pytest.mark.parametrize('dtype', ['float64', 'float32', 'bfloat16', 'float16'])
 def test_any_grid_in_any_dtype(mixer, grid, dtype):
-    """Of the module and its tokens; half precision is near float64 on the rounded weights."""
+    """Module and tokens have the dtype. Half precision is near float64 with the same weights."""
     dtype = getattr(torch, dtype)
     module = alone(mixer).to(dtype)
     exact = alone(mixer).double()
@@ -176,8 +184,7 @@ def run(framework, model, work_dir, iterations, resume=False):
 
 
 @pytest.mark.parametrize('mixer', MIXERS.values(), ids=MIXERS)
-@pytest.mark.parametrize('backbone', BACKBONES)
-@pytest.mark.parametrize('framework', ['mmseg', 'mmpretrain'])
+@pytest.mark.parametrize('framework, backbone', PLACES)
 def test_mixer_in_backbone_builds_trains_saves_loads_and_resumes(
     framework, backbone, mixer, tmp_path
 ):
@@ -189,7 +196,7 @@ def test_mixer_in_backbone_builds_trains_saves_loads_and_resumes(
         model.zero_grad()
         sum(y.square().mean() for y in model.backbone(torch.randn(2, 3, *size))).backward()
         for name, parameter in model.backbone.named_parameters():
-            if 'cls_token' not in name:  # MMSegmentation's ViT has one that it does not use
+            if 'cls_token' not in name:  # MMSegmentation's ViT has one and does not use it.
                 assert parameter.grad is not None and parameter.grad.isfinite().all(), name
 
     trained = run(framework, config, tmp_path, 2).model.state_dict()

@@ -1,17 +1,17 @@
-"""The few-shot configs are the paper's Tables 3 and 6."""
+"""The few-shot configs have the settings of Tables 3 and 6 of the paper."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from afno_mm.datasets.datasetgan import SETS
+from generators.datasetgan_sets import SETS
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmseg.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 CLASSES = dict(cats=16, cars=12, faces=34)
-# Width, layers and settings of the mixers, and the published mIoU in the order of CLASSES.
+# Width, settings of the mixer, published mIoU in the order of CLASSES.
 TABLE_3 = dict(
     sa=(768, dict(num_heads=16), (35.57, 49.26, 56.91)),
     ls=(768, dict(num_heads=12, window_size=4, num_landmarks=8), (20.29, 29.66, 41.36)),
@@ -38,7 +38,9 @@ ROWS += [
 @pytest.mark.parametrize(
     'stem, name, width, layers, settings, number', ROWS, ids=[row[0] for row in ROWS]
 )
-def test_row_of_the_paper(stem, name, width, layers, settings, number, monkeypatch):
+def test_experiment_has_the_settings_of_its_row_in_the_paper(
+    stem, name, width, layers, settings, number, monkeypatch
+):
     monkeypatch.delenv('PARTS_DATASET', raising=False)
     cfg = Config.fromfile(CONFIGS / f'{stem}.py')
     with DefaultScope.overwrite_default_scope('mmseg'), torch.device('meta'):
@@ -74,7 +76,7 @@ def test_data_root_follows_the_environment(monkeypatch):
 
 
 @pytest.mark.parametrize('stem', [row[0] for row in ROWS])
-def test_it_starts_from_weights_of_the_same_backbone(stem):
+def test_experiment_starts_from_the_weights_of_the_same_backbone(stem):
     backbone = Config.fromfile(CONFIGS / f'{stem}.py').model.backbone
     _, name, epoch = backbone.pop('init_cfg').checkpoint.split('/')
     inpainting = Config.fromfile(CONFIGS / f'{name}.py')
@@ -83,7 +85,7 @@ def test_it_starts_from_weights_of_the_same_backbone(stem):
 
 
 def test_weights_of_another_mixer_are_refused(tmp_path):
-    """Feed-forward layers of one width fit, and are more than half of a backbone."""
+    """The feed-forward layers fit. They are more than half of a backbone, yet not enough."""
     with DefaultScope.overwrite_default_scope('mmseg'):
         sa, gfn = (
             Config.fromfile(CONFIGS / f'vit_{mixer}_b4_faces.py').model.backbone

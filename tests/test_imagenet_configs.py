@@ -1,4 +1,4 @@
-"""Configs of classification are the paper's (A.3, A.5, Table 5)."""
+"""The classification configs have the settings of the paper (A.3, A.5, Table 5)."""
 
 from math import cos, pi
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmpretrain.registry import MODELS
 from one_weight import train
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*_imagenet.py'))
-# Width and settings of the mixer, and the published top-1 and top-5 accuracy.
+# Width, settings of the mixer, published top-1 and top-5 accuracy.
 TABLE_5 = dict(
     sa=(324, dict(num_heads=12), None),
     ls=(312, dict(num_heads=12, window_size=4, num_landmarks=8), '80.87 % top-1, 95.31 % top-5'),
@@ -23,7 +23,7 @@ TABLE_5 = dict(
 
 
 @pytest.mark.parametrize('mixer', TABLE_5)
-def test_row_of_table_5(mixer):
+def test_vit_has_the_settings_of_its_row_in_table_5(mixer):
     width, settings, accuracy = TABLE_5[mixer]
     path = CONFIGS[0].with_name(f'vit_{mixer}_s4_imagenet.py')
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device('meta'):
@@ -38,7 +38,7 @@ def test_row_of_table_5(mixer):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
-def test_training_is_the_paper_s(path):
+def test_training_has_the_settings_of_the_paper(path):
     cfg = Config.fromfile(path)
     optim = cfg.optim_wrapper
     # Learning rate 5e-4 for a batch of 512, decay, clipping.
@@ -67,7 +67,7 @@ def test_learning_rate_warms_up_for_five_epochs_and_falls_as_a_cosine(tmp_path):
     assert rates == pytest.approx(rise + fall, abs=1e-6)
 
 
-def test_training_shorter_than_the_warm_up_is_refused():
+def test_training_that_ends_within_the_warm_up_is_refused():
     cfg = Config.fromfile(CONFIGS[0])
     cfg.train_cfg.max_epochs = 5
     with pytest.raises(
@@ -76,7 +76,7 @@ def test_training_shorter_than_the_warm_up_is_refused():
         r'\(CosineAnnealingLR\) begins after 5',
     ):
         check_schedule(cfg)
-    # What the message advises, as --cfg-options says it.
+    # The settings that the message recommends.
     cfg.merge_from_dict({'param_scheduler.0.end': 1, 'param_scheduler.1.begin': 1})
     check_schedule(cfg)
     cfg.param_scheduler = dict(type='ConstantLR')

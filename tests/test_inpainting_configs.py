@@ -1,4 +1,4 @@
-"""Configs of inpainting are the paper's (A.1, A.2, A.6)."""
+"""The inpainting configs have the settings of the paper (A.1, A.2, A.6)."""
 
 from math import cos, pi
 from pathlib import Path
@@ -12,7 +12,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from one_weight import train
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-# Width, layers and learning rate; settings of the mixer.
+# Width, layers, learning rate, settings of the mixer.
 PAPER = {
     'sa_b4': (768, 12, 1e-4, dict(num_heads=16)),
     'ls_b4': (768, 12, 1e-3, dict(window_size=4, num_landmarks=8)),
@@ -38,7 +38,7 @@ def load(name):
     return Config.fromfile(CONFIGS / f'vit_{name}_inpainting.py')
 
 
-def test_model_is_the_paper_s(name):
+def test_model_has_the_settings_of_the_paper(name):
     width, depth, _, settings = PAPER[name]
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device('meta'):
         model = MODELS.build(load(name).model)
@@ -51,7 +51,7 @@ def test_model_is_the_paper_s(name):
         assert {key: getattr(mixer, key) for key in settings} == settings
 
 
-def test_training_is_the_paper_s(name, monkeypatch):
+def test_training_has_the_settings_of_the_paper(name, monkeypatch):
     monkeypatch.delenv('IMAGENET_DATASET', raising=False)
     cfg = load(name)
     optim = cfg.optim_wrapper
@@ -65,7 +65,7 @@ def test_training_is_the_paper_s(name, monkeypatch):
     assert tenth == (not name.endswith('b4'))
 
 
-def test_the_list_of_a_tenth_is_asked_for_by_its_tool(tmp_path):
+def test_a_missing_list_of_a_tenth_names_the_tool_that_writes_it(tmp_path):
     (tmp_path / 'train').mkdir()
     cfg = load('afno_xs4').train_dataloader.dataset
     with (
@@ -83,7 +83,7 @@ def test_learning_rate_falls_as_a_cosine_whatever_the_epochs(tmp_path):
             rates.extend(runner.optim_wrapper.get_lr()['lr'])
 
     train(tmp_path, 5, load('afno_xs4').param_scheduler, Record())
-    # 20 steps from 1; a hundredth of it is reached when they are done.
+    # 20 steps that start at 1. The rate reaches 0.01 after the last.
     assert rates == pytest.approx(
         [0.01 + 0.99 * (1 + cos(pi * step / 20)) / 2 for step in range(20)], abs=1e-6
     )

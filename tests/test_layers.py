@@ -1,4 +1,4 @@
-"""Imports go one way: tasks -> backbones -> mixers -> ops -> torch."""
+"""Imports go down through the rooms of the package, and no room grows too large."""
 
 import ast
 import sys
@@ -7,52 +7,33 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'afno_mm'
-# What each layer may import besides itself, torch, numpy and the standard library.
+OPENMMLAB = {'mmengine', 'mmcv', 'mmseg', 'mmpretrain'}
+# From the lowest room to the highest: what each may import besides itself, torch and the standard
+# library.
 ALLOWED = {
-    'environment': {'packaging'},
     'version': set(),
+    'environment': {'packaging'},
     'registry': {'mmengine'},
     'ops': {'triton'},
-    'mixers': {'ops', 'registry', 'mmengine'},
-    'backbones': {'mixers', 'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'},
+    'mixers': {'registry', 'ops', 'mmengine'},
+    'backbones': {'registry', 'mixers', *OPENMMLAB, 'numpy'},
     'heads': {'registry', 'mmseg'},
-    'tasks': {'registry', 'mmpretrain'},
-    'datasets': {
-        'registry',
-        'mmengine',
-        'mmcv',
-        'mmseg',
-        'mmpretrain',
-        'PIL',
-        'cv2',
-        'cityscapesscripts',
-    },
-    'evaluation': {
-        'registry',
-        'mmengine',
-        'mmseg',
-        'mmpretrain',
-        'cityscapesscripts',
-        'torchmetrics',
-    },
+    'datasets': {'registry', *OPENMMLAB, 'numpy', 'PIL', 'cv2', 'cityscapesscripts'},
+    'evaluation': {'registry', *OPENMMLAB, 'numpy', 'cityscapesscripts', 'torchmetrics'},
+    'tasks': {'registry', 'evaluation', *OPENMMLAB, 'numpy'},
+    'engine': {'registry', 'tasks', 'mmengine', 'numpy'},
     'analysis': {
-        'engine',
-        'backbones',
-        'mixers',
-        'ops',
-        'mmengine',
-        'matplotlib',
-        'scipy',
-        'sklearn',
+        *('registry', 'ops', 'mixers', 'backbones', 'tasks', 'engine'),
+        *('mmengine', 'numpy', 'matplotlib', 'scipy', 'sklearn'),
     },
-    'sweep': {'engine', 'mmengine', 'matplotlib'},
-    'engine': {'registry', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'matplotlib'},
+    'sweep': {'engine', 'mmengine', 'numpy', 'matplotlib'},
 }
-COMMON = {'torch', 'numpy'}
+MAX_LINES = 8000
+MAX_SHARE = 0.4
 
 
 def imported(path):
-    """Layers of this package and names of others that a file imports."""
+    """Yield the rooms of this package and the names of other packages that a file imports."""
     own = path.relative_to(PACKAGE).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -70,7 +51,7 @@ def imported(path):
             yield parts[1] if parts[0] == 'afno_mm' and len(parts) > 1 else parts[0]
 
 
-def layer_of(path):
+def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
 
 
@@ -79,14 +60,44 @@ FILES = sorted(p for p in PACKAGE.rglob('*.py') if p != PACKAGE / '__init__.py')
 
 @pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_upward_import(path):
-    layer = layer_of(path)
-    allowed = ALLOWED[layer] | COMMON | {layer} | sys.stdlib_module_names
+    room = room_of(path)
+    allowed = ALLOWED[room] | {'torch', room} | sys.stdlib_module_names
     assert set(imported(path)) <= allowed
+
+
+def test_the_table_of_rooms_goes_down():
+    rooms = list(ALLOWED)
+    for number, room in enumerate(rooms):
+        assert not ALLOWED[room] & set(rooms[number:]), room
 
 
 def test_an_upward_import_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr('test_layers.PACKAGE', tmp_path)
-    (tmp_path / 'ops').mkdir()
-    bad = tmp_path / 'ops' / 'bad.py'
-    bad.write_text('from ..mixers import AFNO\nimport mmseg.models\nfrom .. import registry\n')
-    assert set(imported(bad)) == {'mixers', 'mmseg', 'registry'}
+    (tmp_path / 'ops/afno').mkdir(parents=True)
+    bad = tmp_path / 'ops/afno/bad.py'
+    bad.write_text(
+        'from ...mixers import AFNO\nimport mmseg.models\n'
+        'from ... import registry\nfrom afno_mm.tasks import Task\nfrom ..spectral import rfft2\n'
+    )
+    assert set(imported(bad)) == {'mixers', 'mmseg', 'registry', 'tasks', 'ops'}
+
+
+def lines_by_room():
+    """Count the lines of Python and C in each room."""
+    lines = {}
+    for path in PACKAGE.rglob('*'):
+        if path.suffix in ('.py', '.c', '.h'):
+            room = room_of(path)
+            lines[room] = lines.get(room, 0) + len(path.read_text().splitlines())
+    return lines
+
+
+def test_package_stays_small():
+    lines = lines_by_room()
+    assert sum(lines.values()) < MAX_LINES, lines
+
+
+def test_no_room_dominates():
+    lines = lines_by_room()
+    total = sum(lines.values())
+    assert {room: n for room, n in lines.items() if n > MAX_SHARE * total} == {}

@@ -1,4 +1,4 @@
-"""Draw the clusters that tokens form after the layers of one or several models: the paper's Fig. 5.
+"""Draw the clusters of tokens after the layers of one or several models: the paper's Fig. 5.
 
     tools/draw_clusters.py CONFIG CHECKPOINT [CONFIG CHECKPOINT ...] --out FOLDER
 
@@ -8,62 +8,35 @@ Each test image becomes a picture in FOLDER, with a column for each model.
 import argparse
 from pathlib import Path
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis import (
     clusters_figure,
     images_of_test,
-    renumbered,
+    layer_clusters,
+    pick_layers,
     run_layers,
-    token_clusters,
-    trained_model,
 )
-from afno_mm.engine import read_config
-from mmengine.config import DictAction
+from afno_mm.engine import read_config, trained_model
+from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        'models', nargs='+', metavar='CONFIG CHECKPOINT', help='config and checkpoint of each model'
-    )
-    parser.add_argument('--out', required=True, help='folder for the pictures')
-    parser.add_argument('--names', nargs='+', help='titles of the columns (default: the configs)')
-    parser.add_argument(
-        '--images',
-        type=int,
-        nargs='+',
-        default=[0, 1, 2, 3],
-        metavar='I',
-        help='which test images of the first config (default: 0 1 2 3)',
-    )
-    parser.add_argument(
-        '--masked', action='store_true', help='with the masks of inpainting (default: whole images)'
-    )
-    parser.add_argument(
-        '--layers',
-        type=int,
-        nargs='+',
-        metavar='L',
-        help='which layers, from 1 (default: every second; many tokens, as in the '
-        'first stage of a large image, take minutes each)',
-    )
-    parser.add_argument('--clusters', type=int, default=4, help='number of clusters (default: 4)')
-    parser.add_argument(
-        '--neighbors',
-        type=int,
-        default=10,
-        help='nearest neighbours that a token is linked to (default: 10)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the configs',
-    )
+    add = parser.add_argument
+    add('models', nargs='+', metavar='CONFIG CHECKPOINT', help='each model, as two files')
+    add('--out', required=True, help='folder for the pictures')
+    add('--names', nargs='+', help='titles of the columns (default: names of the configs)')
+    images = 'test images of the first config (default: 0 1 2 3)'
+    add('--images', type=int, nargs='+', default=[0, 1, 2, 3], metavar='I', help=images)
+    add('--masked', action='store_true', help='mask the images, for inpainting models')
+    layers = 'layers, from 1 (default: every second; layers of many tokens take minutes each)'
+    add('--layers', type=int, nargs='+', metavar='L', help=layers)
+    add('--clusters', type=int, default=4, help='number of clusters (default: 4)')
+    add('--neighbors', type=int, default=10, help='nearest neighbours of a token (default: 10)')
+    add_cfg_options(parser)
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
@@ -77,27 +50,7 @@ def parse_args():
     return args
 
 
-def clusters_of(layers, first, args):
-    """Clusters by the numbers of the layers.
-
-    They are numbered as those of the first model in the same layer, and of that model as those in
-    the layer before.
-    """
-    numbers = args.layers or range(2, len(layers) + 1, 2) or [1]
-    clusters, previous = {}, None
-    for number in numbers:
-        if not 1 <= number <= len(layers):
-            raise IndexError(
-                f'layer {number} was asked for by --layers, the model has layers 1 to {len(layers)}'
-            )
-        tokens = layers[number - 1].tokens[0].float().cpu().numpy()
-        labels = token_clusters(tokens, args.clusters, args.neighbors)
-        like = first.get(number, previous)
-        clusters[number] = previous = labels if like is None else renumbered(labels, like)
-    return clusters
-
-
-def main():
+def main() -> None:
     args = parse_args()
     models, images = {}, []
     for name, config, checkpoint in zip(args.names, args.configs, args.checkpoints):
@@ -105,17 +58,19 @@ def main():
         models[name] = model = trained_model(cfg, checkpoint, get_device())
         images.append(images_of_test(cfg, model, args.images, args.masked))
     Path(args.out).mkdir(parents=True, exist_ok=True)
-    for index, same in zip(args.images, zip(*images)):
-        file, _, picture = same[0]
-        clusters = {}
-        for (name, model), (path, inputs, _) in zip(models.items(), same):
+    for index, inputs in zip(args.images, zip(*images)):
+        file, _, picture = inputs[0]
+        clusters: dict = {}
+        for (name, model), (path, image, _) in zip(models.items(), inputs):
             if path != file:
                 raise ValueError(
                     f'image {index} is {file} in one test set and {path} in '
                     'another: give configs of the same data'
                 )
+            layers = run_layers(model.backbone, image)
+            picked = pick_layers(layers, args.layers or range(2, len(layers) + 1, 2) or [1])
             first = next(iter(clusters.values()), {})
-            clusters[name] = clusters_of(run_layers(model.backbone, inputs), first, args)
+            clusters[name] = layer_clusters(picked, first, args.clusters, args.neighbors)
         drawing = Path(args.out, f'{Path(file).stem}.png')
         clusters_figure(picture, clusters).savefig(drawing, dpi=150)
         print(drawing, flush=True)

@@ -1,76 +1,55 @@
-"""Draw what AFNO's shrinkage leaves of the spectra of tokens, layer by layer: the paper's Fig. 6.
+"""Draw the spectra of tokens after AFNO's soft shrinkage, layer by layer: the paper's Fig. 6.
 
-Each test image becomes a picture: the mean magnitude of its spectrum over the channels, and below
-the share of values that are zero, for each frequency, with frequency zero in the middle. The share
-of each layer is printed too. Frequencies that mode_fraction drops count as zeros.
+Each test image becomes a picture: above, the mean magnitude of each frequency over the channels;
+below, the share of its values that are zero. Frequency zero is in the middle. Frequencies that
+mode_fraction drops count as zeros. The shares of the layers are also printed.
 """
 
 import argparse
 from pathlib import Path
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis import (
     images_of_test,
+    pick_layers,
     run_layers,
     shrunk_spectrum,
     spectra_figure,
-    trained_model,
 )
-from afno_mm.engine import read_config
-from mmengine.config import DictAction
+from afno_mm.engine import read_config, trained_model
+from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config of a model with AFNO')
-    parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('--out', required=True, help='folder for the pictures')
-    parser.add_argument(
-        '--images',
-        type=int,
-        nargs='+',
-        default=[0, 1, 2, 3],
-        metavar='I',
-        help='which test images (default: 0 1 2 3)',
-    )
-    parser.add_argument(
-        '--masked', action='store_true', help='with the masks of inpainting (default: whole images)'
-    )
-    parser.add_argument(
-        '--layers',
-        type=int,
-        nargs='+',
-        metavar='L',
-        help='which layers, from 1 (default: the first five)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add = parser.add_argument
+    add('config', help='config of a model with AFNO')
+    add('checkpoint', help='its checkpoint')
+    add('--out', required=True, help='folder for the pictures')
+    images = 'test images (default: 0 1 2 3)'
+    add('--images', type=int, nargs='+', default=[0, 1, 2, 3], metavar='I', help=images)
+    add('--masked', action='store_true', help='mask the images, for inpainting models')
+    layers = 'layers, from 1 (default: the first five)'
+    add('--layers', type=int, nargs='+', metavar='L', help=layers)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     cfg = read_config(args.config, args.cfg_options)
     model = trained_model(cfg, args.checkpoint, get_device())
     Path(args.out).mkdir(parents=True, exist_ok=True)
-    for path, inputs, picture in images_of_test(cfg, model, args.images, args.masked):
-        layers = run_layers(model.backbone, inputs)
-        spectra = {}
-        for number in args.layers or range(1, min(5, len(layers)) + 1):
-            if not 1 <= number <= len(layers):
-                raise IndexError(
-                    f'layer {number} was asked for by --layers, the model has layers '
-                    f'1 to {len(layers)}'
-                )
-            spectra[number] = [plane.cpu().numpy() for plane in shrunk_spectrum(layers[number - 1])]
+    for path, image, picture in images_of_test(cfg, model, args.images, args.masked):
+        layers = run_layers(model.backbone, image)
+        picked = pick_layers(layers, args.layers or range(1, min(5, len(layers)) + 1))
+        spectra = {
+            number: tuple(plane.cpu().numpy() for plane in shrunk_spectrum(layer))
+            for number, layer in picked.items()
+        }
         file = Path(args.out, f'{Path(path).stem}.png')
         spectra_figure(picture, spectra).savefig(file, dpi=150)
         zeros = ', '.join(f'{number}: {share.mean():.1%}' for number, (_, share) in spectra.items())

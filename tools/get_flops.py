@@ -1,8 +1,8 @@
-"""Parameters and multiply-accumulates (MACs) of configs' models for one image, and of their mixers.
+"""Print the parameters and multiply-accumulates (MACs) of models and their mixers for one image.
 
-Counted without computing anything: transforms, all products, convolutions. Not counted are steps
-on single values, such as norms and activations, and resizing of images. 'as the paper' is what
-the way of counting of the paper's table gives, whose 'GFLOPs' are MACs too.
+Nothing is computed. Counted are FFTs, matrix products and convolutions. Not counted are elementwise
+operations, such as norms and activations, and resizing. The column 'as the paper' follows the rules
+of the paper's tables, whose 'GFLOPs' are MACs too.
 """
 
 import argparse
@@ -10,70 +10,46 @@ import logging
 import warnings
 from pathlib import Path
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis import as_the_paper_counts, model_cost
-from afno_mm.engine import read_config
-from afno_mm.engine.one_step import image_size
-from mmengine.config import DictAction
+from afno_mm.engine import image_size, read_config
+from afno_mm.engine.config import add_cfg_options
 
-COLUMNS = (
-    'image',
-    'parameters',
-    'GMACs',
-    'of mixers',
-    'transforms',
-    'attention',
-    'bias',
-    'as the paper',
-)
+COLUMNS = ['image', 'parameters', 'GMACs', 'of mixers', 'transforms', 'attention', 'bias']
+COLUMNS += ['as the paper']
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('configs', nargs='+', help='config files')
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs=2,
-        metavar=('H', 'W'),
-        help="size of the image (default: the config's own)",
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the configs',
-    )
+    size = "size of the image (default: the config's own)"
+    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help=size)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def giga(macs):
+def giga(macs: float | None) -> str:
     return '-' if macs is None else f'{macs / 1e9:.2f}'
 
 
-def row(path, args):
+def row(path: str, args: argparse.Namespace) -> list[str]:
     cfg = read_config(path, args.cfg_options)
     size = tuple(args.shape or image_size(cfg))
     cost = model_cost(cfg, size)
     mixers = cost.mixers
-    return (
+    macs = [cost.total, mixers.total(), *(mixers[column] for column in COLUMNS[4:-1])]
+    return [
         'x'.join(map(str, size)),
         f'{cost.parameters / 1e6:.2f}M',
-        giga(cost.total),
-        giga(mixers.total()),
-        giga(mixers['transforms']),
-        giga(mixers['attention']),
-        giga(mixers['bias']),
-        giga(as_the_paper_counts(cfg, size)),
-    )
+        *map(giga, [*macs, as_the_paper_counts(cfg, size)]),
+    ]
 
 
-def main():
+def main() -> None:
     args = parse_args()
-    logging.disable(logging.INFO)  # of building the models, as the warnings
+    logging.disable(logging.INFO)  # messages and warnings from building the models
     warnings.simplefilter('ignore')
     names = [Path(path).stem for path in args.configs]
     width = max(map(len, names))

@@ -1,7 +1,6 @@
-"""One training step of each config on random images of its own size: does it run, and what of?
+"""Run one training step of each config on random images, and print its loss, time and memory.
 
-Each config has a process of its own, so that one that fails, or that the system ends for want of
-memory, leaves the others alone.
+Each config runs in its own process. If one fails or runs out of memory, the others still run.
 """
 
 import argparse
@@ -12,43 +11,27 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import keep_freed_memory, read_config
+from afno_mm.engine.config import add_cfg_options
 from afno_mm.engine.one_step import one_step
-from mmengine.config import DictAction
 from mmengine.device import get_device
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('configs', nargs='+', help='config files')
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs=2,
-        metavar=('H', 'W'),
-        help="size of the images (default: the config's own)",
-    )
-    parser.add_argument('--batch-size', type=int, default=1, help='number of images (default: 1)')
-    parser.add_argument('--amp', action='store_true', help='in mixed precision')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the configs',
-    )
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('configs', nargs='+', help='config files')
+    size = "size of the images (default: the config's own)"
+    add('--size', type=int, nargs=2, metavar=('H', 'W'), help=size)
+    add('--batch-size', type=int, default=1, help='number of images (default: 1)')
+    add('--amp', action='store_true', help='use mixed precision')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def step(path, args):
-    """What came of a config, in words.
-
-    Raises:
-        RuntimeError: If its loss is not finite, or parameters have no gradient.
-    """
+def step(path: str, args: argparse.Namespace) -> str:
+    """Run a step and describe it. Raise RuntimeError if the loss or a gradient is missing."""
     cfg = read_config(path, args.cfg_options)
     result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
     if result['without_gradient']:
@@ -62,33 +45,28 @@ def step(path, args):
     )
 
 
-def prepare():
-    logging.disable(logging.INFO)  # MMEngine's line for every parameter
+def prepare() -> None:
+    logging.disable(logging.INFO)  # MMEngine logs a line for every parameter
     if get_device() == 'cpu':
         keep_freed_memory()
 
 
-def step_in_a_process(path, args):
-    # Spawned: a forked process could not use CUDA.
-    with ProcessPoolExecutor(1, get_context('spawn'), prepare) as process:
-        try:
-            return process.submit(step, path, args).result()
-        except BrokenProcessPool:
-            raise MemoryError(
-                'its process was killed, as the system does where memory runs out: '
-                'try --amp or a smaller --size'
-            ) from None
-
-
-def main():
+def main() -> None:
     args = parse_args()
     failed = []
     for path in args.configs:
         try:
-            print(f'{path}: {step_in_a_process(path, args)}', flush=True)
+            # A forked process could not use CUDA.
+            with ProcessPoolExecutor(1, get_context('spawn'), prepare) as process:
+                print(f'{path}: {process.submit(step, path, args).result()}', flush=True)
         except Exception as error:
             traceback.print_exc()
-            print(f'{path}: failed: {type(error).__name__}: {error}', flush=True)
+            reason = f'{type(error).__name__}: {error}'
+            if isinstance(error, BrokenProcessPool):
+                reason = (
+                    'its process was killed, probably for memory: try --amp or a smaller --size'
+                )
+            print(f'{path}: failed: {reason}', flush=True)
             failed.append(path)
     ran = f'{len(args.configs) - len(failed)} of {len(args.configs)} ran'
     if failed:

@@ -1,28 +1,26 @@
 #!/usr/bin/env bash
-# From nothing to trained models, in minutes on two CPU cores: installs, makes example data, trains,
-# evaluates, draws predictions, and prints the scores beside those of what takes no training.
-#   tools/quickstart.sh                   segmentation of street scenes
-#   tools/quickstart.sh classification    classification of images, then, from its weights,
-#                                         segmentation of street scenes
-#   tools/quickstart.sh inpainting        inpainting of images, then, from its weights,
-#                                         segmentation of faces from 16 examples
-# Weights of so short a pre-training gain nothing in the end: the configs say what is reached
-# without.
-# A second run continues an unfinished training, or evaluates the finished one; delete
-# work_dirs/quickstart to train anew.
+# Install the package, make example data, train, test, and draw predictions. This takes minutes on
+# two CPU cores. At the end, print the score of each model and a score that needs no training.
+#   tools/quickstart.sh                   segment street scenes
+#   tools/quickstart.sh classification    classify images, then segment street scenes
+#   tools/quickstart.sh inpainting        inpaint images, then segment faces from 16 examples
+# The last two run one task end to end and fine-tune a second task from its weights. Pre-training
+# this short does not improve the second task; the config headers give the numbers.
+# If you run a command again, it continues an unfinished training, or tests a finished one again.
+# Delete work_dirs/quickstart to train from the beginning.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 task=${1:-segmentation}
 case $task in
 segmentation | classification | inpainting) ;;
-*) echo "usage: tools/quickstart.sh [segmentation|classification|inpainting], got $task" >&2; exit 2 ;;
+*) echo "usage: tools/quickstart.sh [segmentation|classification|inpainting], not $task" >&2; exit 2 ;;
 esac
 . tools/environment.sh ''
 
 root=work_dirs/quickstart
 run() { printf '\n$ %s\n' "$*"; "$@"; }
 
-# train_and_test CONFIG FOLDER [OPTION ...]: the work dir is $root/FOLDER.
+# train_and_test CONFIG FOLDER [OPTION ...]: train and test a config in the work dir $root/FOLDER.
 train_and_test() {
     local config=configs/$1.py work=$root/$2
     shift 2
@@ -30,14 +28,14 @@ train_and_test() {
     run python tools/test.py "$config" "$(cat "$work/last_checkpoint")" --work-dir "$work" \
         --show-dir "$work/overlays" --out "$work/metrics.json" --out-item metrics
 }
-# compare CONFIG FOLDER ...: the scores of its models beside those of what takes no training.
+# compare CONFIG FOLDER ...: print the scores from these folders and a score that needs no training.
 compare() {
     local config=configs/$1.py metrics
     shift
     metrics=("${@/#/$root/}")
     run python tools/baseline.py "$config" --beside "${metrics[@]/%//metrics.json}"
 }
-# from FOLDER: the options that start a training from its newest weights.
+# from FOLDER: print the options that start a training from the newest weights in this folder.
 from() {
     echo model.backbone.init_cfg.type=Pretrained \
         "model.backbone.init_cfg.checkpoint=$(cat "$root/$1/last_checkpoint")"
@@ -68,4 +66,4 @@ inpainting)
     compare vit_afno_faces_demo faces_from_inpainting
     ;;
 esac
-printf '\nPictures of predictions: %s\n' "$root/*/overlays"
+printf '\nPictures of the predictions are in %s\n' "$root/*/overlays"

@@ -1,6 +1,6 @@
 """Train a grid of models, such as configs/sweeps/lambda.py, and tabulate and plot the results.
 
-The same command continues a sweep that was stopped, and runs again what failed.
+To continue a sweep that was stopped, or to repeat its failed trainings, run the same command.
 """
 
 import argparse
@@ -8,14 +8,14 @@ import logging
 import sys
 from pathlib import Path
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.engine.config import add_cfg_options
 from afno_mm.sweep import dry_run, load_sweep, run_sweep
-from mmengine.config import DictAction
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='points and stages of the sweep')
+    parser.add_argument('config', help='config file of the sweep')
     parser.add_argument(
         '--work-dir',
         help='folder for trainings and results (default: work_dirs/sweeps/<name of the config>)',
@@ -25,29 +25,23 @@ def parse_args():
         type=int,
         default=1,
         metavar='N',
-        help='processes of one training, as of tools/dist_train.sh',
+        help='processes of each training, as in tools/dist_train.sh',
     )
     parser.add_argument('--points', nargs='+', metavar='NAME', help='run these points only')
     parser.add_argument(
         '--stages',
         nargs='+',
         metavar='CONFIG',
-        help="configs in place of the stages' own, such as small ones",
+        help='configs that replace those of the stages, such as small ones',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings for every training',
-    )
+    add_cfg_options(parser)  # for every training
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
-    # Each training has a log of its own; MMEngine's lines would stand between commands to paste.
+    # MMEngine's messages would stand between the printed commands. Each training has its own log.
     logging.disable(logging.INFO)
     sweep = load_sweep(
         args.config,
@@ -63,7 +57,7 @@ def main():
     try:
         failures = run_sweep(sweep, args.points)
     except KeyboardInterrupt:
-        print('stopped; the same command goes on from here', file=sys.stderr)
+        print('stopped; the same command continues the sweep', file=sys.stderr)
         sys.exit(130)
     print((sweep.folder / 'results.md').read_text())
     print(f'plotted in {sweep.folder / "results.png"}')

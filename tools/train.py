@@ -1,20 +1,22 @@
-"""Train a model of a MMSegmentation or MMPretrain config."""
+"""Train the model of a config of MMSegmentation, MMPretrain or this package."""
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
+import argparse
+
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
 from mmengine.runner import find_latest_checkpoint
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = command_line(__doc__)
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a path, from the newest in the work dir if any',
+        help='resume from a checkpoint; without a path, from the newest in the work dir if any',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--amp', action='store_true', help='use mixed precision')
     parser.add_argument(
         '--no-validate', action='store_true', help='do not evaluate during training'
     )
@@ -24,12 +26,12 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     check_schedule(cfg)
     checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-    if checkpoint:  # else a first launch, which starts from the config's own load_from
+    if checkpoint:  # otherwise this is a first launch, which uses the config's load_from
         cfg.resume, cfg.load_from = True, checkpoint
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
     if args.amp:
@@ -40,8 +42,8 @@ def main():
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError(
-                '--auto-scale-lr needs the batch size that the learning rate is meant '
-                'for: set auto_scale_lr.base_batch_size in the config'
+                '--auto-scale-lr needs the batch size that the learning rate was chosen for: '
+                'set auto_scale_lr.base_batch_size in the config'
             )
         cfg.auto_scale_lr.enable = True
     build_runner(cfg).train()

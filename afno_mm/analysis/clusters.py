@@ -5,21 +5,21 @@ import warnings
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .tokens import Layer
 
-def token_clusters(tokens, num_clusters=4, num_neighbors=10):
-    """Clusters of tokens by their k nearest neighbours, in feature space only.
+
+def token_clusters(
+    tokens: np.ndarray, num_clusters: int = 4, num_neighbors: int = 10
+) -> np.ndarray:
+    """Cluster tokens by their k nearest neighbours in feature space; positions do not count.
 
     Args:
-        tokens (ndarray): ``(H, W, C)``.
-        num_clusters (int): 4 in the paper.
-        num_neighbors (int): Others that a token is linked to; 10 in the paper.
+        tokens: ``(H, W, C)``.
+        num_clusters: 4 in the paper.
+        num_neighbors: Number of other tokens that each token is linked to; 10 in the paper.
 
     Returns:
-        ndarray: Cluster of each token, int ``(H, W)``.
-
-    Raises:
-        ImportError: If scikit-learn is not installed.
-        ValueError: If there are no more tokens than neighbours.
+        The cluster of each token, int ``(H, W)``.
     """
     try:
         from sklearn.cluster import SpectralClustering
@@ -34,30 +34,47 @@ def token_clusters(tokens, num_clusters=4, num_neighbors=10):
             f'{height}x{width} tokens have no {num_neighbors} neighbours each: take '
             'an earlier stage, a larger image, or fewer neighbours'
         )
+    # scikit-learn counts a token as its own first neighbour.
     model = SpectralClustering(
         num_clusters, affinity='nearest_neighbors', random_state=0, n_neighbors=num_neighbors + 1
-    )  # It counts the token itself.
+    )
     with warnings.catch_warnings():
-        # Tokens of unlike parts need not be connected: their parts are clusters, as they should.
+        # A graph in several parts is fine: each part is a cluster.
         warnings.filterwarnings('ignore', 'Graph is not fully connected')
         labels = model.fit_predict(tokens.reshape(-1, channels))
     return labels.reshape(height, width)
 
 
-def renumbered(labels, like):
-    """Clusters numbered as those of another layer that they share most tokens with.
-
-    Args:
-        labels (ndarray): Clusters ``(H, W)``.
-        like (ndarray): Clusters on a grid of any size.
-
-    Returns:
-        ndarray: ``(H, W)``.
-    """
+def align_clusters(labels: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Renumber clusters ``(H, W)`` for the largest overlap with ``like``, on a grid of any size."""
     rows, columns = (np.arange(n) * m // n for n, m in zip(labels.shape, like.shape))
     like = like[np.ix_(rows, columns)]
     count = max(labels.max(), like.max()) + 1
-    shared = np.zeros((count, count), int)
-    np.add.at(shared, (labels, like), 1)
-    _, numbers = linear_sum_assignment(shared, maximize=True)
+    overlap = np.zeros((count, count), int)
+    np.add.at(overlap, (labels, like), 1)
+    _, numbers = linear_sum_assignment(overlap, maximize=True)
     return numbers[labels]
+
+
+def layer_clusters(
+    layers: dict[int, Layer],
+    first: dict[int, np.ndarray],
+    num_clusters: int = 4,
+    num_neighbors: int = 10,
+) -> dict[int, np.ndarray]:
+    """Cluster the tokens of the first image in several layers, with aligned numbers.
+
+    Each layer is aligned with the same layer of ``first``, the clusters of another model. A layer
+    that ``first`` does not have is aligned with the layer before it.
+
+    Returns:
+        Clusters ``(H, W)`` by layer number.
+    """
+    clusters: dict[int, np.ndarray] = {}
+    previous = None
+    for number, layer in layers.items():
+        tokens = layer.tokens[0].float().cpu().numpy()
+        labels = token_clusters(tokens, num_clusters, num_neighbors)
+        like = first.get(number, previous)
+        clusters[number] = previous = labels if like is None else align_clusters(labels, like)
+    return clusters

@@ -1,4 +1,4 @@
-"""The pictures of A.1."""
+"""The figures of A.1."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,26 +9,24 @@ CELL = 1.7  # inches
 LABEL = 0.9
 
 
-def clusters_figure(picture, clusters):
-    """Fig. 5: an image, and below it the clusters of its tokens, a column for each model.
+def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarray]]) -> Figure:
+    """Draw Fig. 5: an image and below it the clusters of its tokens, one column per model.
 
-    Args:
-        picture (ndarray): ``(H, W, 3)``.
-        clusters (dict[str, dict[int, ndarray]]): By model and number of the layer. A cluster has
-            the same colour where it has the same number.
+    ``picture`` is ``(H, W, 3)``. ``clusters`` has clusters ``(H, W)`` by model and layer number.
+    Equal cluster numbers get equal colours.
     """
     layers = sorted(set().union(*clusters.values()))
     figure, axes = _grid(1 + len(layers), len(clusters), picture.shape)
     axes[0, 0].set_ylabel('input')
     for row, number in zip(axes[1:], layers):
         row[0].set_ylabel(f'layer {number}')
-    colours = np.array(colormaps['tab10'].colors)
+    colours = colormaps['tab10'](np.arange(10))
     for column, (model, labels) in zip(axes.T, clusters.items()):
         column[0].set_title(model, fontsize=9)
         column[0].imshow(picture)
         for cell, number in zip(column[1:], layers):
             if number in labels:
-                # As large as the image, so that the tokens of all stages lie where they belong.
+                # Stretch the tokens over the image, so that those of all stages fit it.
                 cell.imshow(
                     colours[labels[number] % len(colours)],
                     interpolation='nearest',
@@ -39,15 +37,14 @@ def clusters_figure(picture, clusters):
     return figure
 
 
-def spectra_figure(picture, spectra):
-    """Fig. 6: log magnitudes of spectra after shrinkage, and the share of their values that are zero.
+def spectra_figure(
+    picture: np.ndarray, spectra: dict[int, tuple[np.ndarray, np.ndarray]]
+) -> Figure:
+    """Draw Fig. 6: log magnitudes of spectra after shrinkage, and shares of zeros.
 
-    Frequency zero is in the middle. White has no magnitude at all.
-
-    Args:
-        picture (ndarray): ``(H, W, 3)`` of the image.
-        spectra (dict[int, tuple[ndarray, ndarray]]): By the number of the layer, as from
-            :func:`afno_mm.analysis.tokens.shrunk_spectrum`.
+    ``picture`` is ``(H, W, 3)``. ``spectra`` has the two results of
+    :func:`afno_mm.analysis.tokens.shrunk_spectrum` by layer number. Frequency zero is in the
+    middle. White means a magnitude of 0.
     """
     figure, axes = _grid(2, 1 + len(spectra), picture.shape, extra=0.7)
     axes[0, 0].imshow(picture)
@@ -57,8 +54,8 @@ def spectra_figure(picture, spectra):
     axes[1, 1].set_ylabel('share of zeros')
     with np.errstate(divide='ignore'):
         logs = {number: np.log10(magnitude) for number, (magnitude, _) in spectra.items()}
-    known = np.concatenate([log[np.isfinite(log)] for log in logs.values()])
-    low, high = (known.min(), known.max()) if known.size else (0, 1)
+    finite = np.concatenate([log[np.isfinite(log)] for log in logs.values()])
+    low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
     for column, (number, (_, zeros)) in zip(axes.T[1:], spectra.items()):
         column[0].set_title(f'layer {number}', fontsize=9)
         log = column[0].imshow(
@@ -70,7 +67,10 @@ def spectra_figure(picture, spectra):
     return figure
 
 
-def _grid(rows, columns, shape, extra=0.0):
+def _grid(
+    rows: int, columns: int, shape: tuple[int, ...], extra: float = 0.0
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes, without ticks, for pictures of the given shape."""
     width = CELL * max(1.0, shape[1] / shape[0])
     figure = Figure(
         figsize=(LABEL + extra + columns * width, 0.3 + rows * CELL), layout='constrained'

@@ -1,76 +1,48 @@
-"""What a model does to the tokens of an image: their grid after each block, and its spectrum."""
+"""The tokens of an image after each block, and their spectra."""
 
-import copy
 import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
-from mmengine.dataset import default_collate, pseudo_collate
-from mmengine.registry import DATASETS, DefaultScope
-from mmengine.runner import load_checkpoint
+from mmengine.config import Config
+from mmengine.registry import DATASETS, FUNCTIONS, DefaultScope
+from torch import Tensor, nn
 
 from ..backbones.mixer_block import MixerBlock
-from ..engine.one_step import build_model
 from ..mixers import AFNO
-from ..ops import block_mlp, full_precision, kept_modes, rfft2
+from ..ops import autocast_off, block_mlp, full_precision, kept_modes, rfft2
+from ..tasks import task_of
 
 
 @dataclass
 class Layer:
-    """A block of a backbone as it ran.
+    """Input and output of a block in one forward pass."""
 
-    Attributes:
-        name (str): Of the block in the model.
-        tokens (Tensor): ``(B, H, W, C)`` after the block.
-        mixer (nn.Module): Its token mixer.
-        mixed (Tensor): What the mixer was given, ``(B, H, W, C)``.
-    """
-
-    name: str
-    tokens: torch.Tensor
-    mixer: torch.nn.Module
-    mixed: torch.Tensor
+    name: str  # of the block in the backbone
+    tokens: Tensor  # the block's output (B, H, W, C)
+    mixer: nn.Module
+    mixed: Tensor  # the mixer's input (B, H, W, C)
 
 
-def trained_model(cfg, checkpoint, device='cpu'):
-    """A config's model with all weights of a checkpoint.
+def images_of_test(
+    cfg: Config, model: nn.Module, indices: Sequence[int], masked: bool = False
+) -> Iterator[tuple[str, Tensor, np.ndarray]]:
+    """Yield images of a config's test set, preprocessed by its model.
 
-    Args:
-        cfg (Config): Of segmentation, classification or inpainting.
-        checkpoint (str): A file; its weights have to be the model's, no more and no less.
-        device (str): Where the model is to be.
-
-    Raises:
-        RuntimeError: If they are not.
-    """
-    cfg = copy.deepcopy(cfg)
-    cfg.model.backbone.init_cfg = None  # The checkpoint has them.
-    model = build_model(cfg, None, device)
-    load_checkpoint(model, checkpoint, map_location=device, strict=True)
-    return model.eval()
-
-
-def images_of_test(cfg, model, indices, masked=False):
-    """Test images of a config as its model is given them.
-
-    Args:
-        cfg (Config): For ``test_dataloader``.
-        model (nn.Module): Its model, for the data preprocessor.
-        indices (Sequence[int]): Which images.
-        masked (bool): Whether with the masks of inpainting, black, if that is the task.
-
-    Yields:
-        tuple[str, Tensor, ndarray]: Path of the file, input of the backbone ``(1, 3, H, W)``, and
-        the picture that it is, ``(H, W, 3)`` RGB in 0..1.
+    Each is a tuple: the path of the file, the backbone's input ``(1, 3, H, W)``, and the same as a
+    picture ``(H, W, 3)``, RGB in 0..1. With ``masked``, inpainting models get masked images.
 
     Raises:
         IndexError: If there are fewer images.
     """
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+    task = task_of(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    preprocessor = model.data_preprocessor
-    # MMPretrain's models need stacked inputs, MMSegmentation's lists of them.
-    collate = pseudo_collate if cfg.default_scope == 'mmseg' else default_collate
+    preprocessor: Any = model.data_preprocessor
+    collate = FUNCTIONS.get(task.collate(cfg))
     for index in indices:
         if not 0 <= index < len(dataset):
             raise IndexError(
@@ -80,22 +52,13 @@ def images_of_test(cfg, model, indices, masked=False):
         batch = collate([dataset[index]])
         path = batch['data_samples'][0].img_path
         with torch.no_grad():
-            inputs = preprocessor(batch, False)['inputs']
-        if not torch.is_tensor(inputs):  # of inpainting: the masked image, and the image
-            inputs = inputs[0 if masked else 1]
-        picture = inputs[0] * preprocessor.std + preprocessor.mean
-        yield path, inputs, (picture / 255).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+            images = task.network_input(preprocessor(batch, False)['inputs'], masked)
+        picture = images[0] * preprocessor.std + preprocessor.mean
+        yield path, images, (picture / 255).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
 
 
-def run_layers(backbone, inputs):
-    """The blocks with a token mixer, in the order in which they ran.
-
-    Args:
-        backbone (nn.Module): One of this package's.
-        inputs (Tensor): ``(B, 3, H, W)``.
-
-    Returns:
-        list[Layer]
+def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
+    """Run a backbone on images (B, 3, H, W); return its blocks with a mixer in running order.
 
     Raises:
         ValueError: If no block has a mixer.
@@ -110,15 +73,15 @@ def run_layers(backbone, inputs):
         layers.append(Layer(name, output.unflatten(1, grid.shape[1:3]), block.attn, grid))
 
     handles = []
-    for name, block in backbone.named_modules():
-        if isinstance(block, MixerBlock):
-            handles += [
-                block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
-                block.register_forward_hook(functools.partial(after_block, name)),
-            ]
+    blocks: Any = (item for item in backbone.named_modules() if isinstance(item[1], MixerBlock))
+    for name, block in blocks:
+        handles += [
+            block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
+            block.register_forward_hook(functools.partial(after_block, name)),
+        ]
     try:
         with torch.no_grad():
-            backbone(inputs)
+            backbone(images)
     finally:
         for handle in handles:
             handle.remove()
@@ -130,46 +93,55 @@ def run_layers(backbone, inputs):
     return layers
 
 
-def shrunk_spectrum(layer):
-    """What AFNO's soft shrinkage (Eq. 8) leaves of the spectrum of the first image's tokens.
+def pick_layers(layers: list[Layer], numbers: Sequence[int]) -> dict[int, Layer]:
+    """Return layers by their numbers, which count from 1."""
+    for number in numbers:
+        if not 1 <= number <= len(layers):
+            raise IndexError(
+                f'layer {number} was asked for by --layers, the model has layers 1 to {len(layers)}'
+            )
+    return {number: layers[number - 1] for number in numbers}
 
-    Args:
-        layer (Layer): With an AFNO.
+
+def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
+    """Return the spectrum of the first image's tokens after AFNO's soft shrinkage (Eq. 8).
 
     Returns:
-        tuple[Tensor, Tensor]: Mean magnitude over the channels, and share of the real and
-        imaginary parts that are zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``.
-        Frequencies that ``mode_fraction`` drops have magnitude 0 and share 1.
+        The mean magnitude over the channels, and the share of real and imaginary parts that are
+        zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``. Frequencies that
+        ``mode_fraction`` drops have magnitude 0 and share 1.
 
     Raises:
-        TypeError: If the mixer is another.
+        TypeError: If the layer's mixer is not AFNO.
     """
     mixer = layer.mixer
     if not isinstance(mixer, AFNO):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
-    with torch.no_grad(), full_precision(layer.mixed[:1]) as x:
-        weights = [w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2)]
-        z = block_mlp(
-            rfft2(x, mixer.mode_fraction, mixer.norm), *weights, mixer.sparsity_threshold
-        )[0]  # (K1, K2, C)
+    with torch.no_grad(), autocast_off(layer.mixed):
+        x = full_precision(layer.mixed[:1])
+        w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
+        z = rfft2(x, mixer.mode_fraction, mixer.norm)
+        z = block_mlp(z, w1, b1, w2, b2, mixer.sparsity_threshold)[0]  # (K1, K2, C)
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
     kept = kept_modes(grid, mixer.mode_fraction)
     return (
-        _whole_plane(z.abs().mean(-1).double(), grid, kept, 0.0),
-        _whole_plane(zero, grid, kept, 1.0),
+        _full_spectrum(z.abs().mean(-1).double(), grid, kept, 0.0),
+        _full_spectrum(zero, grid, kept, 1.0),
     )
 
 
-def _whole_plane(half, grid, kept, dropped):
-    """``(H, W)`` of what is known of half a spectrum, and the same at -u, -v."""
+def _full_spectrum(
+    half: Tensor, grid: Sequence[int], kept: tuple[int, int], dropped: float
+) -> Tensor:
+    """Extend a half spectrum to ``(H, W)``: the value at (-u, -v) is that at (u, v)."""
     height, width = grid
     rows, columns = kept
-    plane = half.new_full(grid, dropped)
+    full = half.new_full(grid, dropped)
     row = torch.arange(rows)
     row = torch.where(row < (rows + 1) // 2, row, row - rows)
     column = torch.arange(columns)
-    # The half itself last: of columns that are their own mirror image, it is what is computed.
-    plane[-row[:, None] % height, -column[None] % width] = half
-    plane[row[:, None] % height, column[None]] = half
-    return torch.fft.fftshift(plane)
+    # Write the half spectrum last: it has both (u, v) and (-u, v) in the DC and Nyquist columns.
+    full[-row[:, None] % height, -column[None] % width] = half
+    full[row[:, None] % height, column[None]] = half
+    return torch.fft.fftshift(full)

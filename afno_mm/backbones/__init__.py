@@ -1,4 +1,4 @@
-"""OpenMMLab backbones with a mixer slot. The only layer that knows their classes."""
+"""OpenMMLab's backbones with a mixer slot."""
 
 from .mit import MiT
 from .swin import SegSwin, Swin

@@ -1,6 +1,9 @@
 """Blocks of OpenMMLab's backbones with a token mixer in place of the attention."""
 
-from torch import nn
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..mixers import build_mixer, mixer_takes
@@ -12,60 +15,65 @@ SKIPS = ('double', 'single')
 class MixerBlock:
     """norm -> token mixer -> skip -> norm -> feed-forward -> skip.
 
-    A mixin for OpenMMLab's block classes. The mixer sits in the block's own ``attn``, so
-    that a mixer with an upstream attention's parameters has its keys. The block keeps its
-    share of the work: norms, dropout, layer scale, drop path, skips and checkpointing.
+    A mixin for OpenMMLab's block classes. The mixer replaces the block's ``attn``, so a mixer
+    with the parameters of an upstream attention has the same keys. The block still does the
+    rest: norms, dropout, layer scale, drop path, skips and checkpointing.
     """
 
+    attn: Any
+    ffn: Any
+    norm1: Any
+    norm2: Any
     skip = 'double'
     with_cp = False
-    # The grid (H, W) of the tokens, where the backbone does not pass it to its blocks.
-    hw_shape = None
+    # The grid (H, W) of the tokens, set by backbones that do not pass it to forward.
+    hw_shape: Any = None
 
-    def take_mixer(self, mixer, skip):
+    def take_mixer(self, mixer: nn.Module, skip: str) -> None:
+        """Replace the attention. A mixer in a frozen block is frozen."""
         after = self.after_attention(self.attn)
-        # With one skip, layer scale and drop path of the feed-forward are those of the block.
+        # With a single skip, the feed-forward applies the block's layer scale and drop path.
         self.after_mixing = nn.Sequential(*(after if skip == 'double' else after[:1]))
         frozen = not any(p.requires_grad for p in self.attn.parameters())
         self.attn = mixer.requires_grad_(not frozen)
         self.skip = skip
 
     @staticmethod
-    def after_attention(attn):
-        """The modules that upstream's attention applies to its result, in order, dropout first."""
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
+        """Return what upstream's attention applies to its result, in order, dropout first."""
         raise NotImplementedError
 
-    def feed_forward(self, x, hw_shape, identity):
+    def feed_forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Tensor) -> Tensor:
+        """Return ``identity`` plus the feed-forward of tokens ``(B, H*W, C)``."""
         return self.ffn(x, identity=identity)
 
-    def forward(self, x, hw_shape=None):
-        """One block.
+    def forward(self, x: Tensor, hw_shape: tuple[int, int] | None = None) -> Tensor:
+        """Run the block on tokens ``(B, H*W, C)``, row major, of the grid ``hw_shape`` (H, W)."""
+        grid = hw_shape or self.hw_shape
 
-        Args:
-            x (Tensor): Tokens ``(B, H*W, C)``, row major.
-            hw_shape (tuple[int, int], optional): Their grid ``(H, W)``.
-        """
-        hw_shape = hw_shape or self.hw_shape
-
-        def run(x):
-            mixed = self.after_mixing(self.mix(self.norm1(x), hw_shape))
+        def run(x: Tensor) -> Tensor:
+            mixed = self.after_mixing(self.mix(self.norm1(x), grid))
             if self.skip == 'single':
-                return self.feed_forward(self.norm2(mixed), hw_shape, identity=x)
+                return self.feed_forward(self.norm2(mixed), grid, identity=x)
             x = x + mixed
-            return self.feed_forward(self.norm2(x), hw_shape, identity=x)
+            return self.feed_forward(self.norm2(x), grid, identity=x)
 
         if self.with_cp and x.requires_grad:
             return checkpoint(run, x, use_reentrant=False)
         return run(x)
 
-    def mix(self, x, hw_shape):
-        """The mixer on tokens ``(B, N, C)``."""
+    def mix(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """Apply the mixer to tokens ``(B, N, C)``.
+
+        Raises:
+            ValueError: If the mixer needs a grid and N is not H * W, or if it changes the shape.
+        """
         name = type(self.attn).__name__
         if x.shape[1] != hw_shape[0] * hw_shape[1]:
             if needs_grid(type(self.attn)):
                 raise ValueError(
                     f'{name} mixes whole grids of tokens: got {x.shape[1]} tokens for the grid '
-                    f'{tuple(hw_shape)}. Class tokens, dropped tokens and masks are not for it'
+                    f'{tuple(hw_shape)}. It takes no class tokens, dropped tokens or masks'
                 )
             hw_shape = (1, x.shape[1])
         grid = x.unflatten(1, hw_shape)
@@ -78,39 +86,45 @@ class MixerBlock:
         return mixed.flatten(1, 2)
 
 
-def needs_grid(mixer_class):
-    """Whether a mixer needs the full grid; one with ``needs_grid = False`` takes any tokens."""
+def needs_grid(mixer_class: type) -> bool:
+    """Return False if a mixer takes any tokens (``needs_grid = False``), True by default."""
     return getattr(mixer_class, 'needs_grid', True)
 
 
-def put_mixers(stages, mixers, block_class, known, skip='double'):
+def put_mixers(
+    stages: Sequence[Sequence[Any]],
+    mixers: Sequence[dict | None],
+    block_class: type[MixerBlock],
+    known: Sequence[dict],
+    skip: str = 'double',
+) -> None:
     """Put mixers in the blocks of a backbone.
 
     Args:
-        stages (Sequence[Sequence[nn.Module]]): Upstream's blocks, stage by stage.
-        mixers (Sequence[dict | None]): The mixer of each stage; ``None`` leaves it as it is.
-        block_class (type): :class:`MixerBlock` with upstream's block class.
-        known (Sequence[dict]): What the backbone knows of each stage: ``embed_dims``, and
-            arguments for mixers that take them, see :func:`afno_mm.mixers.build_mixer`.
-        skip (str): 'double' adds the tokens after the mixer and after the feed-forward, as
-            OpenMMLab's blocks; 'single' only after the feed-forward, as GFNet.
+        stages: Upstream's blocks, stage by stage.
+        mixers: The mixer of each stage. ``None`` keeps the attention.
+        block_class: :class:`MixerBlock` with upstream's block class.
+        known: What the backbone knows of each stage: ``embed_dims``, and arguments for mixers
+            that take them, see :func:`afno_mm.mixers.build_mixer`.
+        skip: 'double' adds the tokens after the mixer and again after the feed-forward, as
+            OpenMMLab's blocks do. 'single' adds them only after the feed-forward, as GFNet does.
 
     Raises:
-        ValueError: If a setting has no effect, or is not one there is.
+        ValueError: If a setting is unknown or has no effect.
     """
     check_choice('skip', skip, SKIPS)
     chosen = [mixer for mixer in mixers if mixer is not None]
     if skip != 'double' and not chosen:
         raise ValueError(f'skip={skip!r} has no effect without a mixer: set mixer, or leave it out')
-    drop = max((facts.get('attn_drop', 0.0) for facts in known), default=0.0)
+    drop = max((stage.get('attn_drop', 0.0) for stage in known), default=0.0)
     if drop and len(chosen) == len(mixers) and not any(mixer_takes(m, 'attn_drop') for m in chosen):
         raise ValueError(
             f'attn_drop_rate={drop} has no effect: every stage has a mixer without '
             'attention weights. Remove it or use drop_rate'
         )
-    for blocks, mixer, facts in zip(stages, mixers, known):
+    for blocks, mixer, known_of_stage in zip(stages, mixers, known):
         if mixer is not None:
             for block in blocks:
-                # What upstream does with its blocks, as in init_weights, it goes on doing.
+                # Change the class in place: upstream's init_weights goes on treating the block.
                 block.__class__ = block_class
-                block.take_mixer(build_mixer(mixer, **facts), skip)
+                block.take_mixer(build_mixer(mixer, **known_of_stage), skip)

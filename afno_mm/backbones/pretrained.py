@@ -1,24 +1,31 @@
-"""Pre-trained weights for a backbone, with every tensor accounted for."""
+"""Load pre-trained weights into a backbone, with every tensor accounted for."""
 
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor, nn
 
 MIN_MATCH = 0.5
 
 
-def init_with_pretrained(module, init_weights):
-    """Initialise a backbone; ``init_cfg=dict(type='Pretrained', ...)`` on top of its own way.
+def init_with_pretrained(module: BaseModule, init_weights: Callable[[], None]) -> None:
+    """Run the backbone's own init_weights, then load the checkpoint over it.
 
-    What a checkpoint does not hold keeps the initial value that it would have without one.
+    So tensors that the checkpoint does not hold keep their initial values.
 
     Args:
-        module (BaseModule): The backbone.
-        init_weights (callable): Its own ``init_weights``, used with ``init_cfg=None``.
+        module: The backbone. Its ``init_cfg`` is ``dict(type='Pretrained', ...)`` with the
+            arguments of :func:`load_pretrained`; other values are left to ``init_weights``.
+        init_weights: The backbone's own method. It runs with ``init_cfg=None``.
+
+    Raises:
+        TypeError: If ``init_cfg`` has an unknown argument.
     """
     cfg = module.init_cfg
     if isinstance(cfg, (list, tuple)) and len(cfg) == 1:
@@ -39,24 +46,30 @@ def init_with_pretrained(module, init_weights):
     load_pretrained(module, **arguments)
 
 
-def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_location='cpu'):
+def load_pretrained(
+    module: nn.Module,
+    checkpoint: str | Path,
+    prefix: str | None = None,
+    min_match: float = MIN_MATCH,
+    map_location: str = 'cpu',
+) -> dict[str, list[str]]:
     """Load the tensors of a checkpoint that fit a module, report them, refuse a bad fit.
 
     Args:
-        module (nn.Module): What to load into.
-        checkpoint (str): A file or URL, as MMEngine's checkpoint loader takes.
-        prefix (str, optional): Only keys that start so are taken, the prefix and the dot after it
-            removed. By default 'backbone.' where the checkpoint is one of a whole model.
-        min_match (float): Least share of the module's values to find, in [0, 1].
-        map_location (str): As in :func:`torch.load`.
+        module: The module to load into.
+        checkpoint: A file or URL, as MMEngine's checkpoint loader takes.
+        prefix: Take only keys with this prefix, and remove it and the dot after it. By default
+            'backbone.' if the checkpoint is one of a whole model.
+        min_match: Least share of the module's values that the checkpoint must fill, in [0, 1].
+        map_location: As in :func:`torch.load`.
 
     Returns:
-        dict[str, list[str]]: Keys 'loaded', 'missing' (not in the checkpoint),
-        'mismatched' (there in another shape) and 'unused' (in the checkpoint only).
+        Keys by kind: 'loaded', 'missing' (not in the checkpoint), 'mismatched' (another shape in
+        the checkpoint) and 'unused' (not in the module).
 
     Raises:
-        FileNotFoundError: If there is no such file; says what makes it.
-        ValueError: If fewer values fit than ``min_match`` asks for.
+        FileNotFoundError: If there is no such file. The message says how to get one.
+        ValueError: If the checkpoint fills less than ``min_match`` of the values.
     """
     if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(_how_to_get(checkpoint))
@@ -72,14 +85,11 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     _convert(module, found)
     wanted = module.state_dict()
     fitting = {k: found[k] for k in wanted if k in found and found[k].shape == wanted[k].shape}
+    other = [k for k in wanted if k in found and k not in fitting]
     report = dict(
         loaded=list(fitting),
         missing=[k for k in wanted if k not in found],
-        mismatched=[
-            f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}'
-            for k in wanted
-            if k in found and k not in fitting
-        ],
+        mismatched=[f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}' for k in other],
         unused=[k for k in found if k not in wanted],
     )
 
@@ -102,7 +112,7 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
         raise ValueError(
             f'{summary}\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
             'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
-            f'holds it, or lower init_cfg.min_match if this is meant.{hint}'
+            f'holds it, or lower init_cfg.min_match if this is intended.{hint}'
         )
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
@@ -111,10 +121,10 @@ def load_pretrained(module, checkpoint, prefix=None, min_match=MIN_MATCH, map_lo
     return report
 
 
-def _how_to_get(checkpoint):
+def _how_to_get(checkpoint: str | Path) -> str:
     lines = [f'there are no pre-trained weights {checkpoint}']
     config = Path('configs', f'{Path(checkpoint).parent.name}.py')
-    if config.is_file():  # work dirs are named after configs
+    if config.is_file():  # Work directories are named after configs.
         lines.append(f'  python tools/train.py {config}     makes them')
     lines += [
         '  model.backbone.init_cfg.checkpoint=FILE     takes those that you have',
@@ -124,18 +134,17 @@ def _how_to_get(checkpoint):
     return '\n'.join(lines)
 
 
-def _convert(module, state, prefix=''):
-    """Let the module convert keys and shapes as it will when loading, so that they compare."""
-    hooks = list(module._load_state_dict_pre_hooks.values())
-    for hook in hooks:
+def _convert(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
+    """Run the hooks that convert keys and shapes at loading, so that shapes can be compared."""
+    for hook in list(module._load_state_dict_pre_hooks.values()):
         hook(state, prefix, {}, True, [], [], [])
     for name, child in module.named_children():
         _convert(child, state, f'{prefix}{name}.')
 
 
-def _count(tensors):
+def _count(tensors: dict[str, Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors.values())
 
 
-def _first(names, most=6):
+def _first(names: list[str], most: int = 6) -> str:
     return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

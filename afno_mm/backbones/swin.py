@@ -1,12 +1,15 @@
 """Swin Transformers of MMPretrain and MMSegmentation with a mixer slot."""
 
+from collections.abc import Sequence
 from math import isqrt
+from typing import Any
 
 import torch.nn.functional as F
 from mmpretrain.models.backbones import swin_transformer as mmpretrain_swin
 from mmseg.models.backbones import swin as mmseg_swin
+from torch import nn
 
-from ..mixers import mixer_per_stage
+from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
 from .base import MixerBackbone
 from .mixer_block import MixerBlock, put_mixers
@@ -14,19 +17,25 @@ from .mixer_block import MixerBlock, put_mixers
 
 class _MixerBlock(MixerBlock):
     @staticmethod
-    def after_attention(attn):
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.w_msa.proj_drop, attn.drop
 
 
 class SwinBlock(_MixerBlock, mmpretrain_swin.SwinBlock):
-    pass
+    """MMPretrain's block with a token mixer."""
 
 
 class SegSwinBlock(_MixerBlock, mmseg_swin.SwinBlock):
-    pass
+    """MMSegmentation's block with a token mixer."""
 
 
-def _put_mixers(swin, mixer, block_class, skip, grids):
+def _put_mixers(
+    swin: Any,
+    mixer: MixerConfig,
+    block_class: type[MixerBlock],
+    skip: str,
+    grids: list[tuple[int, ...]],
+) -> None:
     stages = [stage.blocks for stage in swin.stages]
     known = []
     for blocks, grid in zip(stages, grids):
@@ -43,8 +52,8 @@ def _put_mixers(swin, mixer, block_class, skip, grids):
     put_mixers(stages, mixer_per_stage(mixer, len(stages)), block_class, known, skip)
 
 
-def _resize_bias_tables(swin, state_dict, prefix):
-    """Position biases of another window size are resized as in MMSegmentation."""
+def _resize_bias_tables(swin: nn.Module, state_dict: dict, prefix: str) -> None:
+    """Resize position biases of another window size, as MMSegmentation does."""
     for key, current in swin.state_dict().items():
         saved = state_dict.get(prefix + key)
         if (
@@ -60,40 +69,44 @@ def _resize_bias_tables(swin, state_dict, prefix):
             state_dict[prefix + index] = swin.get_buffer(index)
 
 
-def _halved(grid, times):
-    """A grid after ``times`` patch mergings, which pad odd sizes."""
-    return tuple(-(-size // 2**times) for size in grid)
-
-
 @MODELS.register_module()
 class Swin(MixerBackbone, mmpretrain_swin.SwinTransformer):
     """Swin Transformer whose blocks take any token mixer, with MMPretrain's arguments.
 
-    A mixer works on the whole map of its stage: no windows and no shift. Without one this is
-    upstream's model: same keys, same initial values, same output, same old checkpoints.
+    A mixer works on the whole map of its stage, without windows and shifts. Without a mixer this
+    is upstream's model: same keys, same initial values, same output, same old checkpoints.
 
     Args:
-        *args, **kwargs: Those of MMPretrain's ``SwinTransformer``.
-        mixer (dict | list[dict | None], optional): Token mixer in place of the attention, see
+        *args, **kwargs: Arguments of MMPretrain's ``SwinTransformer``.
+        mixer: Token mixer in place of the attention, see
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
-        skip (str): 'double' or 'single', see
-            :func:`afno_mm.backbones.mixer_block.put_mixers`.
+        skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
     """
 
-    def __init__(self, *args, mixer=None, skip='double', **kwargs):
+    def __init__(
+        self, *args: Any, mixer: MixerConfig = None, skip: str = 'double', **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        grids = [_halved(self.patch_resolution, i) for i in range(self.num_layers)]
+        # Each patch merging halves the grid and pads odd sizes.
+        grids = [
+            tuple(-(-size // 2**i) for size in self.patch_resolution)
+            for i in range(self.num_layers)
+        ]
         _put_mixers(self, mixer, SwinBlock, skip, grids)
         self._register_load_state_dict_pre_hook(self._convert_old_checkpoint)
 
-    def _prepare_relative_position_bias_table(self, state_dict, prefix, *args, **kwargs):
-        # Upstream's own way, of this name, needs a SciPy of before 1.14.
+    def _prepare_relative_position_bias_table(
+        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # Replaces upstream's method, which fails with SciPy 1.14 and later.
         _resize_bias_tables(self, state_dict, prefix)
 
-    def _convert_old_checkpoint(self, state_dict, prefix, local_metadata, *args):
-        """As upstream, which does it for its own class alone.
+    def _convert_old_checkpoint(
+        self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any
+    ) -> None:
+        """Convert old checkpoints as upstream does, which converts them only for its own class.
 
-        Before version 2 there was one norm, before version 3 attention masks were saved.
+        Versions before 2 have one norm. Versions before 3 hold attention masks.
         """
         if (local_metadata.get('version') or 0) >= 3:
             return
@@ -111,16 +124,20 @@ class SegSwin(MixerBackbone, mmseg_swin.SwinTransformer):
     """:class:`Swin` on MMSegmentation's class, with its arguments and its public weights.
 
     Args:
-        pretrain_img_size (int | tuple[int, int]): Image size of pre-training.
-        strides (Sequence[int]): Stride of the patch embedding and of each patch merging.
-        mixer (dict | list[dict | None], optional): As in :class:`Swin`.
-        skip (str): As in :class:`Swin`.
-        **kwargs: All others of MMSegmentation's ``SwinTransformer``.
+        pretrain_img_size: Image size (H, W) of the pre-training.
+        strides: Stride of the patch embedding and of each patch merging.
+        mixer, skip: As in :class:`Swin`.
+        **kwargs: All other arguments of MMSegmentation's ``SwinTransformer``.
     """
 
     def __init__(
-        self, pretrain_img_size=224, strides=(4, 2, 2, 2), mixer=None, skip='double', **kwargs
-    ):
+        self,
+        pretrain_img_size: int | tuple[int, int] = 224,
+        strides: Sequence[int] = (4, 2, 2, 2),
+        mixer: MixerConfig = None,
+        skip: str = 'double',
+        **kwargs: Any,
+    ) -> None:
         super().__init__(pretrain_img_size=pretrain_img_size, strides=strides, **kwargs)
         size = pretrain_img_size
         grid = (size, size) if isinstance(size, int) else tuple(size)
@@ -131,6 +148,6 @@ class SegSwin(MixerBackbone, mmseg_swin.SwinTransformer):
         _put_mixers(self, mixer, SegSwinBlock, skip, grids)
         self._register_load_state_dict_pre_hook(self._resize_loaded_bias_tables)
 
-    def _resize_loaded_bias_tables(self, state_dict, prefix, *args):
-        # Upstream does this for init_cfg alone.
+    def _resize_loaded_bias_tables(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        # Upstream resizes only the weights that init_cfg names.
         _resize_bias_tables(self, state_dict, prefix)

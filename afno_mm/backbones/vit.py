@@ -1,90 +1,106 @@
 """Vision Transformers of MMPretrain and MMSegmentation with a mixer slot."""
 
 from math import isqrt
+from typing import Any
 
 import torch
 from mmpretrain.models.backbones import vision_transformer as mmpretrain_vit
 from mmseg.models.backbones import vit as mmseg_vit
+from torch import nn
 
-from ..mixers import mixer_per_stage
+from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
 from .base import MixerBackbone
 from .mixer_block import MixerBlock, needs_grid, put_mixers
 
 
 class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
+    """MMPretrain's layer with a token mixer."""
+
     @staticmethod
-    def after_attention(attn):
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.proj_drop, attn.gamma1, attn.out_drop
 
-    def take_mixer(self, mixer, skip):
+    def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         super().take_mixer(mixer, skip)
         self.register_load_state_dict_pre_hook(_find_layer_scale)
 
 
 class SegViTBlock(MixerBlock, mmseg_vit.TransformerEncoderLayer):
+    """MMSegmentation's layer with a token mixer."""
+
     @staticmethod
-    def after_attention(attn):
+    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
         return attn.proj_drop, attn.dropout_layer
 
 
-def _find_layer_scale(block, state_dict, prefix, *args):
-    """Upstream's layer scale is a part of its attention."""
+def _find_layer_scale(block: ViTBlock, state_dict: dict, prefix: str, *_: Any) -> None:
+    """Move the layer scale, which upstream keeps in its attention, to ``after_mixing``."""
     for key in [k for k in state_dict if k.startswith(f'{prefix}attn.gamma1.')]:
         value = state_dict.pop(key)
         if len(block.after_mixing) > 1:
             state_dict[key.replace('attn.gamma1', 'after_mixing.1')] = value
 
 
-def _is_square(number):
+def _is_square(number: int) -> bool:
     return isqrt(number) ** 2 == number
 
 
-def _put_mixers(vit, mixers, block_class, known, skip, class_token, without_class_token):
-    put_mixers(
-        [[layer] for layer in vit.layers], mixers, block_class, [known] * len(vit.layers), skip
-    )
-    mixing = [layer for layer in vit.layers if isinstance(layer, MixerBlock)]
-    for layer in mixing:
-        if class_token and needs_grid(type(layer.attn)):
-            raise ValueError(
-                f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a class '
-                f'token: set {without_class_token}'
-            )
-    if mixing:
-        vit.patch_embed.register_forward_hook(vit._pass_on_grid)
+class _MixerViT(MixerBackbone):
+    """Puts mixers in the layers and tells them the grid of the tokens, which upstream does not."""
 
+    layers: Any
+    patch_embed: Any
+    with_cls_token: bool
 
-class _GridOfPatches:
-    """Tells the blocks the grid of the tokens, which upstream does not pass to them."""
+    def _put_mixers(
+        self,
+        mixers: list[dict | None],
+        block_class: type[MixerBlock],
+        known: dict,
+        skip: str,
+        without_class_token: str,
+    ) -> None:
+        stages = [[layer] for layer in self.layers]
+        put_mixers(stages, mixers, block_class, [known] * len(stages), skip)
+        for layer in self._mixer_blocks():
+            if self.with_cls_token and needs_grid(type(layer.attn)):
+                raise ValueError(
+                    f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a '
+                    f'class token: set {without_class_token}'
+                )
+        if self._mixer_blocks():
+            self.patch_embed.register_forward_hook(self._pass_on_grid)
 
-    def _pass_on_grid(self, patch_embed, inputs, output):
-        _, hw_shape = output
-        for layer in self.layers:
-            if isinstance(layer, MixerBlock):
-                layer.hw_shape = hw_shape
+    def _mixer_blocks(self) -> list[MixerBlock]:
+        return [layer for layer in self.layers if isinstance(layer, MixerBlock)]
+
+    def _pass_on_grid(self, patch_embed: nn.Module, inputs: tuple, output: tuple) -> None:
+        for layer in self._mixer_blocks():
+            layer.hw_shape = output[1]
 
 
 @MODELS.register_module()
-class ViT(MixerBackbone, _GridOfPatches, mmpretrain_vit.VisionTransformer):
+class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     """Vision Transformer whose layers take any token mixer, with MMPretrain's arguments.
 
     Without a mixer this is upstream's model: same keys, same initial values, same output.
 
     Args:
-        *args, **kwargs: Those of MMPretrain's ``VisionTransformer``. A mixer of whole grids, and
-            that is all but self-attention, needs ``with_cls_token=False`` and
-            ``out_type='featmap'`` or ``'avg_featmap'``.
-        mixer (dict | list[dict | None], optional): Token mixer in place of the attention. A list
-            has one per layer, see :func:`afno_mm.mixers.mixer_per_stage`.
-        skip (str): 'double' or 'single', see
-            :func:`afno_mm.backbones.mixer_block.put_mixers`.
+        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Every mixer but
+            self-attention needs ``with_cls_token=False`` and ``out_type='featmap'`` or
+            ``'avg_featmap'``, because it mixes whole grids.
+        mixer: Token mixer in place of the attention. A list has one per layer, see
+            :func:`afno_mm.mixers.mixer_per_stage`.
+        skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
 
     Raises:
-        ValueError: If a mixer cannot take the class token.
+        ValueError: If there is a class token and the mixer cannot take it.
     """
 
-    def __init__(self, *args, mixer=None, skip='double', **kwargs):
+    def __init__(
+        self, *args: Any, mixer: MixerConfig = None, skip: str = 'double', **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         attention = self.layers[0].attn
         known = dict(
@@ -94,67 +110,60 @@ class ViT(MixerBackbone, _GridOfPatches, mmpretrain_vit.VisionTransformer):
             attn_drop=attention.attn_drop,
             grid_size=tuple(self.patch_resolution),
         )
-        _put_mixers(
-            self,
-            mixer_per_stage(mixer, self.num_layers),
-            ViTBlock,
-            known,
-            skip,
-            self.cls_token is not None,
-            "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones",
-        )
+        mixers = mixer_per_stage(mixer, self.num_layers)
+        settings = "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones"
+        self._put_mixers(mixers, ViTBlock, known, skip, settings)
 
-    def _prepare_pos_embed(self, state_dict, prefix, *args, **kwargs):
+    def _prepare_pos_embed(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         key = prefix + 'pos_embed'
         saved = state_dict.get(key)
-        # Upstream cuts off the class token of weights of the same image size only.
+        # Upstream removes the class token's embedding only if the image size is the same.
         if not self.with_cls_token and saved is not None and _is_square(saved.shape[1] - 1):
             state_dict[key] = saved[:, 1:]
         super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
 
 
 @MODELS.register_module()
-class SegViT(MixerBackbone, _GridOfPatches, mmseg_vit.VisionTransformer):
+class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
     """:class:`ViT` on MMSegmentation's class, with its arguments and its public weights.
 
     Args:
-        img_size (int | tuple[int, int]): Image size of pre-training.
-        patch_size (int): Side of a patch.
-        embed_dims (int): Width.
-        num_layers (int): Number of layers.
-        num_heads (int): Attention heads, also for mixers that have heads.
-        qkv_bias (bool): Whether attention's projections have a bias; likewise.
-        attn_drop_rate (float): Dropout of attention weights; likewise.
-        with_cls_token (bool): False for a mixer of whole grids.
-        mixer (dict | list[dict | None], optional): As in :class:`ViT`.
-        skip (str): As in :class:`ViT`.
-        **kwargs: All others of MMSegmentation's ``VisionTransformer``.
+        img_size: Image size (H, W) of the pre-training.
+        patch_size: Side of a patch.
+        embed_dims: Width.
+        num_layers: Number of layers.
+        num_heads: Attention heads, also of mixers that have heads.
+        qkv_bias: Whether the projections of the attention (or mixer) have a bias.
+        attn_drop_rate: Dropout of attention weights, also of mixers that have them.
+        with_cls_token: Must be False for mixers of whole grids.
+        mixer, skip: As in :class:`ViT`.
+        **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``.
 
     Raises:
-        ValueError: If a mixer cannot take the class token.
+        ValueError: If there is a class token and the mixer cannot take it.
     """
 
     def __init__(
         self,
-        img_size=224,
-        patch_size=16,
-        embed_dims=768,
-        num_layers=12,
-        num_heads=12,
-        qkv_bias=True,
-        attn_drop_rate=0.0,
-        with_cls_token=True,
-        mixer=None,
-        skip='double',
-        **kwargs,
-    ):
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int = 16,
+        embed_dims: int = 768,
+        num_layers: int = 12,
+        num_heads: int = 12,
+        qkv_bias: bool = True,
+        attn_drop_rate: float = 0.0,
+        with_cls_token: bool = True,
+        mixer: MixerConfig = None,
+        skip: str = 'double',
+        **kwargs: Any,
+    ) -> None:
         mixers = mixer_per_stage(mixer, num_layers)
         super().__init__(
             img_size=img_size,
             patch_size=patch_size,
             embed_dims=embed_dims,
             num_layers=num_layers,
-            # Attention that gives way to a mixer need not divide the width.
+            # The heads of an attention that is replaced need not divide the width.
             num_heads=num_heads if None in mixers else 1,
             qkv_bias=qkv_bias,
             attn_drop_rate=attn_drop_rate,
@@ -168,16 +177,16 @@ class SegViT(MixerBackbone, _GridOfPatches, mmseg_vit.VisionTransformer):
             attn_drop=attn_drop_rate,
             grid_size=self._grid(),
         )
-        _put_mixers(self, mixers, SegViTBlock, known, skip, with_cls_token, 'with_cls_token=False')
+        self._put_mixers(mixers, SegViTBlock, known, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
-    def _grid(self):
+    def _grid(self) -> tuple[int, int]:
         return tuple(size // self.patch_size for size in self.img_size)
 
-    def _resize_saved_pos_embed(self, state_dict, prefix, *args):
-        """Weights of another image size load, as with upstream's ``init_cfg``.
+    def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
+        """Resize position embeddings of another image size, as upstream does for ``init_cfg``.
 
-        Of a square size, that is; and those of a model without class token as well.
+        The saved image size must be square. The saved model may have no class token.
         """
         key = prefix + 'pos_embed'
         saved, own = state_dict.get(key), self.pos_embed

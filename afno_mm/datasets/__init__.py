@@ -1,4 +1,4 @@
-"""Datasets that check themselves before the first step, and transforms."""
+"""Datasets that check their files before the first training step, and their transforms."""
 
 from .cityscapes import CityscapesDataset
 from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset

@@ -1,122 +1,85 @@
-"""Images in ImageNet's folders, refused before step 0 if they are not there."""
+"""ImageNet in folders of classes, with a check of its files before step 0."""
 
-import numpy as np
 from mmengine import fileio
 from mmpretrain.datasets import CustomDataset
-from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 
 from ..registry import DATASETS
-from .checked import NamedFiles, first
+from .checked import SCRIPTS, NamedFiles, first, spread
 
-NUM_FILES_LOOKED_FOR = 16
-
-LAYOUT = """The layout wanted is that of ImageNet: {root}/{{train,val}}/<class>/*.JPEG
-Any of these mends it:
+LAYOUT = """Expected are the folders of ImageNet: {root}/{{train,val}}/<class>/*.JPEG
+Use one of these commands:
   export IMAGENET_DATASET=/path/to/imagenet     for *_imagenet.py and *_inpainting.py
-  python data/make_images.py {root}     for generated images in the same layout
-Images in val/ itself, as ImageNet's come, need a list of <name> <index of the class>: MMPretrain's
-meta/val.txt, named in val_dataloader.dataset.ann_file and test_dataloader.dataset.ann_file"""
-LIST = """A list of a tenth of the images, as in the paper's ablations, is made by
-  python data/imagenet_subset.py {root}"""
+  python {scripts}/make_images.py {root}     generates images in the same folders
+If the images lie in val/ itself, as in ImageNet's download, give a list of lines
+'<name> <index of the class>' (MMPretrain's meta/val.txt) as val_dataloader.dataset.ann_file
+and test_dataloader.dataset.ann_file."""
+LIST = """This command makes a list of a tenth of the images, as in the paper's ablations:
+  python {scripts}/imagenet_subset.py {root}"""
 
 
 @DATASETS.register_module()
 class ImageNet(NamedFiles, CustomDataset):
-    """MMPretrain's CustomDataset, with a check of the files when the list of images is made.
+    """MMPretrain's CustomDataset, which also checks its files when it lists the images.
 
-    Folders of classes below ``data_prefix``, in alphabetical order, any number of them; with an
-    ``ann_file`` the images of its lines ``<class>/<name> <index of the class>``.
+    Without ``ann_file`` the classes are the folders below ``data_prefix``, in alphabetical
+    order; their number is free. With it the images are those of its lines
+    ``<class>/<name> <index of the class>``.
 
     Raises:
-        FileNotFoundError: If the folder, the list, all images of a class, or an image of those
-            looked for, which are spread over the list, is missing; says the command that mends it.
-        ValueError: If train/ and val/ have different folders, for the index of a class is its
-            folder's place among them.
+        FileNotFoundError: If the folder, the list, all images of a class or an image of the
+            list is missing. The list is checked at 16 images, spread over it. The message has
+            the command that helps.
+        ValueError: If train/ and val/ have different folders. The index of a class is the place
+            of its folder, so the two would number their classes differently.
     """
 
-    def load_data_list(self):
-        root = (self.data_root or '.').rstrip('/')
+    def load_data_list(self) -> list[dict]:
         if not fileio.isdir(self.img_prefix):
-            raise FileNotFoundError(
-                f'there is no folder {self.img_prefix}\n{LAYOUT.format(root=root)}'
-            )
+            raise self._not_found(f'there is no folder {self.img_prefix}', LAYOUT)
         if self.ann_file and not fileio.isfile(self.ann_file):
-            raise FileNotFoundError(f'there is no list {self.ann_file}\n{LIST.format(root=root)}')
+            raise self._not_found(f'there is no list {self.ann_file}', LIST)
         try:
             data_list = super().load_data_list()
-        except RuntimeError as error:  # upstream's, if there is no image
-            raise FileNotFoundError(f'{error}\n{LAYOUT.format(root=root)}') from None
+        except RuntimeError as error:  # MMPretrain raises it if there is no image
+            raise self._not_found(str(error), LAYOUT) from None
         if self.ann_file:
-            self._check_some(data_list, root)
+            self._check_listed(data_list)
         elif self.with_label:
-            self._check_classes({item['gt_label'] for item in data_list}, root)
+            self._check_classes({item['gt_label'] for item in data_list})
         return data_list
 
-    def _check_some(self, data_list, root):
-        spread = np.linspace(0, len(data_list) - 1, min(NUM_FILES_LOOKED_FOR, len(data_list)))
-        missing = [
-            data_list[i]['img_path']
-            for i in spread.astype(int)
-            if not fileio.isfile(data_list[i]['img_path'])
-        ]
+    def _check_listed(self, data_list: list[dict]) -> None:
+        paths = [item['img_path'] for item in spread(data_list)]
+        missing = [path for path in paths if not fileio.isfile(path)]
         if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(spread)} images looked for of the list '
-                f'{self.ann_file} are not there: {missing[0]}\n{LIST.format(root=root)}'
+            raise self._not_found(
+                f'{len(missing)} of {len(paths)} images that were checked of the list '
+                f'{self.ann_file} do not exist: {missing[0]}',
+                LIST,
             )
 
-    def _check_classes(self, with_images, root):
-        names = list(self.folder_to_idx)
-        empty = [name for name in names if self.folder_to_idx[name] not in with_images]
+    def _check_classes(self, with_images: set[int]) -> None:
+        names = set(self.folder_to_idx)
+        empty = [name for name, index in self.folder_to_idx.items() if index not in with_images]
         if empty:
-            raise FileNotFoundError(
+            raise self._not_found(
                 f'{len(empty)} of {len(names)} folders in {self.img_prefix} '
-                f'hold no image: {first(empty)}\n{LAYOUT.format(root=root)}'
+                f'have no image: {first(empty)}',
+                LAYOUT,
             )
-        for folder in (fileio.join_path(root, split) for split in ('train', 'val')):
+        for folder in (fileio.join_path(self._root, split) for split in ('train', 'val')):
             others = fileio.isdir(folder) and set(fileio.list_dir_or_file(folder, list_file=False))
-            if others and others != set(names):
-                odd = [fileio.join_path(self.img_prefix, name) for name in set(names) - others] + [
-                    fileio.join_path(folder, name) for name in others - set(names)
-                ]
+            if others and others != names:
+                odd = [fileio.join_path(self.img_prefix, name) for name in names - others]
+                odd += [fileio.join_path(folder, name) for name in others - names]
                 raise ValueError(
-                    f'{self.img_prefix} and {folder} have different folders, which would number '
+                    f'{self.img_prefix} and {folder} have different folders, so they would number '
                     f'their classes differently. {len(odd)} are in one only: {first(sorted(odd))}'
                 )
 
+    @property
+    def _root(self) -> str:
+        return (self.data_root or '.').rstrip('/')
 
-def subset(folder, fraction, seed=0):
-    """A random share of the images of each class.
-
-    The choice depends on nothing but the names of the images, the share and the seed.
-
-    Args:
-        folder (pathlib.Path): Holds folders of classes.
-        fraction (float): Share of each class, in (0, 1]; rounded, but one image at least.
-        seed (int): Another seed, other images.
-
-    Returns:
-        list[str]: Lines ``<class>/<name> <index of the class>``, sorted.
-
-    Raises:
-        FileNotFoundError: If there are no classes in the folder, or no images in one of them.
-        ValueError: If the share is out of range.
-    """
-    if not 0 < fraction <= 1:
-        raise ValueError(f'fraction must be in (0, 1], got {fraction}')
-    classes = sorted(p for p in folder.glob('*') if p.is_dir())
-    if not classes:
-        raise FileNotFoundError(f'no folders of classes in {folder}, as in {folder}/n01440764')
-    lines = []
-    for index, path in enumerate(classes):
-        names = sorted(
-            p.name
-            for p in path.iterdir()
-            if p.name.lower().endswith(MMPretrainImageNet.IMG_EXTENSIONS)
-        )
-        if not names:
-            raise FileNotFoundError(f'no images in {path}')
-        count = max(1, round(fraction * len(names)))
-        chosen = np.random.default_rng((seed, index)).permutation(len(names))[:count]
-        lines += [f'{path.name}/{names[i]} {index}' for i in sorted(chosen)]
-    return lines
+    def _not_found(self, found: str, advice: str) -> FileNotFoundError:
+        return FileNotFoundError(f'{found}\n{advice.format(root=self._root, scripts=SCRIPTS)}')

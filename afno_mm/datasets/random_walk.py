@@ -1,4 +1,4 @@
-"""Masks of inpainting pre-training: the cells that a random walk visits (A.2)."""
+"""Masks for inpainting pre-training: the cells that a random walk visits (A.2)."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,26 +10,36 @@ BOUNDARIES = ('clamp', 'reflect', 'wrap')
 MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 
 
-def random_walks(grid, num_steps, boundary='clamp', num_walks=1, rng=None):
-    """Cells visited by random walks: uniform start, each step to one of four neighbours.
+def random_walks(
+    grid: tuple[int, int],
+    num_steps: int,
+    boundary: str = 'clamp',
+    num_walks: int = 1,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draw random walks. A walk starts anywhere and steps to one of the four neighbours.
 
-    What a step out of the grid does, which the paper leaves open, is the ``boundary``:
-    'clamp', it is not taken; 'reflect', it is taken backwards; 'wrap', it enters at the
-    opposite side. With 'clamp' and 'wrap' every cell is equally likely at every step; with
-    'reflect' cells of the border are visited half as often.
+    The paper does not say what a step out of the grid does. ``boundary`` chooses:
+
+    * 'clamp': the walk stays where it is for this step.
+    * 'reflect': the walk takes the opposite step.
+    * 'wrap': the walk enters at the opposite side.
+
+    With 'clamp' and 'wrap' every cell is equally likely at every step. With 'reflect' a cell of
+    the border is visited half as often as an inner one.
 
     Args:
-        grid (tuple[int, int]): Rows and columns.
-        num_steps (int): Steps of each walk.
-        boundary (str): Rule at the border.
-        num_walks (int): Number of independent walks.
-        rng (numpy.random.Generator, optional): Source of randomness.
+        grid: Rows and columns.
+        num_steps: Steps of each walk.
+        boundary: One of ``BOUNDARIES``.
+        num_walks: Number of independent walks.
+        rng: Source of randomness.
 
     Returns:
-        ndarray: Row and column, ``(num_walks, num_steps + 1, 2)``, the start first.
+        Row and column at every step, (num_walks, num_steps + 1, 2), the start first.
 
     Raises:
-        ValueError: If there is no such rule.
+        ValueError: If ``boundary`` is unknown.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
@@ -40,11 +50,11 @@ def random_walks(grid, num_steps, boundary='clamp', num_walks=1, rng=None):
     return _fold(free, np.array(grid), boundary)
 
 
-def _fold(position, size, boundary):
-    """A free walk's positions on the grid.
+def _fold(position: np.ndarray, size: np.ndarray, boundary: str) -> np.ndarray:
+    """Map the positions of a walk without borders onto the grid.
 
-    By the reflection principle a walk that keeps off the border is a free one folded there:
-    on the border's edge where the step out is not taken, on the border cell where it turns back.
+    Reflection principle: a walk with a border is a free walk that is mirrored at the border.
+    'clamp' mirrors at the outer edge of the border cells, 'reflect' at their centres.
     """
     if boundary == 'wrap':
         return position % size
@@ -53,8 +63,14 @@ def _fold(position, size, boundary):
     return np.minimum(position, period - position - (boundary == 'clamp'))
 
 
-def random_walk_masks(grid, num_steps, boundary='clamp', num_walks=1, rng=None):
-    """Masks ``(num_walks, rows, columns)`` that are True where :func:`random_walks` went."""
+def random_walk_masks(
+    grid: tuple[int, int],
+    num_steps: int,
+    boundary: str = 'clamp',
+    num_walks: int = 1,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draw masks (num_walks, rows, columns). They are True where :func:`random_walks` went."""
     walks = random_walks(grid, num_steps, boundary, num_walks, rng)
     masks = np.zeros((num_walks, *grid), bool)
     masks[np.arange(num_walks)[:, None], walks[..., 0], walks[..., 1]] = True
@@ -63,23 +79,30 @@ def random_walk_masks(grid, num_steps, boundary='clamp', num_walks=1, rng=None):
 
 @TRANSFORMS.register_module()
 class RandomWalkMask(BaseTransform):
-    """Adds ``mask``, a bool array ``(H, W)`` that is True at the pixels to fill in.
+    """Add ``mask``, a bool array (H, W). It is True at the pixels that the model must fill in.
 
-    3136 steps, the paper's number, mask 1.9 % of the 224x224 pixels, or 25 % of the 56x56
-    tokens of 4x4 pixels (31 % where the walk wraps).
+    The paper's 3136 steps mask 1.9 % of 224x224 pixels, or 25 % of 56x56 tokens of 4x4 pixels
+    (31 % with ``boundary='wrap'``).
 
     Args:
-        num_steps (int): Steps of the walk.
-        grid (str): 'token': it walks on the grid of patches and masks whole patches;
-            'pixel': on the pixels.
-        patch_size (int): Side of a patch; 'pixel' does not use it.
-        boundary (str): 'clamp', 'reflect' or 'wrap', see :func:`random_walks`.
-        seed (int, optional): An image has the same mask whenever, and by whatever process, it is
-            read: for evaluation. By default the mask is drawn from NumPy's global state, which
-            MMEngine seeds for each rank and worker.
+        num_steps: Steps of the walk.
+        grid: 'token' walks on the grid of patches and masks whole patches; 'pixel' walks on
+            the pixels.
+        patch_size: Side of a patch in pixels, for ``grid='token'``.
+        boundary: 'clamp', 'reflect' or 'wrap', see :func:`random_walks`.
+        seed: Set it for evaluation: every image then gets the same mask in every epoch and
+            process. Without it the mask comes from NumPy's global state, which MMEngine seeds
+            for each rank and worker.
     """
 
-    def __init__(self, num_steps=3136, grid='token', patch_size=4, boundary='clamp', seed=None):
+    def __init__(
+        self,
+        num_steps: int = 3136,
+        grid: str = 'token',
+        patch_size: int = 4,
+        boundary: str = 'clamp',
+        seed: int | None = None,
+    ) -> None:
         if grid not in GRIDS:
             raise ValueError(f'grid must be one of {list(GRIDS)}, got {grid!r}')
         self.num_steps = num_steps
@@ -87,7 +110,7 @@ class RandomWalkMask(BaseTransform):
         self.boundary = boundary
         self.seed = seed
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         if self.seed is None:
             rng = np.random.default_rng(np.random.randint(2**31, size=4))
         else:
@@ -99,7 +122,7 @@ class RandomWalkMask(BaseTransform):
         results['mask'] = mask[:height, :width]
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(num_steps={self.num_steps}, cell={self.cell}, '
             f'boundary={self.boundary!r}, seed={self.seed})'

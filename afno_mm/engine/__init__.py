@@ -1,11 +1,15 @@
-"""Around the Runner: command lines, hooks, and what makes it run without an accelerator."""
+"""From a config to a model, a Runner and a training step; hooks; support for training on CPUs."""
 
-from .amp import CPUAmpOptimWrapper
-from .cpu_distributed import CPUDistributedDataParallel, GlooSyncBatchNorm
-from .cpu_memory import keep_freed_memory
+from .config import check_schedule, command_line, load_config, read_config, use_amp
+from .cpu import (
+    CPUAmpOptimWrapper,
+    CPUDistributedDataParallel,
+    GlooSyncBatchNorm,
+    keep_freed_memory,
+)
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
-from .runner import build_runner, check_schedule, command_line, load_config, read_config, use_amp
-from .visualization import InpaintingVisualizationHook
+from .model import build_model, image_size, trained_model
+from .runner import build_runner
 
 __all__ = [
     'BestValueHook',
@@ -13,14 +17,16 @@ __all__ = [
     'CPUDistributedDataParallel',
     'EndedScheduleHook',
     'GlooSyncBatchNorm',
-    'InpaintingVisualizationHook',
     'MeanLossHook',
     'ValidateResumedHook',
+    'build_model',
     'build_runner',
     'check_schedule',
     'command_line',
+    'image_size',
     'keep_freed_memory',
     'load_config',
     'read_config',
+    'trained_model',
     'use_amp',
 ]

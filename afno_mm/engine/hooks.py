@@ -2,37 +2,40 @@
 
 import os.path as osp
 import re
+from typing import Any
 
 import mmengine
 from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..registry import HOOKS
 
 
 @HOOKS.register_module()
 class MeanLossHook(Hook):
-    """Logs the losses of the whole batch, not those of the first process alone.
+    """Log the mean of the losses over all processes, which data-parallel training minimises.
 
-    The mean over the processes is what data parallel training descends.
+    Without it, the log has the losses of the first process.
     """
 
-    priority = 'HIGHEST'  # before the hook that hands the losses to the logger
+    priority = 'HIGHEST'  # before the hook that passes the losses to the logger
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if outputs and runner.world_size > 1:
             all_reduce_dict(outputs, op='mean')
 
 
 @HOOKS.register_module()
 class EndedScheduleHook(Hook):
-    """Warns when a resumed training would go on with a learning rate of 0.
+    """Warn when a resumed training would go on with a learning rate of 0.
 
-    A checkpoint holds its schedule with it, so more epochs do not make that schedule longer.
+    A checkpoint contains its schedule. More epochs do not make that schedule longer.
     """
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         rates = [rate for group in runner.optim_wrapper.get_lr().values() for rate in group]
         if runner.iter and runner.iter < runner.max_iters and not any(rates):
             runner.logger.warning(
@@ -45,34 +48,34 @@ class EndedScheduleHook(Hook):
 
 @HOOKS.register_module()
 class BestValueHook(Hook):
-    """Reports the best value of all validations, as the paper does in its few-shot tables (A.4).
+    """Report the best value of all validations, as the paper's few-shot tables do (A.4).
 
-    It is the value that ``CheckpointHook(save_best=...)`` keeps, over a resume too: in
-    ``work_dir/best.json`` from the first validation on, and in the log at the end.
+    It is the value that ``CheckpointHook(save_best=...)`` tracks, also over a resume. Each
+    validation writes it to ``work_dir/best.json``. The log has it at the end of the training.
 
     Raises:
-        ValueError: At the start, if there is not one such value.
+        ValueError: When the training starts, if ``save_best`` does not name exactly one metric.
     """
 
     priority = 'LOWEST'  # after CheckpointHook
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         kept = [hook.save_best for hook in runner.hooks if isinstance(hook, CheckpointHook)]
         if len(kept) != 1 or kept[0] is None or (isinstance(kept[0], list) and len(kept[0]) != 1):
             raise ValueError(
-                'afno_mm.BestValueHook reports the one value that CheckpointHook '
-                'keeps the best checkpoint of: set default_hooks.checkpoint.save_best '
-                f'to the name of a metric, as mIoU. Found {kept}'
+                'afno_mm.BestValueHook reports the metric by which CheckpointHook chooses the best '
+                'checkpoint: set default_hooks.checkpoint.save_best to the name of one metric, '
+                f'such as mIoU. Found {kept}'
             )
 
     @master_only
-    def after_val_epoch(self, runner, metrics=None):
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         best = self._best(runner)
         if best:
             mmengine.dump(best, osp.join(runner.work_dir, 'best.json'), indent=2)
 
     @master_only
-    def after_train(self, runner):
+    def after_train(self, runner: Runner) -> None:
         best = self._best(runner)
         if best:
             runner.logger.info('best {metric} {value} at {when}'.format(**best))
@@ -95,15 +98,15 @@ class BestValueHook(Hook):
 
 @HOOKS.register_module()
 class ValidateResumedHook(Hook):
-    """Makes up for the validation in which a training was stopped.
+    """Run the validation that was due when a training was stopped.
 
-    A checkpoint is saved before it is validated, and a training resumed from it goes on behind
-    both: without this, the value would be missing. ``tools/train.py --resume`` adds this hook.
+    MMEngine saves a checkpoint before it validates. A training that is stopped in between and
+    resumed would skip this validation. ``tools/train.py --resume`` adds this hook.
     """
 
-    priority = 'LOWEST'  # the hooks that log and keep the value are ready
+    priority = 'LOWEST'  # after the hooks that log and keep the value
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         done, end = (
             (runner.iter, runner.max_iters)
             if isinstance(runner.train_loop, IterBasedTrainLoop)

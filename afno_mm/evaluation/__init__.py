@@ -1,4 +1,4 @@
-"""Metrics."""
+"""Metrics, and the scores of predictors that need no training."""
 
 from .cityscapes import CityscapesMetric
 from .reconstruction import PSNR, SSIM

@@ -1,4 +1,4 @@
-"""The official Cityscapes evaluation with the scores that papers report."""
+"""The official Cityscapes evaluation, with the scores that papers report."""
 
 import copy
 import os.path as osp
@@ -16,28 +16,27 @@ from ..registry import METRICS
 class CityscapesMetric(MMSegCityscapesMetric):
     """MMSegmentation's Cityscapes metric that also returns the class scores.
 
-    The predictions are written as label ids and scored by cityscapesscripts against
-    ``*_gtFine_labelIds.png`` and ``*_gtFine_instanceIds.png``. Returns, in percent, ``mIoU``
-    (the 19 classes of the benchmark), ``iIoU``, their means over categories, and
+    It writes the predictions as label ids. cityscapesscripts compares them with
+    ``*_gtFine_labelIds.png`` and ``*_gtFine_instanceIds.png``. The scores, in percent, are
+    ``mIoU`` (the 19 classes of the benchmark), ``iIoU``, the means of both over categories, and
     ``IoU.<class>``.
 
     Args:
-        output_dir (str, optional): Where predictions go. By default a temporary folder of this
-            machine; a test on several machines needs a folder that all of them see.
-        format_only (bool): Only write the predictions, as for the test server. Needs
-            ``output_dir``.
-        keep_results (bool): False deletes ``output_dir``, with all it holds, at the end.
-        collect_device (str): 'cpu' or 'gpu', as in MMEngine.
-        prefix (str): Prefix of the names of the scores.
+        output_dir: Folder for the predictions; by default a temporary one on this machine. A test
+            on several machines needs a folder that all of them see.
+        format_only: Only write the predictions, as for the test server. Needs ``output_dir``.
+        keep_results: False deletes ``output_dir`` and all it contains at the end.
+        collect_device: 'cpu' or 'gpu', as in MMEngine.
+        prefix: Prefix of the names of the scores.
     """
 
     def __init__(
         self,
-        output_dir=None,
-        format_only=False,
-        keep_results=True,
-        collect_device='cpu',
-        prefix='cityscapes',
+        output_dir: str | None = None,
+        format_only: bool = False,
+        keep_results: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str = 'cityscapes',
     ):
         if output_dir is None:
             if format_only:
@@ -53,7 +52,7 @@ class CityscapesMetric(MMSegCityscapesMetric):
             prefix=prefix,
         )
 
-    def process(self, data_batch, data_samples):
+    def process(self, data_batch: dict, data_samples: list[dict]) -> None:
         super().process(data_batch, data_samples)
         for _, label in self.results[-len(data_samples) :]:
             for path in (label, label.replace('labelIds', 'instanceIds')):
@@ -64,7 +63,7 @@ class CityscapesMetric(MMSegCityscapesMetric):
                         'in test_evaluator'
                     )
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list) -> dict[str, float]:
         if self.format_only:
             print_log(f'predictions are in {self.output_dir}', logger='current')
             return {}
@@ -79,16 +78,10 @@ class CityscapesMetric(MMSegCityscapesMetric):
             category_mIoU=scores['averageScoreCategories'],
             category_iIoU=scores['averageScoreInstCategories'],
         )
-        metrics.update(
-            {
-                f'IoU.{label.name}': scores['classScores'][label.name]
-                for label in cityscapes.labels
-                if not label.ignoreInEval
-            }
-        )
+        for label in cityscapes.labels:
+            if not label.ignoreInEval:
+                metrics[f'IoU.{label.name}'] = scores['classScores'][label.name]
         metrics = {name: round(100 * value, 2) for name, value in metrics.items()}
-        print_log(
-            'cityscapesscripts: ' + ', '.join(f'{k} {v}' for k, v in metrics.items()),
-            logger='current',
-        )
+        line = ', '.join(f'{name} {value}' for name, value in metrics.items())
+        print_log(f'cityscapesscripts: {line}', logger='current')
         return metrics

@@ -1,4 +1,4 @@
-"""OpenMMLab's heads with less work."""
+"""OpenMMLab's heads, computed with less work."""
 
 from .segformer import SegformerHead
 

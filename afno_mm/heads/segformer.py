@@ -1,8 +1,11 @@
-"""SegFormer's decoder, which fuses scales before it enlarges them."""
+"""SegFormer's decoder. It fuses the scales before it enlarges them."""
+
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
 from mmseg.models.utils import resize
+from torch import Tensor
 
 from ..registry import MODELS
 
@@ -11,23 +14,17 @@ from ..registry import MODELS
 class SegformerHead(StockSegformerHead):
     """The all-MLP decoder of SegFormer: MMSegmentation's, with less work for the same result.
 
-    Upstream enlarges every scale to the first, stacks their channels, and fuses them by a 1x1
-    convolution, which is nearly all of the decoder's work. That convolution is a sum over scales and
-    works on each token by itself, so it commutes with enlarging: here each scale goes through its
-    part of it at its own size, is then enlarged, and added. With four scales that is a third of its
-    multiplications, and the stacked channels, four times the width at the largest size, are
-    never in memory. Arguments, keys and, up to rounding, results are upstream's.
+    Upstream enlarges every scale to the first one, stacks their channels and fuses them by a 1x1
+    convolution, which is nearly all of the decoder's work. That convolution is a sum over scales
+    and works on each token by itself, so it commutes with enlarging. Here each scale goes through
+    its part of the convolution at its own size, is then enlarged and added. With four scales this
+    takes a third of the multiplications and never stores the stacked channels, which are four
+    times the width at the largest size. Arguments and keys are upstream's, and so are the results
+    up to rounding.
     """
 
-    def forward(self, inputs):
-        """Logits.
-
-        Args:
-            inputs (Sequence[Tensor]): Features ``(B, C_i, H_i, W_i)`` of the backbone.
-
-        Returns:
-            Tensor: ``(B, num_classes, H_0, W_0)``.
-        """
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Map features ``(B, C_i, H_i, W_i)`` to logits ``(B, num_classes, H_0, W_0)``."""
         scales = self._transform_inputs(inputs)
         fusion = self.fusion_conv
         weights = fusion.conv.weight.chunk(len(scales), 1)

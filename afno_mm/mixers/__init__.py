@@ -1,11 +1,17 @@
-"""Token mixers: modules that map a grid of tokens ``(B, H, W, C)`` to a grid of tokens."""
+"""Token mixers: modules that map a grid of tokens ``(B, H, W, C)`` to a grid of tokens.
+
+All mixers here take grids of any size, which may differ from call to call, and tokens of any
+floating dtype. The output has the shape and the dtype of the input. They raise ValueError if an
+argument is out of range or if tokens are not ``(B, H, W, embed_dims)``.
+"""
 
 from .afno import AFNO
 from .attention import ESA, SA
-from .build import build_mixer, mixer_per_stage, mixer_takes
+from .build import build_mixer, mixer_takes
 from .fno import FNO, StaticAFNO
 from .gfn import GFN
 from .long_short import LS
+from .per_stage import MixerConfig, mixer_per_stage
 
 __all__ = [
     'AFNO',
@@ -13,6 +19,7 @@ __all__ = [
     'FNO',
     'GFN',
     'LS',
+    'MixerConfig',
     'SA',
     'StaticAFNO',
     'build_mixer',

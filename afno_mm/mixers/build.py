@@ -1,86 +1,39 @@
-"""From config values to mixers."""
+"""Build the token mixer that a config names."""
 
 import difflib
 import inspect
 from importlib import import_module
+from typing import Any
+
+from torch import nn
 
 from ..registry import MODELS
 
 
-def mixer_per_stage(mixer, num_stages):
-    """One mixer config for each stage of a backbone.
-
-    Args:
-        mixer (dict | list[dict | None] | None): One config for all stages, in which a
-            list stands for one value per stage, as in ``num_blocks=[1, 2, 5, 8]``
-            (a tuple is a single value); or one config per stage. ``None`` keeps the
-            backbone's own attention.
-        num_stages (int): Stages of the backbone.
-
-    Returns:
-        list[dict | None]: ``num_stages`` configs.
-
-    Raises:
-        TypeError: If it is only a name, or an entry of a list is neither a dict nor None.
-        ValueError: If a list does not have one entry per stage.
-    """
-    if isinstance(mixer, str):
-        raise TypeError(
-            f'mixer must be a dict such as dict(type={mixer!r}), got {mixer!r}. On the '
-            f'command line: model.backbone.mixer.type={mixer}'
-        )
-    if mixer is None:
-        return [None] * num_stages
-    if isinstance(mixer, dict):
-        mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
-    if len(mixer) != num_stages:
-        raise ValueError(
-            f'mixer is a list of {len(mixer)} configs, but the backbone has {num_stages} stages'
-        )
-    for i, chosen in enumerate(mixer):
-        if chosen is not None and not isinstance(chosen, dict):
-            raise TypeError(
-                f'mixer[{i}] must be a dict such as dict(type={chosen!r}) or None, got {chosen!r}'
-            )
-    return list(mixer)
-
-
-def _of_stage(mixer, stage, num_stages):
-    chosen = {}
-    for key, value in mixer.items():
-        if isinstance(value, list):
-            if len(value) != num_stages:
-                raise ValueError(
-                    f'mixer.{key} must have one value per stage, {num_stages} in all, '
-                    f'got {value}. (A value that is itself a sequence is written as a tuple.)'
-                )
-            value = value[stage]
-        chosen[key] = value
-    return chosen
-
-
-def build_mixer(cfg, embed_dims, **known):
+def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
     """Build the token mixer that a config names.
 
     Args:
-        cfg (dict): ``type`` and the mixer's own arguments. A bare type is looked up in
-            this package and in MMEngine's root registry, ``pkg.Type`` in that package.
-        embed_dims (int): Channels of the tokens.
-        **known: What else the backbone knows of the stage, as ``num_heads`` and
+        cfg: ``type`` and the mixer's own arguments. A bare type is looked up in this package
+            and in MMEngine's root registry, ``pkg.Type`` in that package.
+        embed_dims: Channels of the tokens.
+        **known: What else the backbone knows of the stage, such as ``num_heads`` and
             ``grid_size``. A mixer that takes such an argument gets it unless ``cfg`` sets it.
 
     Raises:
         KeyError: If no mixer of that type is registered.
-        TypeError: If the mixer does not take an argument, or needs another; names those it takes.
+        TypeError: If the mixer does not take an argument, or needs one that is not set. The
+            message names the arguments that it takes.
+        ValueError: If ``cfg`` sets another ``embed_dims``.
     """
     arguments = dict(cfg)
-    cls = _find(arguments.pop('type', None))
+    cls = find_mixer(arguments.pop('type', None))
     if arguments.setdefault('embed_dims', embed_dims) != embed_dims:
         raise ValueError(
             f'mixer.embed_dims is {arguments["embed_dims"]}, but the tokens of this '
             f'stage have {embed_dims} channels: leave it out'
         )
-    accepted, takes_any = _parameters(cls)
+    accepted, takes_any = constructor_parameters(cls)
     if 'embed_dims' not in accepted and not takes_any:
         raise TypeError(
             f'{cls.__name__}.__init__ must take embed_dims, the channels of the '
@@ -96,7 +49,7 @@ def build_mixer(cfg, embed_dims, **known):
                 'mixer.type'
             )
     arguments = {key: value for key, value in known.items() if key in accepted} | arguments
-    missing = [key for key, required in accepted.items() if required and key not in arguments]
+    missing = [k for k, p in accepted.items() if p.default is p.empty and k not in arguments]
     if missing:
         raise TypeError(
             f'{cls.__name__} needs {missing}, which this backbone does not know: set '
@@ -105,35 +58,44 @@ def build_mixer(cfg, embed_dims, **known):
     return cls(**arguments)
 
 
-def mixer_takes(cfg, argument):
-    """Whether the mixer that a config names has an argument of that name."""
-    return argument in _parameters(_find(cfg.get('type')))[0]
+def mixer_takes(cfg: dict, argument: str) -> bool:
+    """Return whether the mixer that a config names takes an argument of that name."""
+    return argument in constructor_parameters(find_mixer(cfg.get('type')))[0]
 
 
-def _parameters(cls):
-    """``{name: whether it is required}`` of a class, and whether it takes any other."""
-    parameters = inspect.signature(cls).parameters.values()
-    named = {
-        p.name: p.default is p.empty
-        for p in parameters
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    }
-    return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
+def constructor_parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """Return the named parameters of a class, and whether it takes any other (``**kwargs``)."""
+    try:
+        signature = inspect.signature(cls, eval_str=True)
+    except Exception:  # A hint names what only a type checker imports; it stays a string.
+        signature = inspect.signature(cls)
+    named, takes_any = {}, False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind == parameter.VAR_KEYWORD:
+            takes_any = True
+        elif parameter.kind != parameter.VAR_POSITIONAL:
+            named[name] = parameter
+    return named, takes_any
 
 
-def _find(kind):
-    """The class that a ``type`` names."""
-    if inspect.isclass(kind):
+def find_mixer(kind: str | type | None) -> type:
+    """Return the class that a ``type`` names.
+
+    Raises:
+        KeyError: If there is none. The message lists the registered names.
+    """
+    if isinstance(kind, type):
         return kind
     if not kind:
         raise KeyError("a mixer's config needs a type, as in dict(type='AFNO')")
     cls = MODELS.get(kind)
     if cls is None:
-        raise KeyError(f'no mixer {kind!r} is registered. {_what_is(kind)}')
+        raise KeyError(f'no mixer {kind!r} is registered. {_registered_names(kind)}')
     return cls
 
 
-def _what_is(kind):
+def _registered_names(kind: str) -> str:
+    """Return the part of an error message that says which names are registered."""
     scope = kind.rpartition('.')[0] or MODELS.scope
     try:
         import_module(f'{scope}.registry')
@@ -151,6 +113,6 @@ def _what_is(kind):
     near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1)
     hint = ''.join(f'Did you mean {name!r}? ' for name in names if name.lower() in near)
     return (
-        f'{hint}Registered in {scope}: {names}. One of another package is named '
-        "'package.Type', as 'mmseg.Type'"
+        f'{hint}Registered in {scope}: {names}. Name a mixer of another package '
+        "'package.Type', as in 'mmseg.Type'"
     )

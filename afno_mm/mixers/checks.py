@@ -1,8 +1,14 @@
-"""What every mixer checks: errors that name the value found and the values wanted."""
+"""Checks of arguments and tokens. Each error names the value found and the values wanted."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
 
 
-def check_divisor(name, value, embed_dims):
-    """Raise ValueError unless the whole number ``value`` divides ``embed_dims``."""
+def check_divisor(name: str, value: Any, embed_dims: int) -> None:
+    """Raise ValueError unless ``value`` is a whole number that divides ``embed_dims``."""
     if not _is_whole(value) or embed_dims % value:
         divisors = [n for n in range(1, embed_dims + 1) if embed_dims % n == 0]
         raise ValueError(
@@ -11,13 +17,13 @@ def check_divisor(name, value, embed_dims):
         )
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Raise ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f'{name} must be one of {list(choices)}, got {value!r}')
 
 
-def check_grid(x, embed_dims):
+def check_grid(x: Tensor, embed_dims: int) -> None:
     """Raise ValueError unless ``x`` is a grid of tokens ``(B, H, W, embed_dims)``."""
     if x.ndim != 4 or x.shape[-1] != embed_dims:
         raise ValueError(
@@ -25,18 +31,18 @@ def check_grid(x, embed_dims):
         )
 
 
-def check_whole(name, value):
+def check_whole(name: str, value: Any) -> None:
     """Raise ValueError unless ``value`` is a whole number >= 1."""
     if not _is_whole(value):
         raise ValueError(f'{name} must be a whole number >= 1, got {value!r}')
 
 
-def _is_whole(value):
+def _is_whole(value: Any) -> bool:
     return isinstance(value, (int, float)) and value == int(value) and value >= 1
 
 
-def whole_pair(name, value):
-    """``value``, one whole number >= 1 for both axes or one for each, as a pair.
+def whole_pair(name: str, value: Any) -> tuple[int, int]:
+    """Return ``value`` as a pair. It is a whole number >= 1 for both axes, or one for each.
 
     Raises:
         ValueError: If it is neither.
@@ -49,13 +55,21 @@ def whole_pair(name, value):
     return pair
 
 
-def check_threshold(sparsity_threshold):
+def check_threshold(sparsity_threshold: Any) -> None:
     """Raise ValueError unless lambda is at least 0."""
     if not isinstance(sparsity_threshold, (int, float)) or not sparsity_threshold >= 0:
         raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold!r}')
 
 
-def check_dropout(name, rate):
+def check_dropout(name: str, rate: float) -> None:
     """Raise ValueError unless ``rate`` is in [0, 1)."""
     if not 0 <= rate < 1:
         raise ValueError(f'{name} must be in [0, 1), got {rate}')
+
+
+def show_settings(module: nn.Module) -> str:
+    """Return the constructor's arguments that the module stores: an ``extra_repr``."""
+    names = inspect.signature(type(module)).parameters
+    values = {name: getattr(module, name, None) for name in names}
+    shown = (f'{k}={v!r}' for k, v in values.items() if isinstance(v, (int, float, str, tuple)))
+    return ', '.join(shown)

@@ -1,11 +1,13 @@
 """Fourier neural operators with static weights: dense and block-diagonal."""
 
-import torch
-from torch import nn
+from typing import Any
 
-from ..ops import full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
+import torch
+from torch import Tensor, nn
+
+from ..ops import autocast_off, full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
-from .checks import check_divisor, check_grid, check_threshold, whole_pair
+from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair
 from .local_bias import local_bias
 
 
@@ -13,25 +15,23 @@ from .local_bias import local_bias
 class FNO(nn.Module):
     """Fourier neural operator (Li et al., 2020; Sec. 3.2 of the AFNO paper).
 
-    ``y = IRFFT2(W RFFT2(x))`` with a complex C x C matrix W[u, v] for each of the lowest
-    frequencies; the others are dropped. Any grid size: one that has fewer frequencies uses the
-    lowest of the weights. The transforms and the product run in float32 (float64 for float64
-    tokens) under any autocast; the output has the dtype of ``x``.
+    ``y = IRFFT2(W RFFT2(x))``, with a complex C x C matrix W[u, v] for each of the lowest
+    frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the lowest
+    of the weights. The transforms and the product run in float32 (float64 for float64 tokens)
+    under any autocast.
 
-    Parameters are ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1,
-    both for the column frequencies 0..m2-1: ``(C, C, m1, m2, 2)``, that is in, out, modes, and
-    real and imaginary part. The published layer holds them as complex tensors ``(C, C, m1, m2)``,
-    which load as well. Both parts are drawn from ``U(0, 1) / C^2`` as published.
+    Parameters: ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1, both
+    for the column frequencies 0..m2-1. Each has the shape ``(C, C, m1, m2, 2)``: in, out, modes,
+    real and imaginary part. Both parts are drawn from ``U(0, 1) / C^2``, as published. The
+    published layer has complex tensors ``(C, C, m1, m2)``. They load as well.
 
     Args:
-        embed_dims (int): Channels C (the paper's d).
-        num_modes (int | tuple[int, int]): (m1, m2). 14 keeps 28 x 14 modes, of 56 x 29 in A.6.
-
-    Raises:
-        ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
+        embed_dims: Channels C (the paper's d).
+        num_modes: (m1, m2), or one number for both. 14 keeps 28 x 14 modes of a half spectrum;
+            that of the grid in A.6 has 56 x 29.
     """
 
-    def __init__(self, embed_dims, num_modes):
+    def __init__(self, embed_dims: int, num_modes: int | tuple[int, int]) -> None:
         super().__init__()
         self.embed_dims = embed_dims
         self.num_modes = whole_pair('num_modes', num_modes)
@@ -40,38 +40,41 @@ class FNO(nn.Module):
         self.weights2 = nn.Parameter(torch.rand(shape) / embed_dims**2)
         self.register_load_state_dict_pre_hook(_split_complex_weights)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
         return _mix(x, self.weights1[None], self.weights2[None], norm='backward').to(x.dtype)
 
-    def extra_repr(self):
-        return f'embed_dims={self.embed_dims}, num_modes={self.num_modes}'
+    extra_repr = show_settings
 
 
 @MODELS.register_module()
 class StaticAFNO(nn.Module):
     """AFNO with static weights, the ablation of Table 6.
 
-    ``y = IRFFT2(S_lambda(W RFFT2(x))) + bias(x)``: in place of AFNO's MLP a block-diagonal
-    complex matrix W[u, v] for each of the lowest frequencies (Eq. 5). The rest is as in
-    :class:`FNO`, with orthonormal transforms.
+    ``y = IRFFT2(S_lambda(W RFFT2(x))) + bias(x)``: a block-diagonal complex matrix W[u, v] for
+    each of the lowest frequencies (Eq. 5) replaces AFNO's MLP. The transforms are orthonormal.
+    Precision and small grids are as in :class:`FNO`.
 
-    Parameters are ``weights1`` and ``weights2`` as FNO's, ``(k, b, b, m1, m2, 2)`` with
-    ``b = C / k``. Both parts are drawn from ``N(0, 1 / (2 b))``, so that a kept mode keeps its
-    scale, which the threshold is to be compared with.
+    Parameters: ``weights1`` and ``weights2`` for the same frequencies as FNO's, with the shape
+    ``(k, b, b, m1, m2, 2)`` and ``b = C / k``. Both parts are drawn from ``N(0, 1 / (2 b))``. So
+    kept modes keep their scale, to which the threshold relates.
 
     Args:
-        embed_dims (int): Channels C (the paper's d).
-        num_blocks (int): Diagonal blocks k. Must divide ``embed_dims``.
-        num_modes (int | tuple[int, int]): (m1, m2), as in :class:`FNO`.
-        sparsity_threshold (float): lambda of the soft shrinkage (Eq. 8). 0 turns it off.
-        bias (str): As in :class:`AFNO`.
-
-    Raises:
-        ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
+        embed_dims: Channels C (the paper's d).
+        num_blocks: Number of diagonal blocks k. Must divide ``embed_dims``.
+        num_modes: (m1, m2), or one number for both, as in :class:`FNO`.
+        sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
+        bias: Local term, as in :class:`AFNO`.
     """
 
-    def __init__(self, embed_dims, num_blocks, num_modes, sparsity_threshold=0.01, bias='identity'):
+    def __init__(
+        self,
+        embed_dims: int,
+        num_blocks: int,
+        num_modes: int | tuple[int, int],
+        sparsity_threshold: float = 0.01,
+        bias: str = 'identity',
+    ) -> None:
         super().__init__()
         check_divisor('num_blocks', num_blocks, embed_dims)
         check_threshold(sparsity_threshold)
@@ -85,32 +88,32 @@ class StaticAFNO(nn.Module):
         self.weights2 = nn.Parameter(torch.randn(shape) * (2 * b) ** -0.5)
         self.bias = local_bias(bias, embed_dims)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
         y = _mix(x, self.weights1, self.weights2, 'ortho', self.sparsity_threshold)
         if self.bias is not None:
             y = y + self.bias(x)
         return y.to(x.dtype)
 
-    def extra_repr(self):
-        return (
-            f'embed_dims={self.embed_dims}, num_blocks={self.num_blocks}, '
-            f'num_modes={self.num_modes}, sparsity_threshold={self.sparsity_threshold}'
-        )
+    extra_repr = show_settings
 
 
-def _mix(x, weights1, weights2, norm, sparsity_threshold=0):
-    """Weights ``(k, b, b, m1, m2, 2)`` applied to those of their modes that the grid has."""
+def _mix(
+    x: Tensor, weights1: Tensor, weights2: Tensor, norm: str, sparsity_threshold: float = 0
+) -> Tensor:
+    """Apply weights ``(k, b, b, m1, m2, 2)`` to the modes that the grid of x has."""
     height, width = x.shape[1:3]
     m1, m2 = weights1.shape[3:5]
-    with full_precision(x) as tokens:
+    with autocast_off(x):
+        tokens = full_precision(x)
         z = rfft2_modes(tokens, min(2 * m1, height), min(m2, width // 2 + 1), norm)
         z = mode_product(z, weights1.to(tokens.dtype), weights2.to(tokens.dtype))
         z = soft_shrinkage(z, sparsity_threshold)
         return irfft2(z, (height, width), norm)  # (B, H, W, C)
 
 
-def _split_complex_weights(module, state_dict, prefix, *args):
+def _split_complex_weights(module: FNO, state_dict: dict, prefix: str, *_: Any) -> None:
+    """Store complex weights of the published layer as real and imaginary parts."""
     for name in ('weights1', 'weights2'):
         weight = state_dict.get(prefix + name)
         if weight is not None and weight.is_complex():

@@ -1,54 +1,57 @@
 """Attention of the Long-Short Transformer."""
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import dynamic_projection, full_precision, long_short
+from ..ops import autocast_off, dynamic_projection, full_precision, long_short
 from ..registry import MODELS
-from .checks import check_divisor, check_dropout, check_grid, check_whole
+from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
 
 @MODELS.register_module()
 class LS(nn.Module):
     """Long-short attention (https://arxiv.org/abs/2107.02192), the AFNO paper's LS.
 
-    Each window of w x w tokens attends the tokens in and around it (short range) and r
-    landmarks (long range): averages of all keys and values, with weights that a linear
-    map of the tokens and a softmax over them give, per head. Linear in the number of
-    tokens. Any grid; one that windows do not fill is filled up with tokens that nothing
-    sees.
+    Each window of w x w tokens attends to the tokens in and around it (short range) and to r
+    landmarks (long range). A landmark is a weighted average of all keys and values. Its weights
+    are a softmax over all tokens of a linear map of the tokens, for each head. Time is linear in
+    the number of tokens. The grid is padded to whole windows, and no token attends to the
+    padding.
 
     The AFNO paper reports LS as unstable in half precision. So the dynamic projection
     (scores, softmax and sums over tokens) and the norms run in float32 (float64 for float64
-    tokens), whatever the dtype of the module and under any autocast. The rest runs in the
-    parameters' dtype, or autocast's; the output has the dtype of ``x``. Float16 needs loss
-    scaling all the same: what a mean loss sends back to a window is below its range.
+    tokens), whatever the dtype of the module and under any autocast. The rest runs in the dtype
+    of the parameters, or in autocast's. Float16 still needs loss scaling: the gradient of a mean
+    loss is below its range (docs/mixers.md).
 
-    Kept for backward are the tokens, queries, keys, values and the result of the attention, 5
-    times the tokens; the rest is computed again.
+    For backward it keeps the tokens, queries, keys, values and the result of the attention: 5
+    times the tokens. Backward computes the rest again.
 
     Parameters are those of the published layer: ``qkv (3C, C)``, ``proj (C, C)``,
-    ``to_dynamic_projection (num_heads * r, C)``, and the norms ``dual_ln_full`` of all keys
-    and values and ``dual_ln_dp`` of the landmarks'. As there, weights of the linear maps are
-    drawn from N(0, 0.02^2) truncated to [-2, 2] and their biases are zero.
+    ``to_dynamic_projection (num_heads * r, C)``, and two norms, ``dual_ln_full`` for all keys
+    and values and ``dual_ln_dp`` for the landmarks. As published, weights of the linear maps are
+    drawn from N(0, 0.02^2) truncated to [-2, 2], and their biases are zero.
 
     Args:
-        embed_dims (int): Channels C (the paper's d).
-        num_heads (int): Attention heads. Must divide ``embed_dims``.
-        window_size (int): Side w of a window. Its queries see max(w // 2, 1) more rows and
-            columns on each side.
-        num_landmarks (int): Landmarks r, the rank of the dynamic projection.
-        qkv_bias (bool): Whether queries, keys and values have a bias.
-        attn_drop (float): Dropout of the attention weights, in [0, 1).
-
-    Raises:
-        ValueError: If an argument is out of range, or tokens are not ``(B, H, W, C)``.
+        embed_dims: Channels C (the paper's d).
+        num_heads: Attention heads. Must divide ``embed_dims``.
+        window_size: Side w of a window. Its queries see max(w // 2, 1) more rows and columns
+            on each side.
+        num_landmarks: Number of landmarks r, the rank of the dynamic projection.
+        qkv_bias: Whether queries, keys and values have a bias.
+        attn_drop: Dropout of the attention weights, in [0, 1).
     """
 
     def __init__(
-        self, embed_dims, num_heads, window_size=4, num_landmarks=8, qkv_bias=True, attn_drop=0.0
-    ):
+        self,
+        embed_dims: int,
+        num_heads: int,
+        window_size: int = 4,
+        num_landmarks: int = 8,
+        qkv_bias: bool = True,
+        attn_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         check_divisor('num_heads', num_heads, embed_dims)
         check_whole('window_size', window_size)
@@ -69,51 +72,42 @@ class LS(nn.Module):
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        drop_rate = self.attn_drop if self.training else 0.0
+        rate = self.attn_drop if self.training else 0.0
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
         y = checkpoint(
-            self._attend,
-            x,
-            q,
-            k,
-            v,
-            drop_rate,
-            use_reentrant=False,
-            preserve_rng_state=drop_rate > 0,
+            self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
         )
         return self.proj(y).to(x.dtype)
 
-    def _attend(self, x, q, k, v, drop_rate):
-        """All between the two projections, computed again in backward.
+    def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
+        """Compute all between the two projections. Backward computes it again.
 
-        Kept, it would be 13 times the tokens, 9 of them keys and values copied for windows.
+        Keeping it would take 13 times the memory of the tokens. 9 of them are copies of keys
+        and values for windows.
         """
-        with full_precision(x) as tokens:
+        with autocast_off(x):
+            tokens = full_precision(x)
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
-            landmarks = [
+            k_landmarks, v_landmarks = (
                 _norm(self.dual_ln_dp, t)  # (B, r, C)
                 for t in dynamic_projection(scores, k, v, self.num_heads)
-            ]
-        return long_short(
-            q, k.to(q.dtype), v.to(q.dtype), *landmarks, self.num_heads, self.window_size, drop_rate
-        )
+            )
+        k, v = k.to(q.dtype), v.to(q.dtype)
+        sizes = self.num_heads, self.window_size
+        return long_short(q, k, v, k_landmarks, v_landmarks, *sizes, drop_rate)
 
-    def extra_repr(self):
-        return (
-            f'embed_dims={self.embed_dims}, num_heads={self.num_heads}, '
-            f'window_size={self.window_size}, num_landmarks={self.num_landmarks}, '
-            f'attn_drop={self.attn_drop}'
-        )
+    extra_repr = show_settings
 
 
-# A layer applied in the dtype of x, whatever the dtype of its parameters.
-def _linear(layer, x):
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a layer in the dtype of x, whatever the dtype of its parameters."""
     return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
-def _norm(layer, x):
+def _norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
+    """Apply a norm in the dtype of x, whatever the dtype of its parameters."""
     weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
     return F.layer_norm(x, layer.normalized_shape, weight, bias, layer.eps)

@@ -1,5 +1,8 @@
-"""Tasks that OpenMMLab does not have."""
+"""Tasks: all that differs between segmentation, classification and inpainting, one file each."""
 
-from .inpainting import InpaintingDataPreprocessor, InpaintingHead, InpaintingModel
+from .base import Task, task_of
+from .classification import Classification
+from .inpainting import Inpainting
+from .segmentation import Segmentation
 
-__all__ = ['InpaintingDataPreprocessor', 'InpaintingHead', 'InpaintingModel']
+__all__ = ['Classification', 'Inpainting', 'Segmentation', 'Task', 'task_of']

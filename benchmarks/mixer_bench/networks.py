@@ -1,16 +1,18 @@
-"""All mixers of a MiT, and whole models, as their configs say."""
+"""All mixers of a MiT, and whole models, built from their configs."""
 
 from pathlib import Path
 
 import torch
-from afno_mm.engine.one_step import build_model, random_batch
+from afno_mm.engine import build_model
 from afno_mm.mixers import mixer_per_stage
 from afno_mm.ops import choose_backend
+from afno_mm.tasks import task_of
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from .candidates import Model
 from .cases import PUBLIC_AFNO, QUARTER, STOCK_ESA, WIDE, Case, too_large, too_long
+from .measure import Settings
 from .peers import PublicAFNO, StockESA, put_public_afno
 
 STRIDES = (4, 8, 16, 32)
@@ -18,10 +20,10 @@ VIT_PATCH = 4
 SR_RATIOS = (8, 4, 2, 1)
 
 
-def mit_case(size, settings):
-    """All mixers of a MiT, each kind at the widths of its config, on tokens of their own.
+def mit_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of all mixers of a MiT, each kind at the widths of its config.
 
-    Nothing but the mixers runs: no patch embedding, no norm, no feed-forward.
+    Only the mixers run, each on its own tokens: no patch embedding, norm or feed-forward.
     """
     case = Case('mit', _name(size), _tokens(size), settings)
     torch.manual_seed(0)
@@ -29,7 +31,7 @@ def mit_case(size, settings):
 
     def layers(kind, stock=False, **mixer):
         backbone = _config(settings, kind).model.backbone
-        # Stock attention would drop whole paths in training, which no other mixer does.
+        # Turn drop path off: only the stock attention applies it inside the mixer.
         backbone.update(init_cfg=None, drop_path_rate=0.0)
         backbone.mixer = None if stock else {**backbone.mixer, **mixer}
         pairs = []
@@ -59,11 +61,11 @@ def mit_case(size, settings):
     return case
 
 
-def model_case(size, settings):
-    """Whole SegFormers: inference, and forward, loss and backward of a training step.
+def model_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of whole SegFormers: inference, and a training step.
 
-    The public layers are in MMSegmentation's own SegFormer. The public AFNO layer is once more in
-    ours, which tells the share of the mixer from that of all else.
+    The public layers run in MMSegmentation's own SegFormer. The public AFNO layer also runs in the
+    SegFormer of this package: this separates the gain of the mixer from the gain of the rest.
     """
     case = Case('model', _name(size), _tokens(size), settings)
 
@@ -79,8 +81,9 @@ def model_case(size, settings):
         if public:
             put_public_afno(built.backbone, layers)
         torch.manual_seed(0)
-        batch = random_batch(cfg.model, size, settings.batch)
-        return built, built.data_preprocessor(batch, True)
+        task = task_of(cfg)
+        batch = task.random_batch(cfg.model, size, settings.batch)
+        return built, built.data_preprocessor(batch, True), task
 
     if size[1] > size[0]:
         case.notes = WIDE
@@ -93,14 +96,14 @@ def model_case(size, settings):
         candidate=Model,
     )
     for name, options in (('AFNO', {}), ('AFNO-25%', dict(mode_fraction=QUARTER))):
-        made = case.add(
+        added = case.add(
             f'{name} {choices}',
             name,
             lambda options=options: model('afno', **options),
             candidate=Model,
         )
-        if made:
-            made.chosen = True
+        if added:
+            added.chosen = True
     for kind in ('gfn', 'ls', 'esa'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
     case.add(
@@ -120,8 +123,8 @@ def model_case(size, settings):
     return case
 
 
-def inpainting_case(size, settings):
-    """ViT-B/4 that inpaints, with each mixer as its config says (Table 2, its latencies)."""
+def inpainting_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of ViT-B/4 that inpaints, with each mixer of Table 2 (its latencies)."""
     tokens = _cells(size[0], VIT_PATCH) * _cells(size[1], VIT_PATCH)
     case = Case('inpainting', _name(size), tokens, settings, notes='ViT-B/4')
 
@@ -129,8 +132,9 @@ def inpainting_case(size, settings):
         cfg = _read(settings, f'vit_{kind}_b4_inpainting')
         built = build_model(cfg, None, settings.device)
         torch.manual_seed(0)
-        batch = random_batch(cfg.model, size, settings.batch)
-        return built, built.data_preprocessor(batch, True)
+        task = task_of(cfg)
+        batch = task.random_batch(cfg.model, size, settings.batch)
+        return built, built.data_preprocessor(batch, True), task
 
     for kind in ('sa', 'ls', 'gfn', 'afno'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
@@ -152,13 +156,12 @@ def _choices(settings, size):
     widths = _config(settings, 'afno').model.backbone.embed_dims
     for stride, channels in zip(STRIDES, widths):
         grid = [_cells(side, stride) for side in size]
-        yield choose_backend(torch.empty(settings.batch, *grid, channels, device=settings.device))[
-            0
-        ]
+        x = torch.empty(settings.batch, *grid, channels, device=settings.device)
+        yield choose_backend(x)[0]
 
 
 def _layers(settings, size):
-    """Of SegFormer's attention: layers, heads, channels, tokens and keys of each stage."""
+    """Yield layers, heads, channels, tokens and keys of each stage of SegFormer's attention."""
     backbone = _config(settings, 'esa').model.backbone
     for layers, heads, stride, ratio in zip(
         backbone.num_layers, backbone.num_heads, STRIDES, SR_RATIOS

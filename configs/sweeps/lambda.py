@@ -1,14 +1,15 @@
-# Fig. 4 left, 5.5: the sparsity threshold against inpainting PSNR and, after few-shot fine-tuning,
+# Fig. 4 left (5.5): the sparsity threshold against inpainting PSNR and, after few-shot fine-tuning,
 # mIoU on faces. ViT-XS/4 with AFNO.
 #
-#   python data/imagenet_subset.py    # makes meta/train_10percent.txt
+#   python data/imagenet_subset.py    # writes meta/train_10percent.txt
 #   python tools/sweep.py configs/sweeps/lambda.py --gpus 8
 #
-# The faces are those of docs/few_shot.md, in data/parts/faces.
-# On another number of GPUs add --cfg-options auto_scale_lr.enable=True.
-# Expect: both highest at 0.01, where Table 6 has 25.69 dB and 49.49 mIoU (the paper's; not
-# measured by us). The PSNR is that of the weights that fine-tuning starts from, the last; the
-# mIoU is the best of all validations (A.4).
+# The faces are those of docs/few_shot.md, in data/parts/faces. On another number of GPUs, add
+# --cfg-options auto_scale_lr.enable=True.
+#
+# Expect: both are highest at 0.01, for which Table 6 has 25.69 dB and 49.49 mIoU (the paper's
+# numbers; not measured by us). The PSNR is that of the last weights, from which fine-tuning starts.
+# The mIoU is the best of all validations (A.4).
 label = 'sparsity threshold'
 points = {
     str(threshold): {'model.backbone.mixer.sparsity_threshold': threshold}

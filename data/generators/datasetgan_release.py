@@ -1,25 +1,29 @@
-"""From DatasetGAN's published annotations to the layout of PartsDataset.
+"""Convert DatasetGAN's published annotations to the layout of PartsDataset.
 
-The release, as its code reads it::
+DatasetGAN's code reads the release from these files::
 
     annotation/training_data/{face,car,cat}_processed/image_<number>.jpg
                                                       image_mask<number>.npy
     annotation/testing_data/{face_34,car_20,cat_16,car_ade_12}_class/...<number>.{jpg,png,npy}
 
-An image and its mask share the number at the end of their names. A mask is ``(H, W)`` in class
-ids; one with further axes must hold the same values along them. Training uses the first 16 or
-30 numbers, and drops parts below 30 pixels, which are slips of the annotators. DatasetGAN never
-published its images of ADE20K's cars: without ``car_ade_12_class`` the test images of the 20
-classes stand in for them, their labels merged as those of the training images.
+An image and its mask have the same number at the end of their names. A mask holds class ids,
+(H, W). If it has a third axis, all values along that axis must be equal.
+
+Training uses the first 16 or 30 numbers. It drops parts below 30 pixels, which are slips of the
+annotators.
+
+DatasetGAN never published its images of ADE20K's cars. Without ``car_ade_12_class``, ade_cars
+gets the test images of the 20 classes instead, with labels merged as in the training images.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from PIL import Image
 
+from .datasetgan_sets import CAR_TO_ADE, SETS
 from .files import write_whole
 
 FOLDERS = dict(
@@ -32,22 +36,23 @@ IMAGES = ('.jpg', '.jpeg', '.png')
 SMALLEST_PART = 30  # pixels
 
 
-def convert(release, root, size=224):
-    """Convert the sets that a release holds.
+def convert(release: str | Path, root: str | Path, size: int | None = 224) -> Iterator[str]:
+    """Convert all sets that the release has.
 
     Args:
-        release (str | Path): The folder of the release, or the ``annotation`` folder in it.
-        root (str | Path): Where the sets go.
-        size (int, optional): Height and width to resize to, as DatasetGAN does whatever the
-            proportions; None keeps each image's own.
+        release: The folder of the release, or the ``annotation`` folder in it.
+        root: The sets become folders in it.
+        size: Height and width to resize to. Like DatasetGAN, this ignores the proportions.
+            None keeps the size of each image.
 
     Yields:
-        str: What was made of each set, or wanted for it.
+        One line per split: what was written, or which folder is missing.
 
     Raises:
-        FileNotFoundError: If the release holds no set, or images or masks are missing.
-        FileExistsError: If ``root`` holds one of the sets already.
-        ValueError: If a mask is not one of class ids, or has other proportions than its image.
+        FileNotFoundError: If the release has no set, or images or masks are missing.
+        FileExistsError: If ``root`` already has one of the sets.
+        ValueError: If a mask holds other values than class ids, or its proportions differ from
+            those of its image.
     """
     release, root = Path(release), Path(root)
     if (release / 'annotation').is_dir():
@@ -60,19 +65,19 @@ def convert(release, root, size=224):
             folders, merged = (folders[0], folders[1].with_name('car_20_class')), (True, True)
         missing = [str(folder) for folder in folders if not folder.is_dir()]
         if missing:
-            yield f'{name}: not converted, there is no folder {" and no ".join(missing)}'
+            yield f'{name}: not converted. There is no folder {" and no ".join(missing)}'
             continue
         found = True
         if (root / name).exists():
             raise FileExistsError(
-                f'{root / name} is there already. Choose another folder, or '
-                f'remove it: rm -r {root / name}'
+                f'{root / name} already exists. Choose another folder, or remove this one: '
+                f'rm -r {root / name}'
             )
         for split, folder, merge in zip(('train', 'val'), folders, merged):
             yield f'{name} {split}: ' + _convert_split(folder, root, name, split, merge, size)
     if not found:
         raise FileNotFoundError(
-            f'{release} holds no set of DatasetGAN. Wanted is the folder of its release, with\n'
+            f'{release} has no set of DatasetGAN; wanted the folder of its release, with\n'
             'annotation/{training_data,testing_data}, see https://github.com/nv-tlabs/'
             'datasetGAN_release'
         )
@@ -85,7 +90,7 @@ def _convert_split(folder, root, name, split, merge, size):
     of = len(pairs)
     if split == 'train':
         if of < num_train:
-            raise FileNotFoundError(f'{folder} holds {of} images with masks; wanted {num_train}')
+            raise FileNotFoundError(f'{folder} has {of} images with masks; wanted {num_train}')
         pairs = dict(list(pairs.items())[:num_train])
     seen, small = set(), 0
     for number, (image_path, mask_path) in pairs.items():
@@ -101,9 +106,8 @@ def _convert_split(folder, root, name, split, merge, size):
         stretch = image.width * label.height / (image.height * label.width)
         if not 0.97 < stretch < 1.03:
             raise ValueError(
-                f'{mask_path} is {label.width}x{label.height}, its image '
-                f'{image_path} {image.width}x{image.height}; wanted are equal '
-                'proportions'
+                f'{mask_path} is {label.width}x{label.height}, its image {image_path} is '
+                f'{image.width}x{image.height}; wanted equal proportions'
             )
         to = label.size if size is None else (size, size)
         label = label.resize(to, Image.NEAREST)
@@ -117,17 +121,21 @@ def _convert_split(folder, root, name, split, merge, size):
         f'{len(pairs)} of {of} images of {folder}'
         + (', 20 classes merged to 12' if merge else '')
         + (f', {small} parts below {SMALLEST_PART} pixels dropped' if small else '')
-        + (f'; no image shows: {", ".join(absent)}' if absent else '')
+        + (f'; in no image: {", ".join(absent)}' if absent else '')
     )
 
 
-def find_pairs(folder):
-    """Images and masks of a folder by the number at the end of their names.
+def find_pairs(folder: Path) -> dict[int, tuple[Path, Path]]:
+    """Pair the images and masks of a folder by the number at the end of their names.
 
     Returns:
-        dict[int, tuple[Path, Path]]: In the order of the numbers.
+        Number -> (image, mask), in the order of the numbers.
+
+    Raises:
+        FileNotFoundError: If there is no pair, or a file has no partner.
+        ValueError: If two images or two masks have the same number.
     """
-    files = dict(image={}, mask={})
+    files: dict[str, dict[int, Path]] = dict(image={}, mask={})
     for path in sorted(folder.iterdir()):
         kind = (
             'image'
@@ -141,7 +149,7 @@ def find_pairs(folder):
             other = files[kind].setdefault(int(number[0]), path)
             if other != path:
                 raise ValueError(
-                    f'{other} and {path} have the same number; wanted is one {kind} of each'
+                    f'{other} and {path} have the same number; wanted one {kind} per number'
                 )
     images, masks = files.values()
     alone = [
@@ -151,20 +159,20 @@ def find_pairs(folder):
     ]
     if alone or not images:
         raise FileNotFoundError(
-            f'{folder}: {len(images)} images and {len(masks)} masks, of which {len(alone)} have '
+            f'{folder}: found {len(images)} images and {len(masks)} masks; {len(alone)} have '
             'no partner with the same number at the end of its name'
             + (f': {", ".join(alone[:5])}' if alone else '')
-            + '; wanted are pairs such as '
-            'image_0.jpg and image_mask0.npy'
+            + '; wanted pairs such as image_0.jpg and image_mask0.npy'
         )
     return {number: (images[number], masks[number]) for number in sorted(images)}
 
 
-def read_mask(path, num_classes):
-    """Class ids ``(H, W)``, uint8, of a published mask.
+def read_mask(path: Path, num_classes: int) -> np.ndarray:
+    """Read a published mask: class ids (H, W), uint8.
 
     Raises:
-        ValueError: If it does not hold class ids of ``num_classes`` classes.
+        ValueError: If it holds other values than class ids below ``num_classes``, or has
+            another shape.
     """
     mask = np.squeeze(np.load(path))
     if mask.ndim == 3:
@@ -172,11 +180,10 @@ def read_mask(path, num_classes):
         first = mask.take(0, axis)
         mask = first if (mask == np.expand_dims(first, axis)).all() else mask
     if mask.ndim != 2:
-        raise ValueError(f'{path} is an array of shape {mask.shape}; wanted is (H, W)')
+        raise ValueError(f'{path} is an array of shape {mask.shape}; wanted (H, W)')
     strange = np.setdiff1d(mask, range(num_classes))
     if strange.size:
         raise ValueError(
-            f'{path} holds the values {strange[:5].tolist()}; wanted are the '
-            f'class ids 0..{num_classes - 1}'
+            f'{path} has the values {strange[:5].tolist()}; wanted class ids 0..{num_classes - 1}'
         )
     return mask.astype(np.uint8)

@@ -1,55 +1,65 @@
-"""Files that appear when they are whole, in folders that note what they hold."""
+"""Write generated files whole, and keep a note in their folder of the settings they have."""
 
 import json
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 from mmengine.utils import ProgressBar
 
 
-def claim(root, note, wanted, counts, real, folders, tool):
-    """Check that a folder is empty or was made so before, and note in it what it holds.
+def claim(
+    root: Path,
+    note: str,
+    wanted: dict,
+    counts: dict[str, int],
+    real: str,
+    folders: Sequence[str],
+    tool: str,
+) -> None:
+    """Check that a folder is empty or has files of the same settings. Write the note in it.
 
     Args:
-        root (Path): The folder.
-        note (str): Name of the note in it.
-        wanted (dict): What all files in it depend on.
-        counts (dict[str, int]): How many files; those of the note may be more.
-        real (str): Name of the real data that these files look like.
-        folders (Sequence[str]): Folders that real data has.
-        tool (str): Of ``tools/``, to name a command that works.
+        root: The folder.
+        note: Name of the note, a JSON file.
+        wanted: The settings that every file depends on.
+        counts: How many files there will be. If the note has larger numbers, they stay.
+        real: Name of the real dataset with the same layout.
+        folders: Folders that the real dataset has.
+        tool: The script in data/, for a command in the message.
 
     Raises:
-        FileExistsError: If it holds files that depend on something else, or real data.
+        FileExistsError: If the folder has files of other settings, or may be the real dataset.
     """
-    note = root / note
-    if note.is_file():
-        found = json.loads(note.read_text())
+    path = root / note
+    if path.is_file():
+        found = json.loads(path.read_text())
         if any(found.get(key) != value for key, value in wanted.items()):
             raise FileExistsError(
-                f'{root} was made otherwise: found { ({key: found.get(key) for key in wanted}) }; '
-                f'wanted {wanted}. Ask for what is there, choose another folder, or remove this '
-                f'one (rm -r {root})'
+                f'{root} has files of other settings: found '
+                f'{ ({key: found.get(key) for key in wanted}) }; wanted {wanted}. Use the '
+                f'settings found, choose another folder, or remove this one (rm -r {root})'
             )
         counts = {key: max(count, found[key]) for key, count in counts.items()}
     else:
         there = [name for name in folders if (root / name).exists()]
         if there:
+            script = os.path.relpath(Path(__file__).parents[1] / tool)
             raise FileExistsError(
-                f'{root} may be the real {real}: found {there} but no {note.name}; wanted an '
-                'empty folder or one made here. Choose another, for example '
-                f'python tools/{tool} {root}_generated'
+                f'{root} may be the real {real}: found {there} but no {note}; wanted an '
+                'empty folder, or one that this generator filled. Choose another, for example '
+                f'python {script} {root}_generated'
             )
     root.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**wanted, **counts}, indent=2) + '\n'
-    if not note.is_file() or note.read_text() != text:
-        write_whole(note, lambda to: Path(to).write_text(text))
+    if not path.is_file() or path.read_text() != text:
+        write_whole(path, lambda to: Path(to).write_text(text))
 
 
-def make_all(make, todo, workers):
-    """Call ``make`` on every item, in so many processes, with a progress bar."""
+def make_all(make: Callable, todo: Sequence, workers: int) -> None:
+    """Call ``make`` on every item, in ``workers`` processes, with a progress bar."""
     if not todo:
         return
     workers = min(workers, len(todo))
@@ -59,15 +69,18 @@ def make_all(make, todo, workers):
             make(item)
             bar.update()
         return
-    # Spawned, because a forked OpenCV waits for threads it does not have.
+    # Spawn the processes: a forked OpenCV waits for threads that the fork does not have.
     context = multiprocessing.get_context('spawn')
     with context.Pool(workers, cv2.setNumThreads, (1,)) as pool:
         for _ in pool.imap_unordered(make, todo):
             bar.update()
 
 
-def write_whole(path, write):
-    """Let ``write(path)`` fill a file beside ``path``, then give it its name."""
+def write_whole(path: str | Path, write: Callable[[str], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
+
+    An interrupted run leaves no half file under the final name.
+    """
     path = Path(path)
     part = path.with_suffix(f'.{os.getpid()}.part{path.suffix}')
     try:

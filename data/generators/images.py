@@ -1,9 +1,10 @@
-"""Generated images of ten classes in ImageNet's layout, drawn from a seed.
+"""Generator of images of ten classes in the layout of ImageNet.
 
-A class is the shape of a figure on a ground. Colours, place, size, turn, softness of the edges,
-light and grain are drawn anew for every image, so none of them tells the class.
+The shape of a pattern makes the class. Colours, position, size, rotation, softness of the edges,
+light and grain are random in every image, so they say nothing about the class.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 
 from .files import claim, write_whole
 
-VERSION = 1  # of the recipe: images of another version look different
+# Raise it when the images change: a folder has images of one version only.
+VERSION = 1
 SPLITS = {'train': 0, 'val': 1}
 SMALLEST = 16
 
@@ -77,10 +79,10 @@ FIGURES = {
 }
 
 
-def render_image(seed, split, name, index, size):
-    """An image (uint8 RGB, ``(size, size, 3)``) of a class of ``FIGURES``.
+def render_image(seed: int, split: str, name: str, index: int, size: int) -> np.ndarray:
+    """Draw an image of the class ``name`` of ``FIGURES``: uint8 RGB, (size, size, 3).
 
-    It depends on nothing but the arguments.
+    It depends only on the arguments.
     """
     rng = np.random.default_rng((seed, SPLITS[split], list(FIGURES).index(name), index))
     across = np.linspace(-1, 1, size)
@@ -89,7 +91,7 @@ def render_image(seed, split, name, index, size):
     u, v = np.meshgrid(across, across)
     x = zoom * (np.cos(turn) * u - np.sin(turn) * v) + dx
     y = zoom * (np.sin(turn) * u + np.cos(turn) * v) + dy
-    # Where the figure is, 0..1: its field is positive there.
+    # A figure is a field that is positive inside. Map it to 0..1 with a soft edge.
     figure = 0.5 + 0.5 * np.tanh(rng.uniform(2, 8) * FIGURES[name](rng, x, y))[..., None]
     image = figure * _paint(rng, u, v) + (1 - figure) * _paint(rng, u, v)
     image = image * (1 + rng.uniform(-0.3, 0.3) * u + rng.uniform(-0.3, 0.3) * v)[..., None]
@@ -98,29 +100,31 @@ def render_image(seed, split, name, index, size):
 
 
 def _paint(rng, u, v):
-    """A colour that changes smoothly over the image, ``(size, size, 3)`` in 0..1."""
+    """Draw a colour that changes smoothly over the image, (size, size, 3) in 0..1."""
     turn = rng.uniform(0, 2 * np.pi)
     along = 0.5 + 0.35 * (np.cos(turn) * u + np.sin(turn) * v)[..., None]
     one, other = rng.uniform(0.05, 0.95, (2, 3))
     return one + rng.uniform(0.2, 0.6) * (other - one) * along
 
 
-def make_images(root, num_train=120, num_val=20, size=80, seed=0):
-    """Write images below ``root``; return how many were not there yet.
+def make_images(
+    root: str | Path, num_train: int = 120, num_val: int = 20, size: int = 80, seed: int = 0
+) -> int:
+    """Write images below ``root``. Return the number of new ones.
 
-    Images that are there are kept, so an interrupted run is completed by repeating it, and
-    larger numbers add to what is there.
+    Existing images stay. Repeat the call to complete an interrupted run, or with larger numbers
+    to add images.
 
     Args:
-        root (str | Path): Gets ``train/<class>/*.JPEG`` and ``val/<class>/*.JPEG``.
-        num_train (int): Training images of each class.
-        num_val (int): Validation images of each class.
-        size (int): Height and width in pixels.
-        seed (int): Another seed, other images.
+        root: Gets ``train/<class>/*.JPEG`` and ``val/<class>/*.JPEG``.
+        num_train: Training images of each class.
+        num_val: Validation images of each class.
+        size: Height and width in pixels.
+        seed: Another seed gives other images.
 
     Raises:
-        FileExistsError: If ``root`` holds images of another size, seed or version, or images
-            that were not made here.
+        FileExistsError: If ``root`` has images of another size, seed or version, or images
+            that this function did not write.
         ValueError: If a number is out of range.
     """
     if min(num_train, num_val) < 0 or size < SMALLEST:
@@ -148,5 +152,5 @@ def make_images(root, num_train=120, num_val=20, size=80, seed=0):
     for split, name, index, path in todo:
         path.parent.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(render_image(seed, split, name, index, size))
-        write_whole(path, lambda to: image.save(to, quality=92))
+        write_whole(path, partial(image.save, quality=92))
     return len(todo)

@@ -1,4 +1,4 @@
-"""Multiply-accumulates against the paper's tables, and against formulas of them all."""
+"""Multiply-accumulates against the paper's tables and against formulas."""
 
 import copy
 from math import log2
@@ -17,7 +17,7 @@ VIT_B, VIT_S, VIT_XS = (
 TABLES = [
     (VIT_B, dict(sa=357.2, ls=274.2, gfn=177.8, afno=257.2), {}),
     (B3, dict(esa=380.7, ls=409.1, gfn=363.4, afno=440.0, afno25=429.0), {}),
-    # Of the 12 layers that A.5 has, Table 5 counts a third.
+    # Table 5 counts 4 of the 12 layers of A.5.
     (VIT_S, dict(ls=15.8, gfn=6.1, afno=15.3), {'model.backbone.arch.num_layers': 4}),
 ]
 # Tokens, layers, width and blocks of the stages of AFNO's B3 at 1024x1024, and of ViTs.
@@ -68,7 +68,7 @@ def test_afno_multiplies_eight_reals_per_frequency(model, stages):
     )
     convolution = sum(layers * n**2 * d**2 for n, layers, d, _ in stages)
     assert found['bias'] == (0 if model is B3 else pytest.approx(convolution))
-    # 2.5 N log2(N) d there and back, if the columns 0 and Nyquist were one.
+    # 2.5 N log2(N) d for both transforms, up to the DC and Nyquist columns.
     assert found['transforms'] == pytest.approx(
         sum(layers * 2.5 * n**2 * log2(n**2) * d for n, layers, d, _ in stages), rel=0.02
     )
@@ -95,8 +95,8 @@ def test_stock_attention_costs_what_esa_costs():
     assert as_the_paper_counts(*stock) == as_the_paper_counts(*esa)
 
 
-def test_neither_the_config_nor_a_use_backend_is_in_the_way(monkeypatch):
-    monkeypatch.setenv('AFNO_MM_BACKEND', 'torch')
+def test_counting_ignores_the_chosen_backend_and_leaves_the_config_alone(monkeypatch):
+    monkeypatch.setenv('AFNO_MM_BACKEND', 'eager')
     cfg, size = load(B3, 'afno')
     before = copy.deepcopy(cfg.to_dict())
     counted = model_cost(cfg, size)
@@ -104,7 +104,7 @@ def test_neither_the_config_nor_a_use_backend_is_in_the_way(monkeypatch):
     assert cfg.to_dict() == before and model_cost(cfg, size) == counted
 
 
-def test_what_no_table_counts():
+def test_models_in_no_table_are_not_counted_as_the_paper():
     for name in (
         'swin_t_cityscapes',
         'deeplabv3plus_mobilenetv2_cityscapes',

@@ -1,4 +1,4 @@
-"""The layers of a model as it runs, their spectra and clusters."""
+"""The layers of a running model, their spectra and clusters."""
 
 import copy
 from pathlib import Path
@@ -6,16 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from afno_mm.analysis import (
-    Layer,
-    renumbered,
-    run_layers,
-    shrunk_spectrum,
-    token_clusters,
-    trained_model,
-)
+from afno_mm.analysis import Layer, align_clusters, run_layers, shrunk_spectrum, token_clusters
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
-from afno_mm.engine.one_step import build_model
+from afno_mm.engine import build_model, trained_model
 from afno_mm.mixers import AFNO, GFN
 from mmengine.config import Config
 
@@ -101,7 +94,7 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
     with torch.no_grad():
         wanted = torch.fft.fft2(mixer(x)[0], dim=(0, 1), norm='ortho').abs().mean(-1)
     wanted = torch.fft.fftshift(wanted)
-    # Of columns that are their own mirror image only the Hermitian part gets through.
+    # irfft2 uses only the Hermitian part of the DC and Nyquist columns: leave them out.
     centre, width = grid[1] // 2, grid[1]
     through = [c for c in range(width) if c != centre and (width % 2 or c != 0)]
     assert through or width == 1
@@ -112,7 +105,7 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
 
 @pytest.mark.parametrize('threshold, share', [(0.0, 0.0), (1e6, 1.0)])
 def test_share_of_zeros(threshold, share):
-    # On an axis of one token imaginary parts are zero anyway.
+    # Axes of more than one token: on an axis of one, all imaginary parts are zero.
     x = torch.randn(1, 6, 7, 8)
     mixer = AFNO(8, num_blocks=1, sparsity_threshold=threshold, init='scaled')
     assert (shrunk_spectrum(Layer('0', x, mixer, x))[1] == share).all()
@@ -150,14 +143,14 @@ def test_clusters_are_of_features_not_of_places():
     features = np.random.default_rng(1).normal(size=(12, 10, 16))
     features[..., :4] += 20 * np.eye(4)[scattered]
     labels = token_clusters(features, num_clusters=4, num_neighbors=5)
-    assert (renumbered(labels, scattered) == scattered).all()
+    assert (align_clusters(labels, scattered) == scattered).all()
 
 
 def test_clusters_keep_their_numbers_on_a_smaller_grid():
     small, large = quadrants(4, 6), quadrants(16, 24)
     swapped = np.array([2, 0, 3, 1])[small]
-    assert (renumbered(swapped, large) == small).all()
-    assert (renumbered(np.array([2, 0, 3, 1])[large], small) == large).all()
+    assert (align_clusters(swapped, large) == small).all()
+    assert (align_clusters(np.array([2, 0, 3, 1])[large], small) == large).all()
 
 
 def test_too_few_tokens_for_the_neighbours_are_refused():

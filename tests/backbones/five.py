@@ -1,4 +1,4 @@
-"""The five backbones at a small size: ours, upstream's class, and settings both take."""
+"""The five backbones at a small size: our class, upstream's class, settings that both take."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Backbone(NamedTuple):
     ours: type
     upstream: type
     settings: dict
-    # What a mixer of whole grids needs besides.
+    # More settings that a mixer of whole grids needs.
     for_grids: dict = {}
 
     def stock(self, **more):
@@ -74,7 +74,7 @@ def initialised(model, seed=0):
 
 
 def blocks_of(model):
-    """The blocks of each stage (of a ViT: each layer a stage)."""
+    """Return the blocks of each stage. Each layer of a ViT is a stage."""
     if hasattr(model, 'stages'):
         return [list(stage.blocks) for stage in model.stages]
     if isinstance(model, MiT):

@@ -234,7 +234,7 @@ def test_unknown_setting_of_init_cfg_is_named():
 
 
 def test_share_of_values_decides_not_of_tensors(tmp_path):
-    """All small tensors of a model are little of it."""
+    """The small tensors are most of a model's tensors and few of its values."""
     state = {k: v for k, v in make().state_dict().items() if v.ndim < 2}
     report = load_pretrained(make(), saved(tmp_path, state), min_match=0)
     assert len(report['loaded']) > len(report['missing'])
@@ -242,11 +242,35 @@ def test_share_of_values_decides_not_of_tensors(tmp_path):
         load_pretrained(make(), saved(tmp_path, state))
 
 
+@pytest.mark.parametrize('batch', [1, 2])
 @pytest.mark.parametrize('mixer', [AFNO, [None, AFNO | dict(num_blocks=2), None, None]])
-def test_channels_last_gives_upstreams_features(mixer):
+def test_channels_last_gives_upstreams_features(mixer, batch):
     model = make(mixer=mixer).double().eval()
-    x = torch.randn(2, 3, 33, 70, dtype=torch.float64)
+    x = torch.randn(batch, 3, 33, 70, dtype=torch.float64)
     features = model(x)
     for mine, theirs in zip(features, MixVisionTransformer.forward(model, x)):
         torch.testing.assert_close(mine, theirs)
     assert all(f.is_contiguous(memory_format=torch.channels_last) for f in features)
+
+
+@pytest.mark.parametrize('batch', [1, 2])
+def test_convolutions_stay_channels_last(batch):
+    """With MMSegmentation's nlc_to_nchw they do not for one image."""
+    model, layouts = make(), []
+    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    for convolution in convolutions:
+        convolution.register_forward_hook(lambda m, inputs, y: layouts.append(y.stride(1)))
+    model(torch.randn(batch, 3, 64, 96))
+    assert layouts == [1] * len(convolutions)
+
+
+def test_the_old_pretrained_becomes_init_cfg(tmp_path):
+    source = make().state_dict()
+    path = saved(tmp_path, source)
+    with pytest.warns(FutureWarning, match='set init_cfg'):
+        model = make(pretrained=path)
+    model.init_weights()
+    assert same_as(source)(model)
+    with pytest.raises(ValueError, match='not both'):
+        make(pretrained=path, init_cfg=dict(type='Pretrained', checkpoint=path))
+    assert make(pretrained=None).init_cfg is None

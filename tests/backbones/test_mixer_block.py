@@ -1,4 +1,4 @@
-"""Mixers in the blocks of all five backbones: their place, what they are told, what is refused."""
+"""Mixers in the blocks of all five backbones: their place, their settings, what is refused."""
 
 import copy
 
@@ -12,7 +12,7 @@ IMAGE = (2, 3, 64, 96)
 
 
 def by_hand(block, x, hw_shape, skip):
-    """A block in evaluation, from its parts."""
+    """Compute a block in evaluation mode from its parts."""
     grid = block.norm1(x).reshape(len(x), *hw_shape, -1)
     mixed = block.attn(grid).reshape(x.shape)
     if (
@@ -20,7 +20,7 @@ def by_hand(block, x, hw_shape, skip):
         and not isinstance(block.ffn.gamma2, torch.nn.Identity)
         and skip == 'double'
     ):
-        mixed = 0.5 * mixed  # layer scale as five.py sets it
+        mixed = 0.5 * mixed  # five.py sets this layer scale.
     x, identity = (x + mixed,) * 2 if skip == 'double' else (mixed, x)
     arguments = (hw_shape,) if type(block).__name__ == 'MiTBlock' else ()
     return block.ffn(block.norm2(x), *arguments, identity=identity)
@@ -57,7 +57,7 @@ def test_drop_path_of_a_mixer_is_that_of_upstream_s_attention(name):
     )
     found = rates(blocks_of(mixing), lambda block: block.after_mixing)
     assert found == rates(blocks_of(stock), lambda block: block.attn)
-    # MMSegmentation's ViT has none in its attention.
+    # The attention of MMSegmentation's ViT has no drop path.
     assert name == 'SegViT' or max(max(r) for r in found) == pytest.approx(0.4)
 
 
@@ -111,7 +111,7 @@ def test_frozen_blocks_have_frozen_mixers(name, frozen):
         ('SegViT', [8, 8]),
     ],
 )
-def test_a_mixer_is_told_what_the_backbone_knows(name, grids):
+def test_a_mixer_gets_the_grid_and_heads_that_the_backbone_knows(name, grids):
     model = BACKBONES[name].mixing(dict(type='GFN'))
     assert [stage[0].attn.complex_weight.shape[0] for stage in blocks_of(model)] == grids
     heads = [
@@ -127,7 +127,7 @@ def test_a_mixer_is_told_what_the_backbone_knows(name, grids):
 
 
 def test_grids_of_odd_sizes_are_rounded_up():
-    """As patch embedding and merging do."""
+    """Patch embedding and patch merging round up too."""
     for name, settings in (
         ('MiT', dict(pretrain_img_size=(225, 224))),
         ('SegSwin', dict(pretrain_img_size=(225, 224))),
@@ -244,7 +244,7 @@ def test_attention_dropout_reaches_mixers_that_have_it():
 
 
 def test_checkpointing_gives_the_same_gradients_after_another_grid():
-    """Blocks are recomputed on their own grid, not on that of a later image."""
+    """Backward recomputes a block on its own grid, not on the grid of a later image."""
     settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.0)
     gradients, saved = [], []
     for with_cp in (False, True):
@@ -268,7 +268,7 @@ def test_checkpointing_gives_the_same_gradients_after_another_grid():
 
 
 def test_a_copy_tells_its_own_blocks_the_grid():
-    """As the moving average of weights copies a model."""
+    """The moving average of weights copies a model like this."""
     model = BACKBONES['ViT'].mixing(AFNO)
     copied = copy.deepcopy(model)
     copied(torch.randn(1, 3, 32, 64))

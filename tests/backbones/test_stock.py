@@ -1,4 +1,4 @@
-"""Without a mixer every backbone is upstream's: values, keys, outputs, old and new checkpoints."""
+"""Without a mixer every backbone is upstream's: keys, values, outputs, old and new checkpoints."""
 
 import pytest
 import torch
@@ -11,7 +11,13 @@ CASES = {name: (b.ours, b.upstream, b.settings) for name, b in BACKBONES.items()
 CASES['MiT-B3'] = (MiT, MixVisionTransformer, B3)
 
 
-@pytest.mark.parametrize('ours, upstream, settings', CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    'ours, upstream, settings',
+    [
+        pytest.param(*case, marks=pytest.mark.slow if name == 'MiT-B3' else [], id=name)
+        for name, case in CASES.items()
+    ],
+)
 def test_stock_is_upstream_bit_for_bit(ours, upstream, settings):
     models = []
     for cls in (ours, upstream):
@@ -51,7 +57,7 @@ def test_eval_returns_the_model_and_features_are_a_tuple(name):
 
 
 def test_swin_converts_old_checkpoints_as_upstream():
-    """One norm before version 2, attention masks before version 3."""
+    """Versions before 2 have one norm, versions before 3 hold attention masks."""
     backbone = BACKBONES['Swin']
     settings = dict(backbone.settings, out_indices=(3,))
     upstream = backbone.upstream(**settings)
@@ -80,11 +86,11 @@ def test_swin_converts_old_checkpoints_as_upstream():
 )
 def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_path):
     ours = BACKBONES[name]
-    # MMPretrain's own resizing fails with SciPy >= 1.14; the models have the same keys.
+    # MMPretrain's resizing fails with SciPy >= 1.14. MMSegmentation's model has the same keys.
     theirs = BACKBONES['SegSwin' if name == 'Swin' else name]
     path = str(tmp_path / 'weights.pth')
     source = initialised(theirs.upstream(**dict(theirs.settings, **of)))
-    # MMSegmentation's cannot have the index of another window in the file.
+    # MMSegmentation refuses a file that holds the index of another window size.
     torch.save({k: v for k, v in source.state_dict().items() if 'index' not in k}, path)
     init_cfg = dict(type='Pretrained', checkpoint=path)
     models = [
@@ -106,7 +112,7 @@ def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_pat
 @pytest.mark.parametrize('class_token', [False, True])
 @pytest.mark.parametrize('size', [64, 96])
 def test_position_embeddings_with_and_without_class_token(name, class_token, size):
-    """Those of the patches go where they belong, whatever the other model has in front of them."""
+    """Embeddings of patches go to their patches, with or without one of a class token."""
     vit = BACKBONES['ViT']
     source = initialised(vit.ours(**dict(vit.settings, with_cls_token=class_token)))
     target = BACKBONES[name].ours(

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from generators.datasetgan_release import FOLDERS, convert, read_mask
+from generators.datasetgan_sets import CAR_TO_ADE, SETS
 from mmseg.registry import DATASETS
 from PIL import Image
 
@@ -11,7 +11,7 @@ SIZES = dict(faces=(32, 32), cars=(24, 32), cats=(16, 16))
 
 
 def masks_and_images(folder, name, count, mask_name, suffix):
-    """Masks of two halves: the upper of class <number>, the lower of the last class."""
+    """Write masks of two halves: class <number> above, the last class below."""
     folder.mkdir(parents=True)
     height, width = SIZES[name]
     last = len(SETS[name][0].METAINFO['classes']) - 1
@@ -19,7 +19,7 @@ def masks_and_images(folder, name, count, mask_name, suffix):
         mask = np.full((height, width), number % last, np.int64)
         mask[height // 2 :] = last
         np.save(folder / mask_name.format(number), mask)
-        # As bright as the class, so that a wrong pair would show.
+        # The grey value encodes the class, so that a wrong pair is noticed.
         grey = np.repeat(4 * mask.astype(np.uint8)[..., None], 3, 2)
         Image.fromarray(grey).save(folder / f'image_{number}{suffix}', quality=100)
 
@@ -145,14 +145,14 @@ def fault(release, name, action):
             'image_mask3.npy',
             lambda p: np.save(p, np.full((32, 32), 34)),
             ValueError,
-            r'image_mask3.npy holds the values \[34\]; wanted are the class ids 0..33',
+            r'image_mask3.npy has the values \[34\]; wanted class ids 0..33',
         ),
         ('image_mask3.npy', lambda p: np.save(p, np.full((32, 32), 0.5)), ValueError, r'\[0.5\]'),
         (
             'image_mask3.npy',
             lambda p: np.save(p, np.eye(3)[None] * np.ones((32, 3, 3))),
             ValueError,
-            r'shape \(32, 3, 3\); wanted is \(H, W\)',
+            r'shape \(32, 3, 3\); wanted \(H, W\)',
         ),
         (
             'image_3.jpg',
@@ -181,3 +181,12 @@ def test_masks_may_repeat_themselves_along_an_axis(axis, tmp_path):
     mask = np.arange(40).reshape(5, 8) % 7
     np.save(tmp_path / 'mask.npy', np.stack([mask] * 3, axis))
     np.testing.assert_array_equal(read_mask(tmp_path / 'mask.npy', 7), mask)
+
+
+def test_merged_car_parts_keep_their_meaning():
+    car, ade_car = (SETS[name][0].METAINFO['classes'] for name in ('cars', 'ade_cars'))
+    same = {'car light': 'head light', 'tire': 'wheel'}
+    for part, merged in zip(car, CAR_TO_ADE, strict=True):
+        name = same.get(part, part)
+        assert ade_car[merged] == (name if name in ade_car else 'car')
+    assert set(CAR_TO_ADE) == set(range(12))

@@ -1,11 +1,11 @@
-"""Generated parts: drawn to the pixel, from nothing but the seed, in the layout of the sets."""
+"""Generated parts: exact labels, fixed by the seed, in the layout of the sets."""
 
 import hashlib
 import shutil
 
 import numpy as np
 import pytest
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
+from generators.datasetgan_sets import CAR_TO_ADE, SETS
 from generators.parts import make_parts, paint_car, paint_cat, paint_face
 from generators.parts.canvas import Canvas, ellipse
 from mmseg.registry import DATASETS
@@ -42,9 +42,9 @@ def test_canvas_labels_the_pixels_whose_centres_are_inside():
     labels = draw.labels[1::3, 1::3]
     centres = (np.arange(size) + 0.5) / size
     distance = np.hypot(centres - x, centres[:, None] - y) * size - radius * size
-    clear = np.abs(distance) > 0.25  # of a pixel
+    clear = np.abs(distance) > 0.25  # in pixels
     np.testing.assert_array_equal(labels[clear], (distance < 0)[clear])
-    # The picture is painted through the same mask.
+    # The same mask paints the picture.
     np.testing.assert_array_equal(draw.image[..., 0], draw.labels)
 
 
@@ -108,7 +108,7 @@ def test_tail_lights_are_red(tree):
 
 @pytest.mark.parametrize('name', PAINTERS)
 def test_colour_is_not_enough(name, tree):
-    """The nearest mean colour of a class says little about the class."""
+    """Classifying by the nearest mean colour scores badly."""
     classes = len(SETS[name][0].METAINFO['classes'])
     images, labels = pictures(tree, name)
     means = np.stack([images[labels == k].mean(0) for k in range(classes)])

@@ -1,4 +1,4 @@
-"""Planted dataset faults stop before step 0 and say what mends them."""
+"""Faults in a dataset stop a run before step 0 and name the command that helps."""
 
 import shutil
 
@@ -95,7 +95,7 @@ def test_misnamed_label_is_listed_beside_its_image(root):
 
 def test_label_ids_under_the_right_name(root):
     Image.fromarray(np.full((8, 16), 26, np.uint8)).save(label(root))
-    with pytest.raises(ValueError, match=r'\[26\].*no train ids(.|\n)*csCreateTrainIdLabelImgs'):
+    with pytest.raises(ValueError, match=r'\[26\].*not train ids(.|\n)*csCreateTrainIdLabelImgs'):
         build(root)
 
 
@@ -103,7 +103,7 @@ def test_label_ids_by_suffix(root):
     for number in range(3):
         path = str(label(root, number)).replace('TrainIds', 'Ids')
         Image.fromarray(np.full((8, 16), 33, np.uint8)).save(path)
-    with pytest.raises(ValueError, match=r'labelIds.png holds the values \[33\]'):
+    with pytest.raises(ValueError, match=r'labelIds.png has the values \[33\]'):
         build(root, seg_map_suffix='_gtFine_labelIds.png')
 
 

@@ -1,4 +1,4 @@
-"""Random walks: their law, the shares they mask, and masks that can be had again."""
+"""Random walks: their distribution, the share of pixels they mask, and seeded masks."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,8 @@ def test_stays_in_the_grid_and_moves_one_cell_at_most(grid, boundary):
         moves = np.minimum(moves, np.array(grid) - moves)
     length = moves.sum(-1)
     assert length.max() <= 1
-    # Only 'clamp' stays, and only on the border; in one row or column there is no other way.
+    # Only 'clamp' may stay in place, and only on the border. In a grid of one row or column
+    # every boundary may.
     inside = ((walks[:, :-1] > 0) & (walks[:, :-1] < np.array(grid) - 1)).all(-1)
     assert (length[inside] == 1).all()
     if boundary != 'clamp' and min(grid) > 1:
@@ -33,7 +34,7 @@ def test_stays_in_the_grid_and_moves_one_cell_at_most(grid, boundary):
 @pytest.mark.parametrize(
     'boundary, corner_moves',
     [
-        # From the corner (0, 0) of a 4x3 grid: two steps lead out.
+        # Two of the four steps from the corner (0, 0) of a 4x3 grid leave it.
         ('clamp', {(0, 0): 1 / 2, (1, 0): 1 / 4, (0, 1): 1 / 4}),
         ('reflect', {(1, 0): 1 / 2, (0, 1): 1 / 2}),
         ('wrap', {(1, 0): 1 / 4, (0, 1): 1 / 4, (3, 0): 1 / 4, (0, 2): 1 / 4}),
@@ -52,7 +53,7 @@ def test_start_is_uniform_and_so_is_every_step_of_clamp_and_wrap():
         walks = random_walks((3, 4), 50, boundary, 60_000, rng())
         for step in (0, 50):
             cells = walks[:, step] @ [4, 1]
-            # A standard deviation is 68.
+            # The standard deviation of a count is 68.
             assert np.bincount(cells, minlength=12) == pytest.approx(5000, abs=300)
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import torch
 from afno_mm.engine import CPUDistributedDataParallel
 from torch import distributed, nn
@@ -50,6 +51,7 @@ def one_process(rank, folder):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_whole_batch(tmp_path):
     whole = model(nn.BatchNorm2d)  # what MMEngine makes of SyncBN in one process
     loss = loss_of(whole, IMAGES)

@@ -1,4 +1,4 @@
-"""What the system is asked for when a large tensor follows another."""
+"""Pages that the system provides when large tensors follow each other."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ import resource, sys, torch
 from afno_mm.engine import keep_freed_memory
 if 'keep' in sys.argv:
     assert keep_freed_memory()
-for _ in range(20):  # the first ones grow the heap until its holes fit
+for _ in range(20):  # the heap grows at first
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for size in 2**24, 2**24 + 2**12:
         torch.ones(size)
@@ -19,6 +19,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='for glibc')
 def test_pages_of_freed_tensors_are_used_again():
     faults = [

@@ -15,14 +15,14 @@ def log_of(work_dir, epochs, schedule_epochs, resume):
 
 
 @pytest.mark.parametrize('schedule_epochs, warned', [(1, True), (2, False)])
-def test_resuming_past_the_end_of_the_schedule_is_said(tmp_path, schedule_epochs, warned):
+def test_resuming_past_the_end_of_the_schedule_is_reported(tmp_path, schedule_epochs, warned):
     message = 'The learning rate is 0 and stays 0 for the 4 iterations left'
     assert message not in log_of(tmp_path, 1, schedule_epochs, resume=False)
     assert (message in log_of(tmp_path, 2, 2, resume=True)) == warned
 
 
-class Told(BaseMetric):
-    """A metric with the value that it is told for each validation."""
+class Given(BaseMetric):
+    """A metric that returns the next of the given values at each validation."""
 
     def __init__(self, values):
         super().__init__()
@@ -43,7 +43,7 @@ def best_of(work_dir, epochs, values, resume):
         dict(type='afno_mm.BestValueHook'),
         resume,
         val_cfg=dict(),
-        val_evaluator=Evaluator(Told(values)),
+        val_evaluator=Evaluator(Given(values)),
         val_dataloader=dict(
             dataset=[dict(inputs=torch.zeros(1))],
             batch_size=1,
@@ -61,7 +61,7 @@ def best_of(work_dir, epochs, values, resume):
 
 
 @pytest.mark.parametrize('save_best', [None, ['mIoU', 'aAcc']])
-def test_best_value_is_of_one_metric(tmp_path, save_best):
+def test_best_value_needs_exactly_one_metric(tmp_path, save_best):
     with pytest.raises(ValueError, match=r'set default_hooks\.checkpoint\.save_best to'):
         train(
             tmp_path,
@@ -77,12 +77,12 @@ def test_best_value_is_of_one_metric(tmp_path, save_best):
 @pytest.mark.parametrize(
     'before, after, best',
     [
-        ([10.0, 30.0], [20.0, 25.0], (30.0, 'epoch 2')),  # the latest one before the interruption
+        ([10.0, 30.0], [20.0, 25.0], (30.0, 'epoch 2')),  # the last one before the interruption
         ([30.0, 10.0], [20.0, 25.0], (30.0, 'epoch 1')),
         ([10.0, 30.0], [20.0, 35.0], (35.0, 'epoch 4')),
     ],
 )
-def test_best_value_is_that_of_all_validations_over_a_resume(tmp_path, before, after, best):
+def test_best_value_counts_validations_before_and_after_a_resume(tmp_path, before, after, best):
     first = max(before), f'epoch {before.index(max(before)) + 1}'
     assert best_of(tmp_path, 2, before, resume=False) == first
     assert best_of(tmp_path, 4, after, resume=True) == best

@@ -1,4 +1,4 @@
-"""A resumed training makes up for the validation in which it was stopped."""
+"""A resumed training runs the validation that was due when it was stopped."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ class OneWeight(BaseModel):
 
 
 class Validated(BaseMetric):
-    """Keeps the weight, which is the number of steps, at every validation."""
+    """Record the weight, which is the number of steps, at every validation."""
 
     def __init__(self, steps):
         super().__init__()
@@ -32,7 +32,7 @@ class Validated(BaseMetric):
 
 
 def train(work_dir, name, by_epoch, end, **settings):
-    # One step an epoch; all iterations in one, for MMEngine waits for seconds between epochs.
+    # MMEngine waits for seconds between epochs, so all iterations are one epoch.
     loader = dict(
         dataset=[dict(inputs=torch.zeros(1))] * (1 if by_epoch else end),
         batch_size=1,
@@ -61,7 +61,7 @@ def train(work_dir, name, by_epoch, end, **settings):
 
 
 @pytest.mark.parametrize('by_epoch', [True, False], ids=['epochs', 'iterations'])
-def test_what_was_due_is_validated_first(tmp_path, by_epoch):
+def test_resumed_training_first_runs_the_validation_that_was_due(tmp_path, by_epoch):
     assert train(tmp_path, 'whole', by_epoch, 5) == [4, 5]
     for checkpoint, steps in {2: [4, 5], 3: [4, 5], 4: [4, 5], 5: [5]}.items():
         path = tmp_path / f'{"epoch" if by_epoch else "iter"}_{checkpoint}.pth'

@@ -1,4 +1,4 @@
-"""The official evaluation against scores worked by hand, and the care for the user's files."""
+"""The official evaluation against scores computed by hand, and what it does to files."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM against scikit-image, and against numbers worked by hand."""
+"""PSNR and SSIM against scikit-image, and against numbers computed by hand."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def evaluate(metric, *samples):
 PAIRS = [image_pair((32, 32), 3), image_pair((41, 11), 20, 1), image_pair((16, 50), 90, 2)]
 
 
-def test_are_the_means_of_scikit_image_s():
-    """Images of different sizes; the mean over images is not that over pixels."""
+def test_scores_are_the_means_of_scikit_image_s():
+    """The images differ in size: the mean over images is not the mean over pixels."""
     samples = [sample(*pair) for pair in PAIRS]
     psnr = [peak_signal_noise_ratio(t, p, data_range=255) for p, t in PAIRS]
     ssim = [

@@ -70,7 +70,7 @@ def test_it_is_upstreams(settings, size, layout):
         torch.testing.assert_close(mine, theirs, msg=name)
 
 
-def test_the_stacked_channels_are_never_there():
+def test_the_stacked_channels_are_not_kept_for_backward():
     shapes = []
     features = pyramid(16, 16)
     with torch.autograd.graph.saved_tensors_hooks(

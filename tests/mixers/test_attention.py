@@ -1,4 +1,4 @@
-"""SA and ESA against MMPretrain's and MMSegmentation's classes, a float64 definition, memory."""
+"""SA and ESA: the same as MMPretrain's and MMSegmentation's classes, definition, memory."""
 
 import copy
 from contextlib import nullcontext
@@ -21,7 +21,7 @@ MIXERS = {
 
 
 def randomised(module):
-    """Weights away from their initial values: biases that are not 0, scores that differ."""
+    """Move weights away from their initial values, so that biases are not 0 and scores differ."""
     with torch.no_grad():
         for p in module.parameters():
             p.add_(0.3 * torch.randn_like(p))
@@ -39,7 +39,7 @@ def mmseg_attention(module, x):
 
 
 def assert_same(ours, upstream, apply_upstream, x):
-    """Weights load strictly, and outputs and all gradients agree."""
+    """Assert that weights load strictly and that outputs and all gradients agree."""
     ours.load_state_dict(upstream.state_dict(), strict=True)
     tolerance = TOLERANCE[x.dtype]
     actual, expected = ours(x), apply_upstream(upstream, x)
@@ -190,7 +190,7 @@ def test_keys_of_both_kinds_at_once_are_refused():
 
 
 def saved_for_backward(module, x, apply=lambda module, x: module(x)):
-    """Bytes of all storages kept for backward, parameters apart, and the largest tensor."""
+    """Return the bytes kept for backward without parameters, and the size of the largest tensor."""
     own = {p.untyped_storage().data_ptr() for p in module.parameters()}
     saved = {}
 
@@ -213,7 +213,7 @@ def saved_for_backward(module, x, apply=lambda module, x: module(x)):
     ids=['SA', 'ESA4', 'ESA8'],
 )
 def test_memory_for_backward_is_a_few_times_the_input(mixer, inputs, largest, dtype):
-    """The attention matrices would have 128, 8 and 2 times the elements of the input."""
+    """The attention matrices have 128, 8 and 2 times the elements of the input."""
     x = torch.randn(1, 64, 64, 64, dtype=dtype, requires_grad=True)
     total, largest_saved = saved_for_backward(copy.deepcopy(mixer).to(dtype), x)
     assert largest_saved <= largest * x.numel()
@@ -238,7 +238,7 @@ def test_attention_dropout_is_for_training(make):
 
 @pytest.mark.parametrize('make', MIXERS.values(), ids=MIXERS)
 def test_rate_of_attention_dropout(make):
-    """One token and one head: a dropped weight leaves the bias of the last projection."""
+    """With one token and one head, a dropped weight leaves only the bias of the projection."""
     mixer = randomised(make(num_heads=1, attn_drop=0.8))
     bias = (mixer.proj if isinstance(mixer, SA) else mixer.attn.out_proj).bias
     dropped = (mixer(torch.randn(2000, 1, 1, 16)) == bias).all(-1)

@@ -1,7 +1,7 @@
-"""Mixers from config values: bare and scoped names, per-stage values, errors."""
+"""Mixers from config values: bare and scoped names, errors."""
 
 import pytest
-from afno_mm.mixers import AFNO, build_mixer, mixer_per_stage
+from afno_mm.mixers import AFNO, build_mixer
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
@@ -14,23 +14,6 @@ def test_name_works_in_every_scope(scope, name):
     assert isinstance(mixer, AFNO) and mixer.num_blocks == 4 and mixer.embed_dims == 16
 
 
-def test_a_list_is_one_value_per_stage_and_a_tuple_one_value():
-    stages = mixer_per_stage(dict(type='X', a=[1, 2, 5, 8], b=(7, 7), c=3), 4)
-    assert stages == [dict(type='X', a=a, b=(7, 7), c=3) for a in (1, 2, 5, 8)]
-
-
-def test_one_config_per_stage():
-    mixture = [dict(type='AFNO'), None]
-    assert mixer_per_stage(mixture, 2) == mixture
-    assert mixer_per_stage(None, 3) == [None, None, None]
-
-
-@pytest.mark.parametrize('mixer', [dict(type='AFNO', num_blocks=[1, 2]), [dict(type='AFNO')] * 3])
-def test_wrong_number_of_stages_is_named(mixer):
-    with pytest.raises(ValueError, match='stage'):
-        mixer_per_stage(mixer, 4)
-
-
 def test_unknown_argument_names_the_nearest_and_all():
     with pytest.raises(TypeError, match="'num_block'.*Did you mean 'num_blocks'.*mode_fraction"):
         build_mixer(dict(type='AFNO', num_block=4), 16)
@@ -40,11 +23,6 @@ def test_unknown_argument_names_the_nearest_and_all():
 def test_unknown_mixer_lists_the_known(cfg):
     with pytest.raises(KeyError, match=r"Registered in afno_mm: \['AFNO'"):
         build_mixer(cfg, 16)
-
-
-def test_a_name_alone_is_refused_with_the_dict_wanted():
-    with pytest.raises(TypeError, match=r"dict\(type='AFNO'\)"):
-        mixer_per_stage('AFNO', 4)
 
 
 def test_mixer_of_another_package(tmp_path, monkeypatch):
@@ -83,11 +61,6 @@ def test_near_name_is_suggested_and_only_mixers_are_listed():
     with pytest.raises(KeyError, match="Did you mean 'AFNO'") as error:
         build_mixer(dict(type='afno'), 16)
     assert 'MiT' not in str(error.value)
-
-
-def test_names_in_a_list_of_mixers_are_refused():
-    with pytest.raises(TypeError, match=r"mixer\[1\] must be a dict such as dict\(type='GFN'\)"):
-        mixer_per_stage([dict(type='AFNO'), 'GFN'], 2)
 
 
 def test_another_width_than_the_stage_s_is_refused():

@@ -1,4 +1,4 @@
-"""FNO and AFNO with static weights against reference vectors, definitions and invariants."""
+"""FNO and AFNO with static weights: reference vectors, definitions, invariants."""
 
 import pytest
 import torch
@@ -115,7 +115,7 @@ def test_weights_of_other_modes_are_refused():
 
 
 def test_parameter_counts_of_table_6():
-    """A.6: ViT-XS of 16M, of which 5 layers are these, with 28 x 14 modes."""
+    """A.6: a ViT-XS of 16M parameters with 5 of these layers, with 28 x 14 modes."""
     assert sum(p.numel() for p in FNO(64, 14).parameters()) == 2 * (2 * 14 * 14 * 64 * 64)
     static = StaticAFNO(124, 4, 14, bias='none')
     assert sum(p.numel() for p in static.parameters()) == 2 * (2 * 14 * 14 * 4 * 31 * 31)

@@ -1,4 +1,4 @@
-"""What all Fourier mixers do alike. A new one is a new row."""
+"""What all Fourier mixers have in common. Add a mixer as a row."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_computes_in_float32_under_autocast_and_for_half_tokens(make, training):
 
 @every_mixer
 def test_shapes_on_the_meta_device(make):
-    """Where nothing is computed, as in counting and deferred initialisation."""
+    """FLOP counters and deferred initialisation use this device. It computes nothing."""
     x = torch.zeros(2, 9, 8, 8, dtype=torch.float16, device='meta')
     with torch.device('meta'):
         built_there = make()
@@ -59,7 +59,7 @@ def test_bad_tokens_are_named(make, shape):
     ],
 )
 def test_memory_saved_for_backward(mixer, inputs):
-    """The spectrum, for GFN the filter; no copies of FNO's weights, as large as the tokens here."""
+    """The spectrum and GFN's filter are saved, but no copy of FNO's weights, as large as x here."""
     x = torch.randn(1, 64, 64, 8, requires_grad=True)
     own = {p.untyped_storage().data_ptr() for p in mixer.parameters()}
     saved = {}

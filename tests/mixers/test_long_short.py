@@ -1,6 +1,5 @@
-"""LS against reference vectors, its float64 definition, its reach, and in half precision."""
+"""LS: reference vectors, float64 definition, which tokens it reaches, half precision."""
 
-import contextlib
 import copy
 
 import pytest
@@ -15,7 +14,7 @@ PROJECTION_BIAS = 'to_dynamic_projection.bias'
 
 
 def make(embed_dims=8, num_heads=2, window_size=4, num_landmarks=4, **settings):
-    """A float64 mixer with scores that differ, and biases and norms that do something."""
+    """Make a float64 mixer whose scores, biases and norms are not at their initial values."""
     mixer = LS(embed_dims, num_heads, window_size, num_landmarks, **settings).double()
     with torch.no_grad():
         for p in mixer.parameters():
@@ -47,7 +46,7 @@ def test_reference_vectors(path):
     actual = gradients(y, grad_output, x, mixer)
     assert relative_error(y.flatten(1, 2), data['output']) <= 1e-5
     assert relative_error(actual.pop('x').flatten(1, 2), data['grad_input']) <= 1e-4
-    # A softmax over tokens does not see a bias: what is recorded is rounding of zero.
+    # A bias does not change a softmax over tokens: the recorded gradient is rounding of zero.
     scale = data['grad.to_dynamic_projection.weight'].norm()
     assert (
         max(actual.pop(PROJECTION_BIAS).norm(), data[f'grad.{PROJECTION_BIAS}'].norm())
@@ -70,7 +69,7 @@ def test_float64_definition(grid, window_size, num_landmarks, num_heads):
     weight = torch.randn_like(x)
     expected, actual = (gradients(y, weight, x, mixer) for y in (expected, actual))
     for name in expected:
-        torch.testing.assert_close(actual[name], expected[name], msg=lambda m: f'{name}: {m}')
+        torch.testing.assert_close(actual[name], expected[name], msg=f'{name}: {{}}'.format)
 
 
 @pytest.mark.parametrize('window_size, grid', [(3, (7, 5)), (5, (4, 11)), (8, (9, 3))])
@@ -81,6 +80,7 @@ def test_float64_definition_without_qkv_bias(window_size, grid):
     torch.testing.assert_close(mixer(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('grid', [(1, 1), (3, 5), (4, 4)])
 def test_gradcheck(grid):
     mixer = make(4, 2, 2, 2)
@@ -100,10 +100,10 @@ def test_images_of_a_batch_do_not_mix():
 
 
 def test_far_tokens_act_through_landmarks_only():
-    """A token that the projection does not pick reaches the windows within w // 2 only."""
+    """A token with no weight in the projection reaches only windows within w // 2."""
     mixer = make()
     with torch.no_grad():
-        mixer.to_dynamic_projection.weight[:, 0] = 50  # channel 0 decides who counts
+        mixer.to_dynamic_projection.weight[:, 0] = 50  # channel 0 sets the weight
     outsider, moved = tokens(1, 14, 19, 8).detach(), torch.randn(7).double()
     outsider[..., 0] = 0
 
@@ -114,7 +114,7 @@ def test_far_tokens_act_through_landmarks_only():
         b[0, 6, 9, 1:] += moved
         return (mixer(a) != mixer(b)).any(-1)[0]
 
-    # Those of [4, 8) and [8, 12) on both axes: their margins of 2 reach row 6 and column 9.
+    # Windows [4, 8) and [8, 12) on both axes: their margins of 2 reach row 6 and column 9.
     seen = torch.zeros(14, 19, dtype=torch.bool)
     seen[4:12, 4:12] = True
     assert torch.equal(reach(-100.0), seen)
@@ -140,24 +140,17 @@ def test_low_precision_stays_close_to_float64(grid, dtype, autocast):
     x = x.detach().double().requires_grad_()
     expected = gradients(exact(x), weight.double(), x, exact)
     del expected[PROJECTION_BIAS]
-    if grid == (1, 1):  # one token's probability is 1 whatever its score
+    if grid == (1, 1):  # The probability of a single token is 1 whatever its score.
         del expected['to_dynamic_projection.weight']
     for name in expected:
         assert relative_error(actual[name].double(), expected[name]) < 3 * bound, name
 
 
-@contextlib.contextmanager
-def all_half(x):
-    """What full_precision prevents: everything in float16."""
-    with torch.autocast('cpu', enabled=False):
-        yield x.half()
-
-
 def projection_gradient_error(side, precision, autocast, loss_scale=1.0):
-    """Relative error of the gradient of ``to_dynamic_projection.weight`` on float16 tokens.
+    """Return the relative error of the gradient of ``to_dynamic_projection.weight`` in float16.
 
-    The loss is the mean of the outputs on side x side tokens. ``precision`` stands in for
-    full_precision. The rest runs under float16 autocast, or without rounding in float64.
+    The loss is the mean of the outputs on side x side float16 tokens. ``precision`` replaces
+    full_precision. The rest runs under float16 autocast, or in float64.
     """
     torch.manual_seed(0)
     mixer = LS(16, 2)
@@ -172,18 +165,19 @@ def projection_gradient_error(side, precision, autocast, loss_scale=1.0):
     return relative_error(gradient.double() / loss_scale, expected)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_projection_does_not_degrade_with_the_number_of_tokens():
-    """Of all roundings only those of the long branch: a score's gradient is about 1 / N."""
+    """Only the long branch rounds here. The gradient of a score is about 1 / N."""
     sides = (16, 56, 128)  # 256, 3136 and 16 384 tokens
     ours, in_half = (
         [projection_gradient_error(side, precision, autocast=False) for side in sides]
-        for precision in (ops.full_precision, all_half)
+        for precision in (ops.full_precision, torch.Tensor.half)
     )
     assert max(ours) < 2e-3
     assert in_half[0] < 0.005 < in_half[1] < 0.05 < in_half[2]
 
 
-@pytest.mark.parametrize('side', [16, 56, 128])
+@pytest.mark.parametrize('side', [16, 56, pytest.param(128, marks=pytest.mark.slow)])
 def test_gradient_of_the_projection_under_autocast_with_loss_scaling(side):
     assert (
         projection_gradient_error(side, ops.full_precision, autocast=True, loss_scale=2.0**16)
@@ -192,7 +186,7 @@ def test_gradient_of_the_projection_under_autocast_with_loss_scaling(side):
 
 
 def test_gradient_of_landmarks_is_summed_in_their_dtype():
-    """A sum over 4096 windows that would be infinite in float16."""
+    """The sum over 4096 windows would be infinite in float16."""
     grid, landmarks = torch.ones(1, 64, 64, 2).half(), tokens(1, 1, 2, dtype=torch.float32)
     y = ops.long_short(grid, grid, grid, landmarks, landmarks, num_heads=1, window_size=1)
     y.backward(torch.full_like(y, 1000))
@@ -209,7 +203,7 @@ def test_dropout_in_training_only():
 
 
 def test_memory_saved_for_backward():
-    """Tokens, q, k, v and the result; copies of keys and values for windows would be 9 more."""
+    """Tokens, q, k, v and the result are saved. Copies of k and v for windows would be 9 more."""
     saved, storage = {}, torch.Tensor.untyped_storage
     mixer, x = LS(64, 8), torch.randn(1, 48, 48, 64)
     own = {storage(p).data_ptr() for p in mixer.parameters()}
@@ -222,7 +216,7 @@ def test_memory_saved_for_backward():
 
 
 def test_gradients_of_a_dropout():
-    """What backward computes again drops the same weights."""
+    """Backward computes the attention again and drops the same weights."""
     mixer, x = make(attn_drop=0.5), tokens(1, 5, 6, 8)
 
     def apply(x):

@@ -7,7 +7,7 @@ import torch
 
 
 def VECTORS(pattern):
-    """Files of tests/data by name."""
+    """Return the files of tests/data that match a pattern."""
     return sorted((Path(__file__).parents[1] / 'data').glob(pattern))
 
 
@@ -16,7 +16,7 @@ def relative_error(a, b):
 
 
 def load(path):
-    """Tensors under their names, settings under ``meta.<name>`` as Python values."""
+    """Return tensors by name, and settings as Python values by ``meta.<name>``."""
     with np.load(path) as data:
         return {
             key: value.item() if key.startswith('meta.') else torch.from_numpy(value)
@@ -25,7 +25,7 @@ def load(path):
 
 
 def assert_reproduces(mixer, data):
-    """The recorded parameters load strictly; output within 1e-5, gradients within 1e-4."""
+    """Assert that parameters load strictly, output agrees to 1e-5 and gradients to 1e-4."""
 
     def to_grid(tensor):
         if data['meta.layout'] == 'BCHW':

@@ -1,10 +1,11 @@
-"""Few-shot segmentation with the tools: data, baseline, training from a checkpoint, resume."""
+"""The tools on few-shot segmentation: data, baseline, training from a checkpoint, resume."""
 
 import json
 
 import pytest
 from running import REPOSITORY, scalars, tool
 
+pytestmark = pytest.mark.slow
 CONFIG = REPOSITORY / 'configs/vit_afno_faces_demo.py'
 
 
@@ -27,7 +28,7 @@ def short(parts, epochs):
 def parts(tmp_path_factory):
     root = tmp_path_factory.mktemp('parts')
     output = tool('data/make_parts.py', root, '--train', 8, '--val', 2, '--size', 64)
-    assert '30 images made now' in output
+    assert '30 new images' in output
     return str(root)
 
 
@@ -54,11 +55,11 @@ def test_training_from_a_checkpoint_keeps_the_best_over_a_resume(parts, tmp_path
     assert best['value'] >= one and f'best mIoU {best["value"]} at {best["when"]}' in resumed
 
 
-def test_baseline(parts):
+def test_baseline_is_the_most_frequent_class_of_each_pixel(parts):
     output = tool('baseline.py', REPOSITORY / 'configs/vit_gfn_b4_cars.py', PARTS_DATASET=parts)
     assert 'most frequent class of each pixel in 8 training images: ' in output
 
 
-def test_converter_says_what_it_wants(tmp_path):
+def test_converter_names_the_folders_it_needs(tmp_path):
     output = tool('data/convert_datasetgan.py', tmp_path, tmp_path / 'out', succeeds=False)
     assert 'annotation/{training_data,testing_data}' in output

@@ -1,12 +1,13 @@
 """The table of tools/get_flops.py."""
 
+import pytest
 from running import REPOSITORY, tool
 
 VIT, SEGFORMER = 'vit_gfn_b4_inpainting', 'segformer_afno_b3_cityscapes'
 
 
 def table(*names):
-    """Cells by the name of the row; that of the head is its first column's."""
+    """Return the cells by the name of the row; the head is named by its first column."""
     lines = tool('get_flops.py', *names).splitlines()
     return {cells[0]: cells[1:] for cells in map(str.split, lines) if cells}
 
@@ -15,6 +16,7 @@ def config(name):
     return REPOSITORY / f'configs/{name}.py'
 
 
+@pytest.mark.slow
 def test_rows_are_of_the_configs_at_the_size_asked_for():
     rows = table(config(VIT), config(SEGFORMER))
     assert rows['image'][:2] == ['parameters', 'GMACs']

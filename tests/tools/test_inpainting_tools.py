@@ -1,4 +1,4 @@
-"""The tools on the demo of inpainting, cut to seconds."""
+"""The tools on the inpainting demo, shortened to seconds."""
 
 import json
 import pickle
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from running import REPOSITORY, scalars, tool
 
+pytestmark = pytest.mark.slow
 CONFIG = REPOSITORY / 'configs/vit_afno_inpainting_demo.py'
 
 
@@ -17,13 +18,13 @@ CONFIG = REPOSITORY / 'configs/vit_afno_inpainting_demo.py'
 def images(tmp_path_factory):
     root = tmp_path_factory.mktemp('data') / 'images'
     output = tool('data/make_images.py', root, '--train', 2, '--val', 1, '--size', 32)
-    assert '10 classes, 32x32 (30 made now)' in output
+    assert '10 classes, 32x32 (30 new)' in output
     return root
 
 
 @pytest.fixture(scope='module')
 def config(images, tmp_path_factory):
-    output = tool('imagenet_subset.py', images, '--percent', 50)
+    output = tool('data/imagenet_subset.py', images, '--percent', 50)
     assert f'{images}/meta/train_50percent.txt: 10 images of 10 classes' in output
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
     path.write_text(f"""
@@ -81,8 +82,8 @@ def test_train_steps_checkpoints_and_evaluates(trained):
     assert list(trained.glob('best_PSNR_*.pth'))
 
 
-def test_test_gives_the_validation_s_scores_and_the_composite_s(trained, tested):
-    """The masks of validation are the same each time."""
+def test_scores_of_a_test_equal_the_validation_s_and_include_composites(trained, tested):
+    # The masks of validation are always the same.
     metrics = json.loads((tested / 'metrics.json').read_text())
     evaluation = scalars(trained)[-1]
     assert metrics['PSNR'] == pytest.approx(evaluation['PSNR'], abs=1e-4)
@@ -95,7 +96,7 @@ def test_pictures_hold_input_prediction_and_truth(tested, images):
     assert len(pictures) == 10
     shown, _, truth = np.split(np.array(Image.open(tested / 'pictures/rings_00000.png')), 3, axis=1)
     image = np.array(Image.open(images / 'val/rings/rings_00000.JPEG')).astype(int)
-    assert abs(truth - image).max() <= 2  # two decoders of JPEG
+    assert abs(truth - image).max() <= 2  # two JPEG decoders
     masked = (shown == 0).all(-1)
     assert 0.05 < masked.mean() < 0.9 and (shown[~masked] == truth[~masked]).all()
 
@@ -161,7 +162,7 @@ def test_clusters_of_models_are_drawn_side_by_side(config, trained, tmp_path):
         )
 
 
-def test_spectra_are_drawn_and_their_zeros_told(config, trained, tmp_path):
+def test_spectra_are_drawn_and_their_zeros_printed(config, trained, tmp_path):
     def zeros(*options):
         output = tool(
             'draw_spectra.py',

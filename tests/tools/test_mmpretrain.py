@@ -1,4 +1,4 @@
-"""The same tools on a config of MMPretrain: images in folders of classes, with EMA."""
+"""The tools on a config of MMPretrain: images in folders of classes, with EMA."""
 
 import json
 import pickle
@@ -60,6 +60,7 @@ custom_hooks = [dict(type='EMAHook')]
     return path
 
 
+@pytest.mark.slow
 def test_train_test_and_predictions(config, tmp_path):
     tool('train.py', config, '--work-dir', tmp_path)
     *steps, evaluation = scalars(tmp_path)

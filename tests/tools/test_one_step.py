@@ -1,4 +1,4 @@
-"""One step of several configs: those that fail leave the others alone."""
+"""One step of several configs: if one fails, the others still run."""
 
 import math
 from argparse import Namespace
@@ -42,7 +42,7 @@ class Infinite(LinearClsHead):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """Makes a config with another head."""
+    """Return a function that writes a config with another head."""
     (tmp_path / 'heads.py').write_text(HEADS)
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -57,6 +57,7 @@ def config(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_all_are_tried_and_what_failed_is_named(config, tmp_path):
     killed = config('Killed')
     output = tool(
@@ -69,7 +70,7 @@ def test_all_are_tried_and_what_failed_is_named(config, tmp_path):
         succeeds=False,
         PYTHONPATH=f'{tmp_path}:{REPOSITORY}',
     )
-    assert f'{killed}: failed: MemoryError: its process was killed' in output
+    assert f'{killed}: failed: its process was killed' in output
     assert f'{GOOD}: 3.53M parameters, 1 x 64x64: loss ' in output
     assert output.splitlines()[-1] == f'1 of 2 ran; failed: {killed}'
 
@@ -87,7 +88,7 @@ def test_model_that_does_not_learn_is_refused(config, head, error, monkeypatch):
         step(config(head), options)
 
 
-def test_preprocessor_beside_the_model_as_mmpretrain_s_configs_have_it():
+def test_data_preprocessor_beside_the_model_is_used():
     cfg = Config.fromfile(GOOD)
     cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
     assert math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
@@ -95,7 +96,7 @@ def test_preprocessor_beside_the_model_as_mmpretrain_s_configs_have_it():
     assert not math.isfinite(one_step(cfg, size=(32, 32), batch_size=2)['loss'])
 
 
-def test_activation_checkpointing_of_the_config_is_that_of_the_step(monkeypatch):
+def test_step_uses_the_config_s_activation_checkpointing(monkeypatch):
     recomputed = []
     monkeypatch.setattr(
         activation_checkpointing,

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from PIL import Image
 from running import REPOSITORY, call, scalars, tool
 
+pytestmark = pytest.mark.slow
 CONFIG = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
 
 
@@ -23,7 +24,7 @@ def scenes(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def config(scenes, tmp_path_factory):
-    """The demo's config, cut to seconds; everything random in its data and model is off."""
+    """Write the demo's config, shortened to seconds and without randomness in data and model."""
     path = tmp_path_factory.mktemp('config') / 'tiny.py'
     path.write_text(f"""
 _base_ = {str(CONFIG)!r}
@@ -61,7 +62,7 @@ def test_train_checkpoints_and_evaluates(trained):
     assert (trained / 'epoch_1.pth').is_file()
 
 
-def test_test_gives_the_validation_s_miou_by_both_evaluations(trained, config, tmp_path):
+def test_both_evaluations_of_a_test_give_the_validation_s_miou(trained, config, tmp_path):
     output = tool(
         'test.py',
         config,
@@ -104,7 +105,7 @@ def test_predictions_are_kept_as_label_ids_under_tta_and_amp(trained, config, tm
 
 
 @pytest.mark.parametrize('how', ['path', 'newest in the work dir'])
-def test_resume_goes_on(how, trained, config, tmp_path):
+def test_resumed_training_continues(how, trained, config, tmp_path):
     resume = ['--resume', trained / 'epoch_1.pth']
     if how != 'path':
         (tmp_path / 'last_checkpoint').write_text(str(resume.pop()))
@@ -124,7 +125,7 @@ def test_resume_goes_on(how, trained, config, tmp_path):
     assert step['epoch'] == 2
 
 
-def test_checkpoint_of_a_training_is_taken_whole_as_pretrained_weights(trained):
+def test_all_weights_of_a_training_s_checkpoint_serve_as_pretrained_weights(trained):
     cfg = Config.fromfile(CONFIG).model.backbone
     cfg.init_cfg = dict(type='Pretrained', checkpoint=str(trained / 'epoch_1.pth'))
     backbone = MODELS.build(cfg)
@@ -215,13 +216,13 @@ def test_two_processes_train_in_mixed_precision_with_checkpointing(config, tmp_p
         (['--out', 'metrics', '--out-item', 'metrics'], '.json file'),
     ],
 )
-def test_out_that_cannot_work_is_refused_at_once(config, arguments, message):
+def test_out_options_that_do_not_fit_are_refused_at_once(config, arguments, message):
     assert message in tool('test.py', config, 'none.pth', *arguments, succeeds=False)
 
 
 @pytest.fixture
 def their_package(tmp_path):
-    """A mixer in a package of its own, outside the repository, registered in both ways."""
+    """Write a package outside the repository with a mixer, registered in both ways."""
     package = tmp_path / 'their_pkg'
     package.mkdir()
     (package / '__init__.py').write_text('')
@@ -318,42 +319,3 @@ def test_baseline_is_printed_beside_the_model(config, tmp_path):
         tmp_path / 'tuned/metrics.json',
     )
     assert f'{tmp_path}: 43.21\n  {tmp_path}/tuned: 56.78' in output
-
-
-@pytest.mark.parametrize('name,arguments', [('train', [CONFIG]), ('test', [CONFIG, 'epoch_1.pth'])])
-def test_slurm_gets_the_job_and_the_arguments(name, arguments, tmp_path):
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    srun.chmod(0o755)
-    output = call(
-        'bash',
-        '-c',
-        f'PATH={tmp_path}:$PATH "$@"',
-        '-',
-        'bash',
-        REPOSITORY / f'tools/slurm_{name}.sh',
-        'gpu',
-        'afno',
-        *arguments,
-        '--amp',
-        GPUS='16',
-        SRUN_ARGS='--exclude=n1 --qos=high',
-    ).splitlines()
-    assert {'--job-name=afno', '--ntasks=16', '--gres=gpu:8', '--exclude=n1', '--qos=high'} < set(
-        output
-    )
-    command = output[output.index('-u') + 1 :]
-    assert command == [
-        str(REPOSITORY / f'tools/{name}.py'),
-        *map(str, arguments),
-        '--launcher',
-        'slurm',
-        '--amp',
-    ]
-
-
-@pytest.mark.parametrize(
-    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
-)
-def test_scripts_called_wrongly_say_how(script):
-    assert f'tools/{script} ' in call('bash', REPOSITORY / 'tools' / script, succeeds=False)

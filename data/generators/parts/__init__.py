@@ -1,9 +1,9 @@
-"""Generated faces, cars and cats with the classes of DatasetGAN's few-shot sets.
+"""Generator of faces, cars and cats with the classes of DatasetGAN's few-shot sets.
 
-Drawn from polygons and ellipses with random pose, shape, colour, light and background. Each
-part is painted through the mask that labels it, so pictures and labels agree to the pixel. Many
-parts have no edge of their own (cheek and jaw, fender and body, chest and belly), so place and
-company count, as in the real sets.
+The pictures consist of polygons and ellipses with random pose, shape, colour, light and
+background. One mask labels a part and paints it, so pictures and labels agree in every pixel.
+Many neighbours have no visible edge between them (cheek and jaw, fender and body, chest and
+belly). As in the real sets, a model must use their position and their neighbours.
 """
 
 from .cars import paint_car

@@ -1,25 +1,25 @@
-"""A picture and its labels, painted together.
+"""Paint a picture and its labels together.
 
-Both are painted through the same mask of every part, at three times the size: the label of a
-pixel is that of its centre, its colour the mean over it.
+One mask per part paints both, at three times the final size. A final pixel gets the label of its
+centre and the mean colour of its area.
 """
 
 import cv2
 import numpy as np
 
-FINE = 3  # odd, so that a pixel has a centre
-SHIFT = 4  # fractional bits of OpenCV's coordinates
+FINE = 3  # fine pixels per final pixel; odd, so that one of them is in the centre
+SHIFT = 4  # fractional bits of the coordinates that OpenCV gets
 
 
 class Canvas:
-    """Paints parts, each over what is there, in coordinates of one's own.
+    """Paints parts over each other. The caller chooses the coordinates.
 
     Args:
-        size (int): Height and width in pixels.
-        classes (Sequence[str]): Names of the parts; the first is the background.
-        rng (Generator): For textures.
-        to_picture (callable): Points ``(N, 2)`` or ``(N, 3)`` of one's own -> ``(N, 2)`` in
-            fractions of the picture, x to the right and y down.
+        size: Height and width in pixels.
+        classes: Names of the parts. The first is the background.
+        rng: Random generator for textures.
+        to_picture: Maps points of the caller, (N, 2) or (N, 3), to fractions of the picture,
+            (N, 2), with x to the right and y down.
     """
 
     def __init__(self, size, classes, rng, to_picture):
@@ -34,12 +34,11 @@ class Canvas:
         """Paint one part.
 
         Args:
-            name (str): Its class.
-            outline (ndarray): Its outline, or its middle line if ``width`` is given.
-            colour (ndarray, optional): RGB in 0..1, or a whole picture of them. By default
-                the part looks as what is under it.
-            over (Sequence[str], optional): Only paint over parts of these classes.
-            width (float, optional): Of a line, in fractions of the picture.
+            name: Class of the part.
+            outline: Outline of the part. With ``width``: a line to draw.
+            colour: RGB in 0..1, or a whole picture of colours. Default: only the labels change.
+            over: Paint only over parts of these classes.
+            width: Width of the line, in fractions of the picture.
         """
         region, mask = self._mask(outline, width)
         mask = mask > 0
@@ -51,7 +50,7 @@ class Canvas:
             self.image[region][mask] = colour[region][mask]
 
     def tint(self, outline, colour, strength=1.0, blur=0.01, over=None, width=None):
-        """Colour softly what is there, which stays what it is."""
+        """Blend a colour into the picture, with soft edges. The labels do not change."""
         region, mask = self._mask(outline, width, margin=3 * blur)
         if not mask.size:
             return
@@ -62,12 +61,12 @@ class Canvas:
         image += (np.asarray(colour, np.float32) - image) * (strength * mask[..., None])
 
     def light(self, brightness, over):
-        """Multiply the picture of some parts by a brightness per pixel."""
+        """Multiply the picture by a brightness per pixel, on the parts ``over``."""
         where = self._on(over)
         self.image[where] *= brightness[where, None]
 
     def _mask(self, outline, width=None, margin=0.0):
-        """The rows and columns around an outline, and in them 1 inside it, or along it."""
+        """Return the region around an outline, and a mask of its inside (or of the line) there."""
         points = self.to_picture(np.asarray(outline, float)) * self.fine - 0.5
         margin = self.fine * (margin + (width or 0)) + 2
         left, top = np.clip(points.min(0) - margin, 0, self.fine).astype(int)
@@ -87,19 +86,19 @@ class Canvas:
         return chosen[self.labels[region]]
 
     def noise(self, across, down):
-        """Smooth noise of unit spread with so many bumps across and down the picture."""
+        """Return smooth noise with about ``across`` x ``down`` bumps in the picture."""
         coarse = self.rng.standard_normal((max(2, round(down)), max(2, round(across))))
         return cv2.resize(
             coarse.astype(np.float32), (self.fine, self.fine), interpolation=cv2.INTER_CUBIC
         )
 
     def grid(self):
-        """x and y of the pixels in fractions of the picture."""
+        """Return x and y of the pixels in fractions of the picture."""
         x = (np.arange(self.fine, dtype=np.float32) + 0.5) / self.fine
         return np.meshgrid(x, x)
 
     def background(self, blur):
-        """Shapes on a gradient, blurred by this share of the picture, with some grain."""
+        """Paint a gradient with shapes and grain. ``blur`` is a fraction of the picture."""
         rng, size = self.rng, self.fine // FINE
         x = np.linspace(0, 1, size, dtype=np.float32)
         ends = rng.uniform(0.05, 0.9, (2, 3))
@@ -120,7 +119,7 @@ class Canvas:
         self.image[:] = image * (1 + 0.04 * self.noise(60, 60)[..., None])
 
     def photo(self):
-        """The picture ``(size, size, 3)`` as a camera sees it and its labels, both uint8."""
+        """Return the picture (size, size, 3), as from a camera, and its labels. Both are uint8."""
         rng = self.rng
         size = self.fine // FINE
         image = cv2.resize(self.image, (size, size), interpolation=cv2.INTER_AREA)
@@ -134,7 +133,7 @@ class Canvas:
 
 
 def ellipse(x, y, radius_x, radius_y, angle=0.0, start=0.0, stop=2 * np.pi):
-    """Points of an ellipse, or of a part of it; angles in radians, clockwise in the picture."""
+    """Return points of an ellipse or an arc. Angles are in radians, clockwise in the picture."""
     t = np.linspace(start, stop, 48)
     u, v = radius_x * np.cos(t), radius_y * np.sin(t)
     c, s = np.cos(angle), np.sin(angle)
@@ -142,7 +141,7 @@ def ellipse(x, y, radius_x, radius_y, angle=0.0, start=0.0, stop=2 * np.pi):
 
 
 def curve(points, closed=False, steps=12):
-    """A smooth line through points (Catmull and Rom)."""
+    """Return a smooth line through points (Catmull-Rom spline)."""
     p = np.asarray(points, float)
     p = np.concatenate(
         [p[-1:], p, p[:2]] if closed else [2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]]
@@ -155,6 +154,6 @@ def curve(points, closed=False, steps=12):
 
 
 def mirrored(half):
-    """A closed outline from its right half, which runs down from the axis x = 0."""
+    """Return a closed outline. ``half`` is its right half, from top to bottom, from x = 0."""
     half = np.asarray(half, float)
     return np.concatenate([half, half[::-1] * (-1, 1)])

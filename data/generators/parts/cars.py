@@ -6,7 +6,8 @@ from afno_mm.datasets.datasetgan import CarsDataset
 from ..scenes.colours import body_paint
 from .canvas import Canvas, curve, ellipse
 
-HALF = 0.86  # of the width, in metres, as all lengths here
+# All lengths are in metres.
+HALF = 0.86  # half the width of a car
 AXLES = (-1.28, 1.34)
 MIDDLE = np.array([0, 0.7, 0])
 LIGHT = np.array([-0.35, 0.8, 0.5])
@@ -14,13 +15,13 @@ LAMP, TAIL = np.array([0.86, 0.88, 0.92]), np.array([0.72, 0.06, 0.06])
 PAINTED = ('car body', 'door', 'fender', 'hood', 'roof', 'trunk lid', 'bumper', 'back bumper')
 
 
-def paint_car(rng, size):
-    """One car: a picture ``(size, size, 3)`` and its labels ``(size, size)``, uint8."""
+def paint_car(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Paint one car. Return the picture (size, size, 3) and its labels (size, size), uint8."""
     return Car(rng, size).paint()
 
 
 class Car:
-    """A car in space: x to its front, y up from the ground, z to the side one sees."""
+    """A car in 3-D: x points to its front, y up from the ground, z to the visible side."""
 
     def __init__(self, rng, size):
         self.rng = rng
@@ -32,12 +33,14 @@ class Car:
         self.place()
 
     def shape(self):
-        """The side view: corners of its outline from the rear bumper over the roof to the front."""
+        """Choose the side view: corners of its outline from the rear over the roof to the front."""
         rng = self.rng
         high = rng.uniform(-0.04, 0.04) + rng.choice([0, 0.22])
         self.wheel, self.low = rng.uniform(0.31, 0.35) + 0.25 * high, 0.28 + 0.4 * high
         self.belt, self.roof = belt, roof = 0.98 + high, 1.42 + 1.3 * high
-        boot = rng.choice([-1.5, -1.95])  # where the rear window ends: before a boot, or a hatch
+        boot = rng.choice(
+            [-1.5, -1.95]
+        )  # x where the rear window ends: in front of a boot, or at a hatch
         corners = dict(
             rear_low=(-2.1, self.low),
             rear_bumper=(-2.15, 0.62 + high),
@@ -51,10 +54,14 @@ class Car:
             front_low=(2.06, self.low - 0.02),
         )
         self.corners = {name: np.array(corner) for name, corner in corners.items()}
-        self.doors = corners['cowl'][0] - 0.22, -0.35, -1.0  # x of their gaps, from the front
+        self.doors = (
+            corners['cowl'][0] - 0.22,
+            -0.35,
+            -1.0,
+        )  # x of the door gaps, from front to rear
 
     def place(self):
-        """Turned so far that one end is seen, and as large as fits."""
+        """Turn the car so that one end is visible, and scale it to fill the picture."""
         rng = self.rng
         self.away = rng.uniform(7, 12)
         turn = rng.uniform(np.arcsin(2.7 / self.away), 1.05) * rng.choice([-1, 1])
@@ -74,14 +81,14 @@ class Car:
         self.centre += rng.uniform(-0.03, 0.03, 2) + 0.5 - (ends.min(0) + ends.max(0)) / 2
 
     def to_picture(self, points):
-        if points.shape[1] == 2:  # of the picture already
+        if points.shape[1] == 2:  # already fractions of the picture
             return points
         x, y, z = self.turned @ (points - MIDDLE).T
         scale = self.zoom * self.away / (self.away - z)
         return self.centre + np.stack([self.flip * scale * x, -scale * y], 1)
 
     def across(self, lower, upper, left=-1.0, right=1.0, start=0.0, stop=1.0):
-        """A piece of the panel between two corners of the outline, over the car's width."""
+        """Return part of the panel between two corners of the outline, across the car's width."""
         a, b = self.corners[lower], self.corners[upper]
         wide = [HALF * (0.74 if name.startswith('roof') else 1) for name in (lower, upper)]
 
@@ -93,13 +100,13 @@ class Car:
         )
 
     def side(self, points, depth=HALF):
-        """Points of the side view in space; above the belt the side leans inwards."""
+        """Return the 3-D points of the side view. Above the belt the side leans inwards."""
         points = np.asarray(points, float)
         lean = np.clip((points[:, 1] - self.belt) / (self.roof - self.belt), 0, 1) * 0.26
         return np.column_stack([points, depth * (1 - lean)])
 
     def normal(self, panel):
-        """Outwards, of length 1."""
+        """Return the outward unit normal of a panel."""
         normal = np.cross(panel[1] - panel[0], panel[3] - panel[0])
         return normal / np.copysign(np.sqrt(normal @ normal), normal @ (panel.mean(0) - MIDDLE))
 
@@ -108,7 +115,7 @@ class Car:
         return self.normal(panel) @ (eye - panel.mean(0)) > 0
 
     def panel(self, name, lower, upper):
-        """A whole panel, lit by its slope, if it is seen."""
+        """Paint a whole panel if it is visible, lit by its slope. Return True if visible."""
         corners = self.across(lower, upper)
         if self.seen(corners):
             bright = 0.7 + 0.45 * max(0, self.normal(corners) @ LIGHT)
@@ -139,7 +146,7 @@ class Car:
         draw.tint(ground, self.dark, 0.85, 0.012)
 
     def front_end(self):
-        """Hood, grille, lights, bumper and number plate."""
+        """Paint hood, grille, lights, bumper and number plate."""
         rng, draw = self.rng, self.draw
         self.panel('hood', 'cowl', 'hood_edge')
         for u in (-0.5, 0.5):
@@ -162,7 +169,7 @@ class Car:
         self.plate(self.across('nose', 'front_low', -0.28, 0.28, 0.12, 0.52))
 
     def rear_end(self):
-        """Boot lid, tail lights, bumper and number plate."""
+        """Paint boot lid, tail lights, bumper and number plate."""
         self.panel('trunk lid', 'boot', 'boot_edge')
         self.panel('back bumper', 'rear_bumper', 'rear_low')
         if not self.panel('trunk lid', 'boot_edge', 'rear_bumper'):
@@ -188,7 +195,7 @@ class Car:
             self.draw.tint([a, b], self.dark, 0.8, 0.001, over=('license plate',), width=0.006)
 
     def flank(self):
-        """The side below the windows: doors, fender, sill, ends of bumpers and lamps."""
+        """Paint the side below the windows: doors, fender, sill, ends of bumpers and lamps."""
         draw, s, low, top, corner = self.draw, self.side, self.low, self.belt, self.corners
         front, pillar, rear = self.doors
         bottom = low + 0.14
@@ -235,7 +242,7 @@ class Car:
             draw.part(name, s(lamp), colour * 0.9, over=('car body', 'fender'))
 
     def cabin(self):
-        """Roof, windows and what is between them."""
+        """Paint the roof, the windows and the pillars between them."""
         s, corner, pillar = self.side, self.corners, self.doors[1]
         for lower, upper in (('cowl', 'roof_front'), ('boot', 'roof_rear')):
             if self.panel('car body', lower, upper):
@@ -251,7 +258,7 @@ class Car:
             self.glass('window', s([(x, belt), low, high, (x, roof)]))
 
     def glass(self, name, corners):
-        """Dark, with the sky mirrored in its upper half and seats behind it."""
+        """Paint dark glass: its upper half reflects the sky, and seats show through."""
         draw = self.draw
         draw.part(name, corners, self.dark + 0.06 * self.sky)
         middle = corners.mean(0)

@@ -1,4 +1,4 @@
-"""Cats that sit or stand and look at the camera, in the 16 parts of CatsDataset."""
+"""Cats in the 16 parts of CatsDataset. They sit or stand and look at the camera."""
 
 import numpy as np
 from afno_mm.datasets.datasetgan import CatsDataset
@@ -10,13 +10,13 @@ FUR = TORSO + ('leg', 'paw', 'head', 'ear', 'tail', 'mouth')
 SIDES = (-1, 1)
 
 
-def paint_cat(rng, size):
-    """One cat: a picture ``(size, size, 3)`` and its labels ``(size, size)``, uint8."""
+def paint_cat(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Paint one cat. Return the picture (size, size, 3) and its labels (size, size), uint8."""
     return Cat(rng, size).paint()
 
 
 class Cat:
-    """A cat in coordinates of its own: x to where it faces, y down, about one unit high."""
+    """A cat in its own coordinates: x in the direction it faces, y down, about 1 high."""
 
     def __init__(self, rng, size):
         self.rng = rng
@@ -39,7 +39,7 @@ class Cat:
         self.stripes = rng.choice([0, rng.uniform(0.3, 0.6)])
 
     def fur(self, colour):
-        """Hair, with the stripes of a tabby if it has them."""
+        """Return a picture of hair in this colour, with the stripes of a tabby if it has them."""
         draw = self.draw
         hair = 1 + 0.09 * draw.noise(120, 60) + 0.07 * draw.noise(30, 30)
         x, y = draw.grid()
@@ -47,7 +47,7 @@ class Cat:
         return colour * (hair * (1 - self.stripes * np.clip(2 * waves - 0.4, 0, 1)))[..., None]
 
     def furry(self, outline, depth=0.012):
-        """An outline with tufts."""
+        """Return the outline with random tufts."""
         outline = np.asarray(outline, float)
         tufts = self.rng.uniform(-1, 1, (len(outline), 1)) * depth
         middle = outline.mean(0)
@@ -72,7 +72,7 @@ class Cat:
         return self.draw.photo()
 
     def room(self):
-        """A wall, and a floor with a pattern or a carpet's grain."""
+        """Paint a wall, and a floor with a pattern or the grain of a carpet."""
         rng, draw = self.rng, self.draw
         draw.background(blur=rng.uniform(0.008, 0.025))
         floor, edge = rng.uniform(0.15, 0.8, 3), rng.uniform(0.1, 0.5)
@@ -151,7 +151,7 @@ class Cat:
             self.leg(x, 0.12, x + step[k + 2], 0.57)
 
     def collar(self, left, right):
-        """The neck: what is left of the torso between the head and two points."""
+        """Paint the neck: the part of the torso between the head and two points."""
         (x0, y0), (x1, y1) = left, right
         band = curve(
             [
@@ -260,7 +260,7 @@ class Cat:
                 )
 
     def sun(self):
-        """Light from above and one side."""
+        """Light the cat from above and one side."""
         rng = self.rng
         x, y = self.draw.grid()
         lit = 1.12 - rng.uniform(0.2, 0.5) * y + rng.uniform(-0.35, 0.35) * (x - 0.5)

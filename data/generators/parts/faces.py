@@ -1,4 +1,4 @@
-"""Faces looking more or less at the camera, in the 34 parts of FacesDataset."""
+"""Faces in the 34 parts of FacesDataset. They look roughly at the camera."""
 
 import numpy as np
 from afno_mm.datasets.datasetgan import FacesDataset
@@ -11,18 +11,18 @@ EYELIDS = ('top lid', 'bottom lid')
 SIDES = (-1, 1)
 
 
-def paint_face(rng, size):
-    """One face: a picture ``(size, size, 3)`` and its labels ``(size, size)``, uint8."""
+def paint_face(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Paint one face. Return the picture (size, size, 3) and its labels (size, size), uint8."""
     return Face(rng, size).paint()
 
 
 class Face:
-    """A face in coordinates of its own: half as wide as it is high, eyes near y = 0."""
+    """A face in its own coordinates: y from -1 (top) to 1 (chin), eyes near y = 0."""
 
     def __init__(self, rng, size):
         self.rng = rng
         self.width, self.jaw = rng.uniform(0.56, 0.66), rng.uniform(0.85, 1.1)
-        self.long = rng.random() < 0.5  # hair
+        self.long = rng.random() < 0.5  # long hair
         self.yaw, self.pitch = rng.uniform(-0.4, 0.4), rng.uniform(-0.1, 0.08)
         roll, scale = rng.normal(0, 0.07), rng.uniform(0.35, 0.41)
         centre = rng.uniform(-0.04, 0.04, 2) + (0.5, 0.51)
@@ -45,7 +45,7 @@ class Face:
         self.hair = np.array(hairs[rng.integers(5)]) * rng.uniform(0.7, 1.2)
 
     def on_skull(self, points):
-        """Where the turned head has points of its front."""
+        """Move points of a frontal face to their places on the turned head."""
         points = np.array(points, float)
         around = np.arcsin(np.clip(points[:, 0] / self.width, -1, 1))
         yaw = self.yaw * (1 - 0.5 * np.clip((points[:, 1] - 0.3) / 0.6, 0, 1))
@@ -114,7 +114,7 @@ class Face:
         shoulders = [(w * 0.75, 1.08), (w * 1.4, 1.2), (w * 2.6, 1.4), (w * 3, 2.2), (0, 2.2)]
         weave = cloth * (1 + 0.06 * self.draw.noise(80, 80))[..., None]
         self.draw.part('neck', curve(mirrored(neck)), self.skin * 0.88)
-        # Clothes are background, as in the real labels.
+        # Clothes are background, as in the published labels.
         neckline = rng.uniform(1.2, 1.5)
         self.draw.part('background', mirrored([(0, neckline), *shoulders]), weave)
         shadow = self.skin * 0.45
@@ -353,7 +353,7 @@ class Face:
         self.draw.tint(edge, self.skin * 0.5, 0.5, 0.01, SKIN, width=0.02)
 
     def shine(self):
-        """Light from one side, as on a ball."""
+        """Light the face from one side, like a ball."""
         rng = self.rng
         x, y = self.draw.grid()
         left, below = self.draw.to_picture(np.array([(-self.width, 0), (0, 0.94)]))

@@ -1,42 +1,52 @@
-"""The files of generated parts, in the layout of PartsDataset."""
+"""Write pictures of parts to files, in the layout of PartsDataset."""
 
 from pathlib import Path
 
 import numpy as np
-from afno_mm.datasets.datasetgan import CAR_TO_ADE, SETS
 from PIL import Image
 
+from ..datasetgan_sets import CAR_TO_ADE, SETS
 from ..files import claim, make_all, write_whole
 from .cars import paint_car
 from .cats import paint_cat
 from .faces import paint_face
 
-VERSION = 1  # of the recipe: pictures of another version look different
+# Raise it when the pictures change: a folder has pictures of one version only.
+VERSION = 1
 SMALLEST = 32
 PAINTERS = dict(faces=paint_face, cars=paint_car, cats=paint_cat)
 SPLITS = ('train', 'val')
 
 
-def make_parts(root, num_train=None, num_val=20, size=256, seed=0, workers=1):
+def make_parts(
+    root: str | Path,
+    num_train: int | None = None,
+    num_val: int = 20,
+    size: int = 256,
+    seed: int = 0,
+    workers: int = 1,
+) -> int:
     """Write faces, cars, cats, and the cars again with ADE20K's classes, below ``root``.
 
-    Each file appears under its name only when it is whole. Files that are there are kept, so
-    an interrupted run is completed by repeating it.
+    Existing files stay, and no half file is ever left. Repeat the call to complete an
+    interrupted run.
 
     Args:
-        root (str | Path): The folder.
-        num_train (int, optional): Training images of each set; by default as many as
-            DatasetGAN's: 16 faces, 16 cars, 30 cats.
-        num_val (int): Validation images of each set.
-        size (int): Height and width in pixels.
-        seed (int): Another seed, other pictures.
-        workers (int): Number of processes.
+        root: The folder.
+        num_train: Training images of each set. Default: as many as DatasetGAN has, 16 faces,
+            16 cars and 30 cats.
+        num_val: Validation images of each set.
+        size: Height and width in pixels.
+        seed: Another seed gives other pictures.
+        workers: Number of processes.
 
     Returns:
-        int: How many images were not there yet.
+        The number of new images. A car counts once.
 
     Raises:
-        FileExistsError: If ``root`` holds parts of another size or seed, or not made here.
+        FileExistsError: If ``root`` has parts of another size, seed or version, or sets that
+            this function did not write.
+        ValueError: If a number is out of range.
     """
     root = Path(root)
     if size < SMALLEST or min(num_train or 0, num_val) < 0 or workers < 1:
@@ -67,8 +77,8 @@ def make_parts(root, num_train=None, num_val=20, size=256, seed=0, workers=1):
     return len(todo)
 
 
-def part_files(root, name, split, index):
-    """Image and label of a set, for cars followed by those with ADE20K's classes."""
+def part_files(root: Path, name: str, split: str, index: int) -> list[Path]:
+    """Return the paths of an image and its label; for a car also those of its ADE version."""
     names = ('cars', 'ade_cars') if name == 'cars' else (name,)
     return [
         root / name / kind / split / f'{index:04d}.png'

@@ -1,35 +1,36 @@
-"""Generated street scenes in the layout of Cityscapes.
+"""Generator of street scenes in the layout of Cityscapes.
 
-A pinhole camera drives down a street that is planned, lit and painted from a
-seed. Every thing is one polygon of the annotation and is painted through the
-mask of that polygon, and cityscapesscripts makes all label images from the
-annotation, so pictures and labels agree.
+A pinhole camera looks down a street. The plan of the street, its light and its
+colours come from a seed. Every thing is one polygon of the annotation and is
+painted through the mask of that polygon. cityscapesscripts makes all label
+images from the annotation. So pictures and labels agree.
 
-The classes are meant to need context. Those of a row share textures and
-palettes, and colours are drawn anew for every thing in every scene; what
-differs is shape, place and company:
+A model needs context to tell the classes apart. The classes in a row of this
+table share textures and palettes, and every thing gets random colours. They
+differ in shape, in position and in what surrounds them:
 
 ==========================  ===============================================
-road, sidewalk, parking     one family of asphalt and slabs; which side of
-                            the kerb, lane markings, who stands on it
-building, wall              brick, plaster, panels, boards; height, windows
-                            (some house ends are blank), roof
-terrain, vegetation         one green speckle; flat on the ground or upright
-                            (a hedge is a wall of lawn)
-fence, what is behind it    one looks through it; rhythm of posts and bars
-person, rider               the same bodies and clothes; the rider is the
-                            one on a two-wheeler
-rider, motorcycle, bicycle  stand in one another's outline
-car, truck, bus, train      one palette of paint; size, wheels, windows, the
-                            gap behind a cab, rails below
+classes                     shared; different
+==========================  ===============================================
+road, sidewalk, parking     asphalt and slabs; side of the kerb, lane
+                            markings, what stands on it
+building, wall              brick, plaster, panels, boards; height, roof,
+                            windows (some ends of houses have none)
+terrain, vegetation         green speckle; flat on the ground or upright
+                            (a hedge has the texture of a lawn)
+fence, background           the background shows through; posts and bars
+person, rider               bodies and clothes; a rider is on a two-wheeler
+rider, motorcycle, bicycle  their outlines overlap
+car, truck, bus, train      palette; size, wheels, windows, the gap behind
+                            a cab, rails below
 pole, tree trunk            grey and brown uprights; arm and lamp, or crown
-traffic sign, shop, livery  saturated flat fields; on a post or on a wall
-sky, bright wall, white     pale smooth areas; above the roofs or not
+traffic sign, shop, livery  saturated flat colours; on a post, wall, vehicle
+sky, bright wall, white     pale smooth areas; above the roofs or below
 truck
 ==========================  ===============================================
 
-Bins, crates, bridges, the beds of rails, parking lanes and the bonnet of the
-own car are annotated with classes that are not scored (255).
+The annotation gives bins, crates, bridges, rail tracks, parking lanes and the
+bonnet of the camera's car classes that are not scored (255).
 """
 
 from .render import render_scene

@@ -10,7 +10,7 @@ from .thing import KERB, Thing
 
 
 class Wall(Thing):
-    """Built and painted like a house, only lower and without windows."""
+    """A wall: built and painted like a house, but lower and without windows."""
 
     def __init__(self, rng, x0, z0, x1, z1, height):
         super().__init__((x0, KERB, z0), (x1, KERB + height, z1))
@@ -47,7 +47,7 @@ class Wall(Thing):
 
 
 class Fence(Thing):
-    """Posts, rails and pickets, bars or mesh; one looks through it."""
+    """A fence of posts, rails and pickets, bars or mesh. The background shows through."""
 
     def __init__(self, rng, x0, z0, x1, z1, height):
         super().__init__((x0, KERB, z0), (x1, KERB + height, z1))
@@ -90,7 +90,7 @@ class Fence(Thing):
 
 
 class Overpass(Thing):
-    """A railway bridge across the road; its train is a thing of its own."""
+    """A railway bridge across the road. The train on it is a separate thing."""
 
     deck = (5.2, 6.6)
 
@@ -115,7 +115,7 @@ class Overpass(Thing):
 
 
 class Pillar(Thing):
-    """What carries the overpass."""
+    """A pillar under the overpass."""
 
     def __init__(self, rng, x, z, colour):
         super().__init__((x - 0.6, KERB, z), (x + 0.6, Overpass.deck[0], z + 2))

@@ -1,4 +1,4 @@
-"""Houses: boxes with windows, doors and shops, some with a gabled roof."""
+"""Houses: boxes with windows, doors and shops. Some have a gabled roof."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ TABLE = 16
 
 
 class Facade:
-    """The paint of a wall with windows; s runs along it, t up from its foot.
+    """Paint function of a wall with windows. s runs along the wall, t up from its foot.
 
-    Window ``i`` of storey ``j`` looks up its curtain and lamp in a table.
+    The table ``looks`` says which curtain and lamp window ``i`` of storey ``j`` has.
     """
 
     def __init__(self, rng, surface, length, height, style, blank):
@@ -41,7 +41,7 @@ class Facade:
         return self.looks[bay % TABLE, storey_of % TABLE]
 
     def _glass(self, light, looks, up):
-        """Dark rooms, sky in the glass, curtains, and lamps at dusk."""
+        """Colour of the panes: dark rooms, reflected sky, curtains, and lamps at dusk."""
         reflection = np.clip(0.15 + 0.5 * looks[..., 0] * up, 0, 0.7)
         glass = mix((0.07, 0.09, 0.11), light.haze * 0.9, reflection)
         curtain = (looks[..., 1] > 0.7) * (up > looks[..., 2])
@@ -130,8 +130,10 @@ class Style:
 
 
 class Building(Thing):
-    """``low`` and ``high`` are (x, z) corners of its plan. A gabled roof of
-    height ``gable`` has its ridge along z."""
+    """A house. ``low`` and ``high`` are the (x, z) corners of its ground plan.
+
+    A gabled roof of height ``gable`` has its ridge along z.
+    """
 
     def __init__(self, rng, low, high, height, shops=0.5, gable=0.0):
         self.style = Style(rng, shops)

@@ -1,6 +1,6 @@
-"""A pinhole camera over flat ground.
+"""A pinhole camera above flat ground.
 
-World coordinates are metres: x right, y up, z forward, ground at y = 0.
+World coordinates are in metres: x right, y up, z forward. The ground is at y = 0.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ NEAR = 0.4
 
 @dataclass(frozen=True)
 class Plane:
-    """Points ``origin + s * u + t * v``; ``s`` and ``t`` are metres if ``u``
-    and ``v`` have unit length."""
+    """The points ``origin + s * u + t * v``.
+
+    ``s`` and ``t`` are in metres if ``u`` and ``v`` have unit length.
+    """
 
     origin: tuple
     u: tuple
@@ -24,7 +26,7 @@ GROUND = Plane((0, 0, 0), (1, 0, 0), (0, 0, 1))
 
 
 def clip_half_space(points, signed):
-    """Sutherland-Hodgman: keep the part of a polygon where ``signed >= 0``."""
+    """Keep the part of a polygon where ``signed >= 0`` (Sutherland-Hodgman)."""
     kept = []
     for i in range(len(points)):
         a, b = signed[i - 1], signed[i]
@@ -36,16 +38,19 @@ def clip_half_space(points, signed):
 
 
 def polygon_normal(points):
-    """The normal of a closed polygon (N, 3), as long as twice its area."""
+    """Return the normal of a closed polygon (N, 3). Its length is twice the area."""
     following = np.concatenate([points[1:], points[:1]])
     m = (points - points[0]).T @ (following - points[0])
     return np.array([m[1, 2] - m[2, 1], m[2, 0] - m[0, 2], m[0, 1] - m[1, 0]])
 
 
 class Camera:
-    """``focal`` is a fraction of the image width, so one camera shows the
-    same view at every size. ``pitch`` and ``yaw`` are radians, positive when
-    the camera looks down and to the right."""
+    """A pinhole camera.
+
+    ``focal`` is a fraction of the image width, so a camera shows the same view
+    at every image size. ``pitch`` and ``yaw`` are in radians: positive values
+    look down and to the right.
+    """
 
     def __init__(self, size, focal, height, lateral=0.0, yaw=0.0, pitch=0.0):
         self.size = size
@@ -65,8 +70,10 @@ class Camera:
         return relative @ self.rotation.T
 
     def project_polygon(self, points):
-        """Pixels (N, 2) of a world polygon clipped to the image, and its mean
-        depth; None when nothing of it is in view."""
+        """Project a world polygon and clip it to the image.
+
+        Returns its pixels (N, 2) and its mean depth, or None if it is out of view.
+        """
         local = self.to_camera(points)
         if (local[:, 2] < NEAR).any():
             local = clip_half_space(local, local[:, 2] - NEAR)
@@ -87,13 +94,13 @@ class Camera:
         return pixels, float(local[:, 2].mean())
 
     def plane_from_pixels(self, plane):
-        """The 3x3 matrix from (column, row, 1) to (s, t, 1) / depth."""
+        """Return the 3x3 matrix that maps (column, row, 1) to (s, t, 1) / depth."""
         axes = np.array([plane.u, plane.v], float) @ self.rotation.T
         origin = self.to_camera([plane.origin])
         return np.linalg.inv(self.matrix @ np.vstack([axes, origin]).T)
 
     def facing_plane(self, x, y, z):
-        """An upright plane at a point, turned towards the camera."""
+        """Return an upright plane through a point. It faces the camera."""
         away = np.array([x - self.position[0], z])
         away = away / max(np.hypot(*away), 1e-6)
         return Plane((x, y, z), (away[1], 0, -away[0]), (0, 1, 0))

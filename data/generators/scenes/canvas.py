@@ -1,8 +1,8 @@
-"""The picture and its annotation, painted together.
+"""Paint the picture and its annotation together.
 
-Every thing becomes one polygon of the annotation. Its paint goes through the
-mask of that very polygon, rasterised by Pillow as cityscapesscripts does, so
-picture and labels cannot drift apart.
+Every thing becomes one polygon of the annotation. The same polygon masks its
+paint; Pillow rasterises it, as in cityscapesscripts. So picture and labels
+always agree.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ from .camera import GROUND, Plane, polygon_normal
 class Face:
     """A planar polygon in the world (N, 3).
 
-    ``paint`` is an RGB colour in 0..1, or a function of a :class:`Patch` (it
-    then needs ``plane``), or None for a face that only widens the outline.
+    ``paint`` is one of three: an RGB colour in 0..1; a function of a
+    :class:`Patch`, which needs ``plane``; None for a face that only adds to
+    the outline.
     """
 
     points: Any
@@ -32,8 +33,11 @@ class Face:
 
 @dataclass
 class Patch:
-    """What a paint function sees: plane coordinates of every pixel, the size
-    of a pixel in them, and its depth. All in metres."""
+    """Argument of a paint function, with one value per pixel, in metres.
+
+    ``s`` and ``t`` are plane coordinates, ``width_s`` and ``width_t`` the size
+    of the pixel in them, ``depth`` is its distance.
+    """
 
     s: np.ndarray
     t: np.ndarray
@@ -55,8 +59,8 @@ class Canvas:
     def draw(self, label, faces, base=None):
         """Paint ``faces`` in the given order as one thing of class ``label``.
 
-        ``base`` is the colour under the faces; it shows in their seams. A
-        thing without one is see-through where no face lies.
+        ``base`` is the colour under the faces, which shows in their seams.
+        Without it the thing is transparent where it has no face.
         """
         seen = []
         for face in faces:
@@ -85,15 +89,17 @@ class Canvas:
                 self._paint_part(face, pixels, depth, region, mask)
 
     def overlay(self, face):
-        """Paint without labelling: a marking on what is already there."""
+        """Paint a marking over the picture. The labels do not change."""
         projected = self.camera.project_polygon(face.points)
         if projected is not None:
             rows, columns = self.camera.size
             self._paint_part(face, *projected, (0, 0, columns, rows), None)
 
     def outline(self, label, polygon):
-        """Label a polygon given in fractions of the image; return its region
-        and mask for the caller to paint."""
+        """Label a polygon that is given in fractions of the image.
+
+        Returns its region and mask, so that the caller can paint it.
+        """
         rows, columns = self.camera.size
         polygon = np.rint(np.asarray(polygon) * (columns - 1, rows - 1))
         polygon = polygon.astype(int)
@@ -101,7 +107,7 @@ class Canvas:
         return self._mask([polygon])
 
     def add_shadow(self, points, strength=1.0):
-        """Darken the convex hull of world points on the ground."""
+        """Add the convex hull of world points, flat on the ground, to the shadows."""
         hull = cv2.convexHull(np.asarray(points, np.float32)[:, ::2])[:, 0]
         polygon = np.insert(hull, 1, 0.0, axis=1)
         projected = self.camera.project_polygon(polygon)
@@ -116,7 +122,7 @@ class Canvas:
             np.maximum(below, layer, out=below)
 
     def cast_shadows(self):
-        """Apply all shadows at once, so that overlaps are not darker."""
+        """Darken all shadows at once, so that overlaps are not darker."""
         sigma = 0.0015 * self.camera.size[1]
         shadow = cv2.GaussianBlur(self._shadow, (0, 0), sigma)
         shadow = shadow[..., None].astype(np.float32) / 255
@@ -205,13 +211,13 @@ class Canvas:
 
 
 def quad(plane, s0, t0, s1, t1):
-    """The corners of a rectangle in a plane."""
+    """Return the corners of a rectangle in a plane."""
     o, u, v = (np.array(a, float) for a in (plane.origin, plane.u, plane.v))
     return np.array([o + s * u + t * v for s, t in ((s0, t0), (s1, t0), (s1, t1), (s0, t1))])
 
 
 def on_plane(plane, points):
-    """World points of (s, t) pairs."""
+    """Return the world points of (s, t) pairs."""
     points = np.asarray(points, float)
     return (
         np.array(plane.origin, float)

@@ -19,8 +19,10 @@ def rectangle(s0, t0, s1, t1):
 
 
 class Pole(Thing):
-    """A post, or a street lamp when ``arm`` (metres over the road) is not 0;
-    as grey-brown as a young trunk."""
+    """A post, or a street lamp if ``arm`` (its reach over the road in metres) is not 0.
+
+    It has the grey-brown colours of a young trunk.
+    """
 
     def __init__(self, rng, x, z, height, radius, arm=0.0):
         super().__init__((x - radius, KERB, z - radius), (x + radius, KERB + height, z + radius))
@@ -68,7 +70,7 @@ LAMPS = ((0.95, 0.15, 0.1), (0.98, 0.7, 0.1), (0.15, 0.85, 0.45))
 
 
 class TrafficLight(Thing):
-    """Heads on a pole; with an ``arm`` one more hangs over the road."""
+    """Traffic lights on a pole. With an ``arm`` another one hangs over the road."""
 
     def __init__(self, rng, x, z, arm=0.0):
         reach = sorted((x - 0.2, x + arm))
@@ -125,7 +127,7 @@ SIGN_COLOURS = (
 
 
 class Sign(Thing):
-    """One or two plates on a post; some show their grey back."""
+    """One or two plates on a post. Some face away and show their grey back."""
 
     def __init__(self, rng, x, z):
         super().__init__((x - 0.4, KERB, z - 0.1), (x + 0.4, KERB + 3.3, z + 0.1))
@@ -214,8 +216,10 @@ class Gantry(Thing):
 
 
 class Box(Thing):
-    """A bin, a switch box, a bench or a crate: static clutter, not scored.
-    ``movable`` ones (trolleys, suitcases) are dynamic."""
+    """A bin, a switch box, a bench or a crate, of the class static, which is not scored.
+
+    ``movable`` boxes (trolleys, suitcases) are of the class dynamic.
+    """
 
     def __init__(self, rng, x, z, movable=False):
         w, d, h = rng.uniform((0.2, 0.2, 0.6), (0.8, 0.4, 1.3))

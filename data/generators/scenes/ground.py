@@ -1,4 +1,4 @@
-"""Sky and ground: all that is painted before anything stands on it."""
+"""Sky and ground. They are painted before the things that stand on the ground."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .thing import KERB
 
 
 def paint_sky(canvas, cloud_size):
-    """A gradient with clouds on a flat layer that meets the horizon."""
+    """Paint a gradient with clouds. The clouds lie on a flat layer that meets the horizon."""
     light, camera = canvas.light, canvas.camera
     rows, columns = camera.size
     bottom = min(1.0, camera.horizon / (rows - 1) + 0.02)
@@ -47,7 +47,7 @@ class Strip:
 
 
 class Kerb:
-    """The step from the road to the sidewalk, along x or along z."""
+    """The step between the road and the sidewalk, along x or z."""
 
     def __init__(self, start, end, colour):
         self.points = np.array(
@@ -65,7 +65,7 @@ class Kerb:
 
 
 class Marking:
-    """Worn paint on the road; it stays of class road."""
+    """Worn paint on the road. Its class is road."""
 
     def __init__(self, rng, x0, z0, x1, z1, colour=(0.86, 0.86, 0.84)):
         self.points = ground_rectangle(x0, z0, x1, z1)
@@ -86,7 +86,7 @@ class Marking:
 
 
 class Scar:
-    """A patch of newer tar, a manhole or a drain, as wide as given."""
+    """A patch of newer tar, a manhole or a drain."""
 
     def __init__(self, x, z, width, length, colour, y=0.0):
         self.points = ground_rectangle(
@@ -99,7 +99,7 @@ class Scar:
 
 
 class Rails:
-    """A pair of rails in the bed of a tram."""
+    """A pair of rails of a tram track."""
 
     def __init__(self, x, z0, z1, y):
         self.bars = [
@@ -116,7 +116,7 @@ def lawn(rng, x0, z0, x1, z1):
 
 
 def lane_lines(rng, xs, z0, z1):
-    """Dashed lines at ``xs``, the outermost ones solid."""
+    """Return dashed lane lines at ``xs``. The first and the last line are solid."""
     marks = []
     solid_edges = rng.random() < 0.6
     dash, gap = rng.choice([3.0, 4.0, 6.0]), rng.choice([4.0, 6.0, 9.0])
@@ -141,7 +141,9 @@ def crosswalk(rng, x0, x1, z, depth=3.0):
 
 
 def road_surface(rng, kind):
-    """The same family of surfaces for road and sidewalk: slabs are likelier
-    on the sidewalk, and that is all the difference."""
+    """Return a surface for road or sidewalk.
+
+    The two differ in one thing only: slabs are more likely on the sidewalk.
+    """
     slabs = rng.random() < {'road': 0.2, 'sidewalk': 0.65}[kind]
     return pavement(rng, colours.paving(rng), rng.uniform(0.3, 1.2) if slabs else None)

@@ -1,6 +1,6 @@
-"""Trucks, buses and trains: boxes in the same paints.
+"""Trucks, buses and trains: boxes with the same colours.
 
-Wheels, the gap behind the cab and the rails tell them apart, not colour.
+They differ in wheels, in the gap behind the cab and in the rails.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ from .vehicles import GLASS, Vehicle
 
 
 class Livery:
-    """The side of a box: paint, a coloured band, windows and doors.
+    """Paint function of the side of a box: paint, a coloured band, windows and doors.
 
-    The pattern is laid out along s (forward) and t (up).
+    s runs forward, t up.
     """
 
     def __init__(self, rng, colour, height):
@@ -65,7 +65,7 @@ class Livery:
 
 
 def shell(length, width, height, floor, slant, livery, light):
-    """A box body whose front leans back by ``slant`` metres."""
+    """Return a box body. Its front leans back by ``slant`` metres."""
     half = length / 2
     colour = livery.colour
     return Solid(
@@ -118,8 +118,7 @@ class Bus(Vehicle):
 
 
 class Train(Vehicle):
-    """A tram or a regional train of one long body on rails, without wheels
-    to see."""
+    """A tram or a regional train: one long body on rails. Its wheels are hidden."""
 
     label = 'train'
 
@@ -156,7 +155,7 @@ class Train(Vehicle):
 
 
 class Truck(Vehicle):
-    """A cab and a box, a low flatbed or a tipper behind it."""
+    """A truck: a cab with a box, a flatbed or a tipper behind it."""
 
     label = 'truck'
 

@@ -7,8 +7,11 @@ import numpy as np
 
 @dataclass
 class Light:
-    """``sun_direction`` points to the sun (x right, y up, z forward);
-    ``visibility`` is the distance in metres at which haze takes 63 %."""
+    """The light of a scene.
+
+    ``sun_direction`` points to the sun (x right, y up, z forward). At the
+    distance ``visibility``, in metres, haze covers 63 % of the colour.
+    """
 
     sun_direction: np.ndarray
     sun: np.ndarray
@@ -20,13 +23,13 @@ class Light:
     lit_windows: float
 
     def shade(self, normal):
-        """RGB factor of a surface with this outward normal."""
+        """Return the RGB brightness of a surface with this outward normal."""
         direct = max(0.0, float(np.dot(normal, self.sun_direction)))
         return self.ambient * (0.85 + 0.15 * normal[1]) + self.sun * direct
 
     @property
     def in_shadow(self):
-        """RGB factor that takes sunlit ground into shadow."""
+        """RGB factor that turns sunlit ground into shadow."""
         up = np.array([0.0, 1.0, 0.0])
         return (self.ambient * 0.85 / self.shade(up)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What lines the street: houses, gardens, parks, yards and railways."""
+"""Lots along the street: houses, gardens, parks, yards and railways."""
 
 import numpy as np
 
@@ -18,9 +18,9 @@ DISTRICTS = {
 
 
 class Lots:
-    """Fills one side of the street after another.
+    """Fills both sides of the street with lots.
 
-    ``ground`` collects lawns, ``things`` whatever stands up.
+    ``ground`` collects the lawns, ``things`` all that stands on the ground.
     """
 
     def __init__(self, rng, street):
@@ -53,7 +53,7 @@ class Lots:
             z = end
 
     def _plan(self, side, near, far):
-        """x range between two distances outside the lot line."""
+        """Return the x range between two distances from the front of the lots."""
         face = self.street.face(side)
         return sorted((face + side * near, face + side * far))
 
@@ -124,7 +124,7 @@ class Lots:
             self._plant(side, z0, z1, near, near + 2)
 
     def _front(self, side, z0, z1):
-        """A garden's border with the street."""
+        """Add the border between a garden and the street: a fence, a wall, a hedge or nothing."""
         rng = self.rng
         kind = str(rng.choice(['fence', 'wall', 'hedge', 'open'], p=[0.35, 0.25, 0.25, 0.15]))
         height = rng.uniform(0.9, 1.7)
@@ -155,7 +155,7 @@ class Lots:
 
 
 def backdrop(rng, street):
-    """What closes the view at the end of the street."""
+    """Return the things at the end of the street: woods or a row of houses."""
     if rng.random() < 0.5:
         return [Woods(rng, street.end + 20, 260, rng.uniform(8, 16))]
     things = []

@@ -1,4 +1,4 @@
-"""Solids of vehicles: outlines in (forward, up) drawn out to both sides.
+"""Solid bodies of vehicles: side views in (forward, up), extruded to both sides.
 
 Local coordinates are (right, up, forward) in metres.
 """
@@ -10,7 +10,7 @@ from .canvas import Face
 
 
 class Frame:
-    """Where a vehicle stands; ``heading`` is the angle from +z towards +x."""
+    """Local coordinates of a vehicle. ``heading`` is the angle from +z towards +x."""
 
     def __init__(self, x, y, z, heading):
         self.origin = np.array([x, y, z], float)
@@ -24,19 +24,19 @@ class Frame:
         return self.axes @ (np.asarray(point, float) - self.origin)
 
     def side_plane(self, right):
-        """s runs forward, t up."""
+        """Return a plane parallel to the side: s runs forward, t up."""
         return Plane(tuple(self.world((right, 0, 0))), tuple(self.axes[2]), (0, 1, 0))
 
     def end_plane(self, forward):
-        """s runs to the right, t up."""
+        """Return a plane parallel to the front: s runs to the right, t up."""
         return Plane(tuple(self.world((0, 0, forward))), tuple(self.axes[0]), (0, 1, 0))
 
 
 class Solid:
-    """A profile of (forward, up) points with a half width at each point.
+    """A side view of (forward, up) points with half the width at each point.
 
-    ``paints`` colours the strips between consecutive profile points; None
-    leaves a strip out. The sides get ``side_paint``.
+    ``paints`` has one paint per strip between consecutive points; None leaves
+    the strip out. The two sides get ``side_paint``.
     """
 
     def __init__(self, profile, half_widths, side_paint, paints):
@@ -71,6 +71,6 @@ class Solid:
 
 
 def inset(points, share):
-    """A polygon shrunk towards its middle."""
+    """Shrink a polygon towards its middle."""
     points = np.asarray(points, float)
     return points.mean(0) + (points - points.mean(0)) * share

@@ -1,4 +1,4 @@
-"""People: pedestrians, and the bodies that riders share with them."""
+"""Pedestrians. Riders have the same bodies."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .thing import KERB, Thing
 
 
 def limb(a, b, width_a, width_b):
-    """A tapered capsule from a to b in plane coordinates."""
+    """Return the outline of a tapered capsule from a to b, in plane coordinates."""
     a, b = np.array(a, float), np.array(b, float)
     along = b - a
     turn = np.arctan2(along[1], along[0])
@@ -22,7 +22,7 @@ def limb(a, b, width_a, width_b):
 
 
 class Clothes:
-    """One person's colours. Pedestrians and riders dress alike."""
+    """The colours of one person. Pedestrians and riders draw from the same palettes."""
 
     def __init__(self, rng, helmet=0.0):
         self.top = colours.cloth(rng)
@@ -36,10 +36,10 @@ class Clothes:
 
 
 class Figure:
-    """Parts of a body as (outline, colour) in metres, feet at (0, 0).
+    """A body as a list of (outline, colour), in metres. The feet are at (0, 0).
 
-    ``lean`` shifts the head forward (positive s); ``facing`` is 1 or -1 when
-    seen from the side and 0 from the front or back.
+    ``facing`` is 1 or -1 in a side view (the direction along s) and 0 in a view
+    from the front or back.
     """
 
     def __init__(self, clothes, height, facing, back):
@@ -94,7 +94,7 @@ class Figure:
 
 
 class Person(Thing):
-    """Stands or walks; 1.7 m on average, some are children."""
+    """A person who stands or walks: 1.7 m on average. Some are children."""
 
     def __init__(self, rng, x, z, y=KERB):
         height = rng.normal(1.72, 0.09)

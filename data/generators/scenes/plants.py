@@ -1,4 +1,4 @@
-"""Trees, bushes, hedges and the woods at the end of the view."""
+"""Trees, bushes, hedges and the woods at the end of the street."""
 
 import numpy as np
 
@@ -10,15 +10,17 @@ from .thing import KERB, Thing
 
 
 def leafy_blob(rng, centre, radius):
-    """A ragged round outline in plane coordinates."""
+    """Return a ragged round outline in plane coordinates."""
     turns = np.linspace(0, 2 * np.pi, 34, endpoint=False)
     ragged = radius * rng.uniform(0.78, 1.14, len(turns))
     return np.stack([centre[0] + ragged * np.cos(turns), centre[1] + ragged * np.sin(turns)], 1)
 
 
 def lit_leaves(texture, centre, radius, sun, tone):
-    """Leaves on a ball: bright towards the sun, dark on the other side, and
-    sparse at its edge."""
+    """Return the paint function of a ball of leaves.
+
+    It is bright towards the sun, dark on the other side and sparse at its edge.
+    """
 
     def paint(patch):
         x = (patch.s - centre[0]) / radius
@@ -97,7 +99,7 @@ class Tree(Thing):
 
 
 def round_shading(surface, radius, sun_side):
-    """A cylinder seen from the side, lit from one side."""
+    """Return the paint function of an upright cylinder that is lit from one side."""
 
     def paint(patch):
         x = np.clip(patch.s / radius, -1, 1)
@@ -109,7 +111,7 @@ def round_shading(surface, radius, sun_side):
 
 
 class Bush(Thing):
-    """A round bush, or a planted tub when ``height`` is small."""
+    """A round bush, or a tub with a plant if ``height`` is small."""
 
     def __init__(self, rng, x, z, height):
         width = height * rng.uniform(0.5, 0.9)
@@ -143,7 +145,7 @@ class Bush(Thing):
 
 
 class Hedge(Thing):
-    """A clipped hedge along z; the same box as a wall, green as the lawn."""
+    """A clipped hedge along z: a box like a wall, with the green of a lawn."""
 
     def __init__(self, rng, x0, z0, x1, z1, height):
         super().__init__((x0, KERB, z0), (x1, KERB + height, z1))
@@ -181,7 +183,7 @@ class Hedge(Thing):
 
 
 class Woods(Thing):
-    """A dense row of crowns across the view, ``half_width`` to each side."""
+    """A dense row of crowns across the view. It reaches ``half_width`` to each side."""
 
     casts_shadow = False
 

@@ -1,4 +1,4 @@
-"""One scene from its number: plan it, sort it, paint it, take the photo."""
+"""Render one scene: plan it, sort its things, paint them, simulate the camera."""
 
 import cv2
 import numpy as np
@@ -20,11 +20,13 @@ def generator(seed, split, index, purpose):
     return np.random.default_rng((seed, SPLITS[split], index, purpose))
 
 
-def render_scene(seed, split, index, size):
-    """The picture (uint8 RGB, (H, W, 3)) and its Cityscapes annotation.
+def render_scene(
+    seed: int, split: str, index: int, size: tuple[int, int]
+) -> tuple[np.ndarray, dict]:
+    """Return the picture (uint8 RGB, (H, W, 3)) and its Cityscapes annotation.
 
-    Depends on nothing but the arguments. Scenes of the same ``seed``,
-    ``split`` and ``index`` show the same place at every ``size``.
+    They depend only on the arguments. Scenes of the same ``seed``, ``split``
+    and ``index`` show the same place at every ``size`` (H, W).
     """
     if split not in SPLITS:
         raise ValueError(f'found split={split!r}; wanted one of {sorted(SPLITS)}')
@@ -55,7 +57,7 @@ def render_scene(seed, split, index, size):
 
 
 def plan(rng):
-    """Ground pieces in painting order, and things in any order."""
+    """Return the pieces of ground, in painting order, and the things, in any order."""
     street = Street(rng)
     lots = Lots(rng, street)
     lots.fill()
@@ -67,7 +69,7 @@ def plan(rng):
 
 
 def paint_bonnet(rng, canvas):
-    """The front of the own car, class ego vehicle, along the lower edge."""
+    """Paint the bonnet of the camera's car, class ego vehicle, along the lower edge."""
     rise = rng.uniform(0.05, 0.1)
     across = np.linspace(0, 1, 24)
     edge = 1 - rise * (1 - 0.55 * (2 * across - 1) ** 4)
@@ -81,7 +83,7 @@ def paint_bonnet(rng, canvas):
 
 
 def expose(image, rng, noise_rng):
-    """What camera and lens do: exposure, blur, vignette, cast and noise."""
+    """Simulate camera and lens: exposure, blur, vignette, colour cast and noise."""
     rows, columns = image.shape[:2]
     blur = rng.uniform(0.3, 0.55)
     cast = rng.uniform(0.93, 1.07, 3) * rng.uniform(0.85, 1.12)

@@ -1,7 +1,7 @@
 """The plan of a street: widths, lanes, a crossing, and its ground.
 
-The camera looks along +z from x = 0, the middle of its own lane; traffic
-keeps to the right.
+The camera looks along +z from x = 0, the middle of its own lane. Traffic keeps
+to the right.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .ground import Kerb, Marking, Rails, Scar, Strip, crosswalk, lane_lines, la
 from .textures import pavement
 from .thing import KERB
 
-BEHIND = -6.0  # the plan starts a little behind the camera
+BEHIND = -6.0  # z where the plan starts, a little behind the camera
 TRAM_BED = 3.4
 
 
@@ -39,27 +39,27 @@ class Street:
         self.zebra = self.crossing is not None and rng.random() < 0.75
 
     def kerb(self, side, out=0.0):
-        """x at ``out`` metres outside the kerb (beyond any tram bed)."""
+        """Return x at ``out`` metres outside the kerb, beyond any tram track."""
         return self.edges[side] + side * (self.bed[side] + out)
 
     def face(self, side):
-        """x where the lots begin."""
+        """Return x where the lots begin."""
         return self.kerb(side, self.verge[side] + self.walk[side])
 
     def stretches(self):
-        """The z ranges before and after the crossing."""
+        """Return the z ranges before and after the crossing."""
         if self.crossing is None:
             return [(BEHIND, self.end)]
         start, stop = self.crossing
         return [(BEHIND, start), (stop, self.end)]
 
     def lane_middles(self):
-        """(x, heading) of every lane, the camera's own first."""
+        """Return (x, heading) of every lane. The camera's lane is the first."""
         own = [(i * self.lane, 0.0) for i in range(self.own)]
         return own + [((-1 - i) * self.lane, np.pi) for i in range(self.oncoming)]
 
     def ground(self, rng):
-        """Ground pieces in painting order."""
+        """Return the pieces of ground in painting order."""
         far = 900.0
         left, right = self.edges[-1], self.edges[1]
         road = road_surface(rng, 'road')
@@ -103,7 +103,7 @@ class Street:
         return pieces
 
     def _parking(self, rng):
-        """Some parking lanes are paved apart; they are not scored."""
+        """Return parking lanes with a pavement of their own. Their class is not scored."""
         pieces = []
         for side in (-1, 1):
             if self.parking[side] and rng.random() < 0.35:

@@ -1,8 +1,8 @@
-"""Noise and the surfaces made of it.
+"""Noise, and surfaces made from it.
 
-A surface is a function of a :class:`~.canvas.Patch` that gives a colour per
-pixel. Repeated patterns are averaged over the size of the pixel, so they fade
-with distance instead of flickering.
+A surface is a function: it takes a :class:`~.canvas.Patch` and returns a colour
+per pixel. It averages repeated patterns over the size of the pixel, so they
+fade with distance and do not alias.
 """
 
 import cv2
@@ -12,7 +12,7 @@ TILE = 256
 
 
 class Noise:
-    """Three periodic noise tiles of zero mean and unit spread."""
+    """Three periodic noise tiles with mean 0 and standard deviation 1."""
 
     def __init__(self, rng):
         self.tiles = {
@@ -31,7 +31,7 @@ class Noise:
         return (tile / tile.std()).astype(np.float32)
 
     def sample(self, name, u, v):
-        """Values at texel coordinates, which wrap around."""
+        """Return the noise at texel coordinates. They wrap around."""
         return cv2.remap(
             self.tiles[name],
             np.mod(u, TILE, dtype=np.float32),
@@ -42,7 +42,7 @@ class Noise:
 
 
 def speckle(patch, name, texel, shift=0.0):
-    """Noise with texels of ``texel`` metres, gone where pixels are larger."""
+    """Return noise with texels of ``texel`` metres. It vanishes where pixels are larger."""
     width = np.maximum(patch.width_s, patch.width_t)
     reach = {'grain': 2.0, 'rough': 6.0, 'smooth': 25.0}[name]
     fade = np.clip(1.3 - width / (reach * texel), 0, 1)
@@ -50,8 +50,10 @@ def speckle(patch, name, texel, shift=0.0):
 
 
 def stripes(x, period, thickness, width):
-    """Share of each pixel of size ``width`` covered by periodic stripes that
-    start at 0."""
+    """Return the share of each pixel that periodic stripes cover.
+
+    The first stripe starts at 0; ``width`` is the size of the pixel.
+    """
 
     def covered_up_to(a):
         turns = np.floor(a / period)
@@ -62,7 +64,7 @@ def stripes(x, period, thickness, width):
 
 
 def mix(a, b, share):
-    """From ``a`` to ``b`` (colours or images) by a per-pixel share."""
+    """Interpolate from ``a`` to ``b`` (colours or images) by a share per pixel."""
     share = share[..., None]
     return np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share
 
@@ -72,7 +74,7 @@ def tinted(colour, brightness):
 
 
 def pavement(rng, colour, joints):
-    """Asphalt or concrete; ``joints`` is the slab size in metres or None."""
+    """Asphalt or concrete. ``joints`` is the size of the slabs in metres, or None."""
     grain, blotch, shift = rng.uniform(0.03, 0.08), rng.uniform(0.02, 0.07), rng.uniform(0, TILE)
     joint_depth = rng.uniform(0.1, 0.3)
     offset = rng.uniform(0, 5)
@@ -98,7 +100,7 @@ def pavement(rng, colour, joints):
 
 
 def greenery(rng, colour, texel=0.05):
-    """The speckle that grass, hedges and tree crowns share."""
+    """The green speckle of grass, hedges and tree crowns."""
     other = np.clip(colour * rng.uniform(0.75, 1.3, 3), 0, 1)
     shift = rng.uniform(0, TILE)
     strength = rng.uniform(0.16, 0.26)
@@ -116,7 +118,7 @@ def greenery(rng, colour, texel=0.05):
 
 
 def masonry(rng, colour, kind):
-    """Brick, plaster, concrete panels or boards, for houses as for walls."""
+    """Brick, plaster, concrete panels or boards, for houses and walls."""
     shift = rng.uniform(0, TILE)
     mortar = np.clip(colour * rng.uniform(0.7, 1.4), 0, 0.9)
     length, height = {
@@ -148,7 +150,7 @@ def masonry(rng, colour, kind):
 
 
 def glossy(colour, sky, height):
-    """Body paint or glass: reflects the ground low down, the sky high up."""
+    """Body paint or glass. Its lower part reflects the ground, its upper part the sky."""
     colour = np.asarray(colour, np.float32)
 
     def paint(patch):

@@ -1,17 +1,17 @@
-"""What every thing that stands in a scene has in common."""
+"""Base class of all things that stand in a scene, and their painting order."""
 
 import heapq
 
 import numpy as np
 
-KERB = 0.12  # height of sidewalks and lots above the road
+KERB = 0.12  # height of sidewalks and lots above the road, in metres
 
 
 class Thing:
-    """``box`` holds the lowest and highest corner, axis-aligned, in metres.
+    """A thing. ``box`` is its bounding box: lowest and highest corner, in metres.
 
-    All random choices are made when a thing is built, never while it is
-    drawn, so that a scene does not depend on the image size.
+    A thing makes all random choices in its constructor and none in ``draw``,
+    so a scene does not depend on the image size.
     """
 
     casts_shadow = True
@@ -23,7 +23,7 @@ class Thing:
         raise NotImplementedError
 
     def shadow_points(self):
-        """World points whose cast onto the ground bounds the shadow."""
+        """Return the world points whose projections onto the ground bound the shadow."""
         return box_corners(self.box)
 
     def cast_shadow(self, canvas):
@@ -41,11 +41,11 @@ def box_corners(box):
 
 
 def far_to_near(things, eye):
-    """Painter's order: a thing comes after all that it can hide.
+    """Sort things for the painter's algorithm: a thing comes after all that it can hide.
 
-    Thing a can hide b when a plane between their boxes has the eye on the
-    side of a, and no other such plane has it on the side of b. The
-    constraints are then sorted topologically, the farthest thing first.
+    Thing a can hide b if a plane between their boxes has the eye on the side
+    of a, and no such plane has the eye on the side of b. A topological sort of
+    these pairs, the farthest thing first, gives the order.
     """
     low = np.array([thing.box[0] for thing in things])
     high = np.array([thing.box[1] for thing in things])

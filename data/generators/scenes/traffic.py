@@ -1,4 +1,4 @@
-"""Who is on the street: traffic, parked vehicles, people, furniture."""
+"""Things on the street: traffic, parked vehicles, people, furniture."""
 
 import numpy as np
 
@@ -48,14 +48,14 @@ def near_crossing(street, z, margin):
 
 
 def on_crossing(street, start, stop):
-    """Whether a range of z meets the crossing or its zebras."""
+    """Return True if a range of z overlaps the crossing or its zebras."""
     if street.crossing is None:
         return False
     return start < street.crossing[1] + 4.5 and stop > street.crossing[0] - 4.5
 
 
 def cross_traffic(rng, street):
-    """Vehicles and cyclists that pass across the view."""
+    """Return vehicles and cyclists that cross the view."""
     if street.crossing is None:
         return []
     start, stop = street.crossing
@@ -140,7 +140,7 @@ def parked(rng, street):
 
 
 def sidewalk_things(rng, street):
-    """Trees and lamps in a row at the kerb, and what is put between."""
+    """Return a row of trees and lamps at the kerb, and the furniture between them."""
     things = []
     for side in (-1, 1):
         row = street.kerb(side, 0.6)
@@ -192,8 +192,10 @@ def _clutter(rng, street, side, row):
 
 
 def signals(rng, street):
-    """Traffic lights at the crossing or at a lone pedestrian light, and
-    sometimes a gantry with direction signs."""
+    """Return traffic lights, at the crossing or for pedestrians alone.
+
+    Sometimes there is also a gantry with direction signs.
+    """
     things = []
     if street.crossing and rng.random() < 0.85:
         near, far = street.crossing[0] - 4.8, street.crossing[1] + 1

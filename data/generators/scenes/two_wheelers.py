@@ -13,7 +13,7 @@ RUBBER = np.array([0.07, 0.07, 0.07])
 
 
 def ring(s, t, radius, thickness):
-    """A wheel rim as four arcs, each a simple polygon."""
+    """Return a wheel rim as four arcs. Each arc is a simple polygon."""
     arcs = []
     for start in range(4):
         turns = np.linspace(start, start + 1.05, 7) * np.pi / 2
@@ -24,9 +24,10 @@ def ring(s, t, radius, thickness):
 
 
 class TwoWheeler(Thing):
-    """``kind`` is 'bicycle' or 'motorcycle'; ``ridden`` puts a rider on it.
+    """A two-wheeler. ``kind`` is 'bicycle' or 'motorcycle'; ``ridden`` adds a rider.
 
-    Seen along its heading it shows its front or back, else its side.
+    A camera that looks along its heading sees its front or back, any other
+    camera sees its side.
     """
 
     def __init__(self, rng, kind, x, z, heading, ridden, y=0.0):

@@ -1,4 +1,4 @@
-"""What all motor vehicles share, and cars and vans."""
+"""Base class of motor vehicles; cars and vans."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ TYRE = (0.06, 0.06, 0.065)
 
 
 class Vehicle(Thing):
-    """``size`` is (length, width, height) in metres."""
+    """A motor vehicle. ``size`` is (length, width, height) in metres."""
 
     label = 'car'
 
@@ -42,14 +42,14 @@ class Vehicle(Thing):
         canvas.draw(self.label, self.faces(canvas), base=self.colour * 0.4)
 
     def on_side(self, points, paint, glows=False):
-        """A flat detail on the visible side, if there is one."""
+        """Return a flat detail on the visible side, or nothing if no side is visible."""
         if not self.side:
             return []
         plane = self.frame.side_plane(self.side * (self.width / 2 + 0.01))
         return [Face(on_plane(plane, points), paint, plane, glows)]
 
     def on_end(self, points, paint, glows=False, forward=None):
-        """A flat detail on the visible front or back."""
+        """Return a flat detail on the front or back, or nothing if neither is visible."""
         if not self.end:
             return []
         if forward is None:
@@ -67,7 +67,7 @@ class Vehicle(Thing):
         return faces
 
     def tyres_below(self, radius):
-        """The tyres as they show under the front or back."""
+        """Return the parts of the tyres that show below the front or back."""
         faces = []
         inner = self.width / 2 - 0.24
         for side in (-1, 1):
@@ -76,7 +76,7 @@ class Vehicle(Thing):
         return faces
 
     def lamps(self, height, size, dusk, inner=0.0):
-        """Pairs of head lamps or tail lamps."""
+        """Return a pair of head lamps or tail lamps."""
         colour = (1.0, 0.98, 0.85) if self.end > 0 else (0.75, 0.08, 0.06)
         edge = self.width / 2 - 0.06 - inner
         faces = []
@@ -87,7 +87,7 @@ class Vehicle(Thing):
 
 
 class Car(Vehicle):
-    """Saloon, hatchback, estate or van; 1.5 x 1.8 x 4.3 m on average."""
+    """A saloon, hatchback, estate or van; about 1.5 x 1.8 x 4.3 m."""
 
     def __init__(self, rng, x, z, heading):
         kind = str(rng.choice(['saloon', 'hatchback', 'estate', 'van'], p=[0.3, 0.35, 0.22, 0.13]))
@@ -155,7 +155,7 @@ class Car(Vehicle):
         return faces + self.wheels((-half * 0.58, half * 0.62), 0.32)
 
     def _panes(self, cabin, light, eye):
-        """Windscreen, rear and side windows, inset in the cabin."""
+        """Return the windscreen, the rear window and the side windows of the cabin."""
         (rear, b), (rear_top, h), (front_top, _), (front, _) = cabin.profile
         w_low, w_top = cabin.half_widths[0], cabin.half_widths[1]
         glass = GLASS + 0.32 * light.haze

@@ -1,6 +1,7 @@
-"""The files of a tree of scenes, in the layout of Cityscapes."""
+"""Write scenes to files, in the layout of Cityscapes."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from PIL import Image
 from ..files import claim, make_all, write_whole
 from .render import render_scene
 
-VERSION = 1  # of the recipe: scenes of another version look different
+# Raise it when the scenes change: a folder has scenes of one version only.
+VERSION = 1
 SMALLEST = (64, 128)
 CITIES = {
     'train': ('birkenau', 'eschfurt', 'lindhagen', 'rotbruck', 'tannheide'),
@@ -21,8 +23,10 @@ CITIES = {
 
 
 def _write_instances(source, to):
-    """16 bits, as in Cityscapes; json2instanceImg leaves that to Pillow,
-    which is about to stop choosing it."""
+    """Write instance ids with 16 bits, as Cityscapes has them.
+
+    json2instanceImg saves an image of mode I as PNG, which Pillow 13 cannot do.
+    """
     annotation = Annotation()
     annotation.fromJsonFile(source)
     instances = np.asarray(createInstanceImage(annotation, 'ids'))
@@ -37,16 +41,31 @@ LABEL_MAKERS = {
 }
 
 
-def make_scenes(root, num_train=160, num_val=40, size=(256, 512), seed=0, workers=1):
-    """Write scenes below ``root``; return how many were not there yet.
+def make_scenes(
+    root: str | Path,
+    num_train: int = 160,
+    num_val: int = 40,
+    size: tuple[int, int] = (256, 512),
+    seed: int = 0,
+    workers: int = 1,
+) -> int:
+    """Write scenes below ``root``. Return the number of new ones.
 
-    Each file appears under its name only when it is whole. Files that are
-    there are kept, so an interrupted run is completed by repeating it, and a
-    larger ``num_train`` or ``num_val`` adds to what is there.
+    Existing files stay, and no half file is ever left. Repeat the call to complete an
+    interrupted run, or with larger numbers to add scenes.
+
+    Args:
+        root: Gets ``leftImg8bit/`` and ``gtFine/``.
+        num_train: Number of training scenes.
+        num_val: Number of validation scenes.
+        size: Height and width in pixels.
+        seed: Another seed gives other scenes.
+        workers: Number of processes.
 
     Raises:
-        FileExistsError: if ``root`` holds scenes of another size, seed or
-            version, or Cityscapes-like data that was not made here.
+        FileExistsError: If ``root`` has scenes of another size, seed or version, or data in
+            the layout of Cityscapes that this function did not write.
+        ValueError: If a number is out of range.
     """
     root = Path(root)
     size = tuple(int(length) for length in size)
@@ -80,8 +99,8 @@ def make_scenes(root, num_train=160, num_val=40, size=(256, 512), seed=0, worker
     return len(todo)
 
 
-def scene_files(root, split, index):
-    """The files of a scene by the end of their names."""
+def scene_files(root: str | Path, split: str, index: int) -> dict[str, Path]:
+    """Return the files of a scene: end of the name -> path."""
     cities = CITIES[split]
     city = cities[index % len(cities)]
     stem = f'{city}_{index:06d}_000019'
@@ -107,4 +126,4 @@ def _write_scene(scene):
             write_whole(picture, Image.fromarray(image).save)
     for end, make in LABEL_MAKERS.items():
         if not files[end].is_file():
-            write_whole(files[end], lambda to: make(str(polygons), to))
+            write_whole(files[end], partial(make, str(polygons)))

@@ -1,0 +1,183 @@
+"""Read and complete configs of MMSegmentation, MMPretrain and other MMEngine packages."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from ..registry import type_name
+from ..tasks import Task, task_of
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments of train.py and test.py, named as OpenMMLab's."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: work_dirs/<name of the config>)',
+    )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--no-pin-memory', action='store_true', help='do not pin memory in data loaders'
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='restart the workers of data loaders every epoch',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    # torch.distributed.launch passes it; torchrun sets the environment variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options`` to a parser."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, as in model.backbone.drop_rate=0.1 or '
+        'key="[a,b]" (quoted, without white space)',
+    )
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Return the config that the arguments of :func:`command_line` ask for, completed."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    complete(cfg, not args.no_pin_memory, not args.no_persistent_workers)
+    return cfg
+
+
+def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and apply the settings of ``--cfg-options``, by their dotted keys.
+
+    ``data_root`` also replaces the copies in the datasets. A new ``mixer.type`` also removes the
+    arguments of the old mixer.
+    """
+    cfg = Config.fromfile(path)
+    options = options or {}
+    before = cfg.get('data_root')
+    _remove_replaced_mixers(cfg, options)
+    cfg.merge_from_dict(options)
+    if 'data_root' in options:
+        for loader in _loaders(cfg):
+            for dataset in _datasets(loader.dataset):
+                if dataset.get('data_root') == before:
+                    dataset.data_root = cfg.data_root
+    return cfg
+
+
+def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = True) -> None:
+    """Set what a Runner needs and the config leaves open.
+
+    Sets the launcher ('none'), the work dir (``work_dirs/<name of the config>``), and for each
+    data loader the collate function, pinned memory and persistent workers.
+    """
+    cfg.setdefault('launcher', 'none')
+    if not cfg.get('work_dir'):
+        cfg.work_dir = str(Path('work_dirs', Path(cfg.filename or 'config').stem))
+    collate = task_of(cfg, default=Task()).collate(cfg)
+    for loader in _loaders(cfg):
+        loader.setdefault('collate_fn', dict(type=collate))
+        loader.persistent_workers = (
+            persistent_workers
+            and loader.get('num_workers', 0) > 0
+            and loader.get('persistent_workers', True)
+        )
+        loader.pin_memory = pin_memory and get_device() != 'cpu' and loader.get('pin_memory', True)
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn on mixed precision: float16 with loss scaling, or bfloat16 on a CPU.
+
+    Raises:
+        ValueError: If the config has an optimiser wrapper of another type.
+    """
+    kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(
+            f'--amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}. '
+            'Leave out --amp, or set optim_wrapper.type=OptimWrapper'
+        )
+    if get_device() == 'cpu':
+        cfg.optim_wrapper.type = 'afno_mm.CPUAmpOptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            cfg.optim_wrapper.pop(key, None)
+    else:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def check_schedule(cfg: Config) -> None:
+    """Refuse a training that ends before a part of its learning rate schedule begins.
+
+    Raises:
+        ValueError: In that case. The message names the settings to change.
+    """
+    schedules = cfg.get('param_scheduler') or []
+    for number, schedule in enumerate(schedules if isinstance(schedules, list) else [schedules]):
+        unit = 'epochs' if schedule.get('by_epoch', True) else 'iters'
+        begin, end = schedule.get('begin', 0), cfg.train_cfg.get(f'max_{unit}')
+        if end and begin >= end:
+            raise ValueError(
+                f'training ends after {end} {unit}, and param_scheduler.{number} '
+                f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_{unit}, '
+                f'or lower param_scheduler.{number}.begin, and the end of what goes before it'
+            )
+
+
+def _loaders(cfg: Config) -> list[ConfigDict]:
+    return [cfg[name] for name in LOADERS if cfg.get(name)]
+
+
+def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
+    """Yield a dataset's config and those of the datasets that it wraps."""
+    yield cfg
+    for wrapped in (cfg.get('dataset'), *cfg.get('datasets', ())):
+        if wrapped:
+            yield from _datasets(wrapped)
+
+
+def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
+    """Empty each mixer whose type an option changes, so that its arguments do not stay."""
+    for key, kind in options.items():
+        path = key.split('.')
+        name: Any
+        if path[-2:] == ['mixer', 'type']:
+            path, name = path[:-2], 'mixer'
+        elif path[-3:-2] == ['mixer'] and path[-2].isdigit() and path[-1] == 'type':
+            path, name = path[:-2], int(path[-2])
+        else:
+            continue
+        holder: Any = cfg
+        for part in path:
+            holder = holder.get(part) or {}
+        if isinstance(name, int) and not isinstance(holder, list):
+            raise ValueError(
+                f'{key}={kind}: {".".join(path)} is not a list with an entry for each '
+                f'stage. Set {".".join(path)}.type, or write the list into a config'
+            )
+        if isinstance(holder, list) and name >= len(holder):
+            raise IndexError(f'{key}={kind}: {".".join(path)} has {len(holder)} entries')
+        old = holder[name] if isinstance(holder, list) else holder.get(name)
+        if isinstance(old, dict) and type_name(old.get('type', '')) == type_name(kind):
+            continue
+        if old is not None:
+            print_log(f'{key}={kind} replaces {old}')
+        if holder:
+            holder[name] = {}

@@ -1,0 +1,71 @@
+"""Build a config's model, with initial or trained weights."""
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import load_checkpoint
+
+
+def image_size(cfg: Config) -> tuple[int, int]:
+    """Return the size ``(H, W)`` at which a config's model is trained.
+
+    It is the size that the data preprocessor pads to, or else the size of the last crop or
+    resizing in the training pipeline.
+
+    Raises:
+        ValueError: If the config has neither.
+    """
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    size = preprocessor.get('size')
+    if size is None:
+        for transform in cfg.get('train_pipeline', []):
+            size = transform.get('crop_size') or transform.get('scale') or size
+    if size is None:
+        raise ValueError(
+            'neither data_preprocessor.size nor a crop of train_pipeline says how large the images '
+            'are: give --size (one_step.py) or --shape (get_flops.py)'
+        )
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseModel:
+    """Build a config's model with the weights of its constructors.
+
+    ``size``, if given, replaces the size ``(H, W)`` to which the data preprocessor pads images.
+    """
+    model_cfg = ConfigDict(cfg.model)
+    if 'data_preprocessor' in cfg:  # MMPretrain's configs have it beside the model
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    if size and 'size' in model_cfg.get('data_preprocessor', {}):
+        model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
+    if torch.device(device).type == 'cpu':
+        # Synchronised batch norm needs several GPUs.
+        model_cfg = _replace(model_cfg, 'SyncBN', 'BN')
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        return MODELS.build(model_cfg).to(device)
+
+
+def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseModel:
+    """Build a config's model with the weights of a checkpoint, in evaluation mode.
+
+    Raises:
+        RuntimeError: If the checkpoint lacks weights of the model or has others.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.model.backbone.init_cfg = None  # pretrained weights would be overwritten
+    model = build_model(cfg, None, device)
+    load_checkpoint(model, checkpoint, map_location=device, strict=True)
+    return model.eval()
+
+
+def _replace(cfg: Any, old: str, new: str) -> Any:
+    """Return a nested config with each string ``old`` replaced by ``new``."""
+    if isinstance(cfg, dict):
+        return type(cfg)({k: _replace(v, old, new) for k, v in cfg.items()})
+    if isinstance(cfg, (list, tuple)):
+        return type(cfg)(_replace(v, old, new) for v in cfg)
+    return new if isinstance(cfg, str) and cfg == old else cfg

@@ -1,0 +1,94 @@
+"""Predictors that need no training, and their scores."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.evaluator import Evaluator
+from mmengine.utils import track_iter_progress
+from mmseg.evaluation import IoUMetric
+from torch import Tensor
+
+
+def progress(dataset: BaseDataset) -> Iterator[dict[str, Any]]:
+    """Yield the items of a dataset and show a progress bar."""
+    items = (dataset[index] for index in range(len(dataset)))
+    return track_iter_progress((items, len(dataset)))
+
+
+def most_frequent_class(
+    labels: Iterable[np.ndarray], num_classes: int, ignore_index: int = 255
+) -> np.ndarray:
+    """Return the most frequent class of each pixel, int64 ``(H, W)``.
+
+    Labels with the value ``ignore_index`` do not count. A tie gives the lowest class. A pixel
+    without labels gives class 0.
+
+    Raises:
+        ValueError: If there are no labels, or of several sizes.
+    """
+    counts = None
+    for label in labels:
+        if counts is None:
+            counts = np.zeros((num_classes, *label.shape), np.uint16)
+        if label.shape != counts.shape[1:]:
+            raise ValueError(
+                f'labels must be of one size, got {label.shape} after {counts.shape[1:]}'
+            )
+        rows, columns = np.nonzero(label != ignore_index)
+        counts[label[rows, columns], rows, columns] += 1
+    if counts is None:
+        raise ValueError('there are no labels')
+    return counts.argmax(0)
+
+
+def score_constant_prediction(
+    prediction: np.ndarray, dataset: BaseDataset, ignore_index: int = 255
+) -> dict[str, float]:
+    """Return aAcc, mIoU and mAcc in percent if every image has the same prediction ``(H, W)``.
+
+    The items of the dataset need ``gt_seg_map``, as those of MMSegmentation have.
+    """
+    metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
+    metric.dataset_meta = dataset.metainfo
+    predicted = dict(data=torch.from_numpy(prediction)[None])
+    for item in progress(dataset):
+        truth = dict(data=torch.from_numpy(item['gt_seg_map'])[None])
+        metric.process({}, [dict(pred_sem_seg=predicted, gt_sem_seg=truth)])
+    return metric.evaluate(len(dataset))
+
+
+def mean_colour(images: Iterable[Tensor]) -> Tensor:
+    """Return the mean colour ``(C, 1, 1)``, float32, of images ``(C, H, W)`` of any sizes."""
+    totals = [(image.double().sum((1, 2)), image[0].numel()) for image in images]
+    colours, pixels = zip(*totals)
+    return (sum(colours) / sum(pixels)).float()[:, None, None]
+
+
+def score_fillings(
+    colour: Tensor, dataset: BaseDataset, metrics: list[dict[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Return the scores of reconstructions that need no model, by filling and name of the score.
+
+    Args:
+        colour: Mean colour of the training images, ``(C, 1, 1)``.
+        dataset: Its items have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a
+            ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
+        metrics: Configs of metrics of ``pred_image`` and ``gt_image``.
+    """
+    fillings = {
+        'mean colour of the training images everywhere': lambda image, mask: colour,
+        'masked image as it is': lambda image, mask: torch.where(mask, 0.0, image),
+        'masked image filled with its mean colour': lambda image, mask: torch.where(
+            mask, image[:, ~mask].mean(1)[:, None, None], image
+        ),
+    }
+    evaluators = {name: Evaluator(metrics) for name in fillings}
+    for item in progress(dataset):
+        image, mask = item['inputs'], item['data_samples'].mask
+        for name, fill in fillings.items():
+            filled = fill(image.float(), mask).round().to(torch.uint8).expand_as(image)
+            evaluators[name].process([dict(pred_image=filled, gt_image=image, mask=mask)])
+    return {name: evaluator.evaluate(len(dataset)) for name, evaluator in evaluators.items()}

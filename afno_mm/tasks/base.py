@@ -1,0 +1,141 @@
+"""The interface of a task, and the lookup of a config's task.
+
+To add a task, write a subclass of :class:`Task`, register it in ``afno_mm.registry.TASKS``, and
+import its file in ``tasks/__init__.py`` or by the config's ``custom_imports``. Tasks import
+MMSegmentation and MMPretrain inside their methods, because these packages load slowly.
+"""
+
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from torch import Tensor
+
+from ..registry import TASKS, type_name
+
+Scores = dict[str, float]
+
+
+class Task:
+    """A task. What is defined here suits most models of MMEngine and MMPretrain.
+
+    A subclass needs :meth:`handles` and :meth:`random_batch`, and overrides what differs.
+    """
+
+    def handles(self, cfg: Config) -> bool:
+        """Return True if the config's model is for this task."""
+        return False
+
+    def collate(self, cfg: Config) -> str:
+        """Return the name of the MMEngine function that makes a batch from samples."""
+        # MMPretrain's models need stacked images. Its configs leave this to its tools.
+        return 'default_collate' if cfg.get('default_scope') == 'mmpretrain' else 'pseudo_collate'
+
+    def random_batch(
+        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
+    ) -> dict[str, Any]:
+        """Return random ``inputs`` and ``data_samples`` in the form that the data loader gives.
+
+        ``model_cfg``, the config's ``model``, has the number of classes. ``size`` is ``(H, W)``.
+        """
+        raise NotImplementedError(f'{type(self).__name__} does not define random_batch')
+
+    def network_input(self, inputs: Any, masked: bool = True) -> Tensor:
+        """Return the backbone's input ``(B, 3, H, W)`` from a preprocessed batch's ``inputs``.
+
+        A task that masks images returns the masked or the whole ones, as ``masked`` says.
+        """
+        return inputs
+
+    def forward(self, model: Any, images: Tensor) -> Any:
+        """Run the whole network on images ``(B, 3, H, W)``, without pre- or postprocessing."""
+        return model(images, mode='tensor')
+
+    def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
+        """Change the config so that a test draws its predictions, to ``folder`` if given.
+
+        The options are ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
+        """
+        drawing_hook(cfg).update(enable=True, out_dir=folder, **options)
+
+    def keep_predictions(self, cfg: Config, path: str) -> None:
+        """Change the config so that a test writes its predictions to the pickle file ``path``."""
+        cfg.test_evaluator = [*evaluators(cfg), dict(type='DumpResults', out_file_path=path)]
+
+    def use_tta(self, cfg: Config) -> None:
+        """Change the config to test-time augmentation by its ``tta_model`` and ``tta_pipeline``."""
+        for key in ('tta_model', 'tta_pipeline'):
+            if key not in cfg:
+                raise ValueError(f'--tta needs {key} in the config: see configs/_base_/')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        if 'data_preprocessor' in cfg:
+            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+        cfg.model = dict(**cfg.tta_model, module=cfg.model)
+
+    def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
+        """Score predictors that need no training on the config's datasets.
+
+        Return a table to print, with the scores of ``models`` (by name) below.
+        """
+        raise NotImplementedError(f'{type(self).__name__} does not define baseline')
+
+
+def task_of(cfg: Config, default: Task | None = None) -> Task:
+    """Return the task of a config.
+
+    The config can name it, as in ``task='Depth'`` or ``task='their_package.Depth'``. Otherwise it
+    is the task registered last whose ``handles(cfg)`` is True, or else ``default``.
+
+    Raises:
+        ValueError: If there is no such task and no default.
+    """
+    tasks, name = TASKS.module_dict, cfg.get('task')
+    known = f'The tasks are {", ".join(tasks)}. To add one, register it in afno_mm.registry.TASKS'
+    if name:
+        named = TASKS.get(name)
+        if named is None:
+            raise ValueError(f'no task is named {name!r}, as the config says. {known}')
+        return named()
+    for kind in reversed(tasks.values()):
+        task = kind()
+        if task.handles(cfg):
+            return task
+    if default is None:
+        raise ValueError(
+            f'no task handles model.type={model_type(cfg)!r} with default_scope='
+            f'{cfg.get("default_scope")!r}. Name one in the config, as in '
+            f'task={next(iter(tasks))!r}. {known}'
+        )
+    return default
+
+
+def model_type(cfg: Config) -> str:
+    """Return the bare class name of a config's model."""
+    return type_name(cfg.get('model', {}).get('type', ''))
+
+
+def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
+    """Return random images ``(B, 3, H, W)``, uint8."""
+    return torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8)
+
+
+def drawing_hook(cfg: Config) -> ConfigDict:
+    """Return the config of the hook that draws predictions."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise ValueError(
+            'drawing needs default_hooks.visualization in the config, as in '
+            "dict(type='SegVisualizationHook') or dict(type='VisualizationHook')"
+        )
+    return hook
+
+
+def evaluators(cfg: Config) -> list[ConfigDict]:
+    """Return the configs of a test's metrics as a list."""
+    metrics = cfg.test_evaluator
+    return list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+
+
+def score_table(title: str, scores: Scores) -> str:
+    """Return a title and below it a line for each score."""
+    return '\n'.join([title, *(f'  {name}: {score:.2f}' for name, score in scores.items())])

@@ -1,0 +1,54 @@
+"""Classification of images with MMPretrain's models."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS
+
+from ..registry import TASKS
+from .base import Scores, Task, model_type, random_images, score_table
+
+
+@TASKS.register_module()
+class Classification(Task):
+    """A class for each image."""
+
+    def handles(self, cfg: Config) -> bool:
+        return model_type(cfg) == 'ImageClassifier'
+
+    def collate(self, cfg: Config) -> str:
+        return 'default_collate'
+
+    def random_batch(
+        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
+    ) -> dict[str, Any]:
+        from mmpretrain.structures import DataSample
+
+        samples = [
+            DataSample().set_gt_label(torch.randint(model_cfg.head.num_classes, (1,)))
+            for _ in range(batch_size)
+        ]
+        return dict(inputs=random_images(size, batch_size), data_samples=samples)
+
+    def use_tta(self, cfg: Config) -> None:
+        """Change the config to test-time augmentation: by default the mean over two flips."""
+        cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+        if 'tta_pipeline' not in cfg:
+            *steps, pack = deepcopy(cfg.test_dataloader.dataset.pipeline)
+            flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
+            cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+        super().use_tta(cfg)
+
+    def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
+        """Score the most frequent class of the training images."""
+        train, val = (
+            DATASETS.build(loader.dataset).get_gt_labels()
+            for loader in (cfg.train_dataloader, cfg.test_dataloader)
+        )
+        share = np.mean(val == np.bincount(train).argmax())
+        scores = {f'most frequent class of {len(train)} training images': 100 * share}
+        scores |= {name: model['accuracy/top1'] for name, model in models.items()}
+        return score_table(f'top-1 accuracy on {len(val)} validation images', scores)

@@ -1,0 +1,146 @@
+"""The inpainting model (Sec. 5.1, A.2): a backbone and a linear head that predict pixels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmpretrain.models.selfsup import BaseSelfSupervisor
+from mmpretrain.models.utils import SelfSupDataPreprocessor
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..registry import MODELS
+
+LOSS_ON = ('image', 'masked')
+
+
+@MODELS.register_module()
+class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
+    """Normalise images and make masked copies, whose masked pixels are black (intensity 0).
+
+    Args:
+        mean: Mean of each channel, in intensities 0..255.
+        std: Standard deviation of each channel.
+        options: ``to_rgb`` and ``non_blocking``, as in MMPretrain.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool):
+        super().__init__(mean=mean, std=std, **options)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare a batch: ``inputs`` becomes ``[masked images, images]``, each (B, 3, H, W).
+
+        Each of the ``data_samples`` needs a ``mask``, bool ``(H, W)``. ``training`` is not used.
+        """
+        data = super().forward(data, training)
+        images, samples = data['inputs'], data['data_samples']
+        if not all('mask' in sample for sample in samples or [{}]):
+            raise ValueError(
+                'inpainting needs masks: put dict(type="afno_mm.RandomWalkMask") '
+                'before PackInputs in the pipeline'
+            )
+        mask = torch.stack([sample.mask for sample in samples])[:, None]  # (B, 1, H, W)
+        black = (0 - self.mean) / self.std
+        return dict(inputs=[torch.where(mask, black, images), images], data_samples=samples)
+
+    def to_uint8(self, images: Tensor) -> Tensor:
+        """Convert normalised images to 8-bit intensities."""
+        return (images * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)
+
+
+@MODELS.register_module()
+class InpaintingHead(nn.Module):
+    """Project each token linearly to the pixels of its patch; squared error as the loss.
+
+    Args:
+        in_channels: Channels of the tokens.
+        patch_size: Side of a patch in pixels.
+        out_channels: Channels of the image.
+        loss_on: Which normalised pixels the loss compares: those of the whole 'image' (Sec. 5.1)
+            or the 'masked' ones (A.2). With 'masked', the model need not reproduce the others.
+    """
+
+    def __init__(
+        self, in_channels: int, patch_size: int = 4, out_channels: int = 3, loss_on: str = 'image'
+    ):
+        super().__init__()
+        if loss_on not in LOSS_ON:
+            raise ValueError(f'loss_on must be one of {list(LOSS_ON)}, got {loss_on!r}')
+        self.patch_size = patch_size
+        self.loss_on = loss_on
+        self.projection = nn.Conv2d(in_channels, out_channels * patch_size**2, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens ``(B, in_channels, H/p, W/p)`` to images ``(B, out_channels, H, W)``."""
+        return F.pixel_shuffle(self.projection(tokens), self.patch_size)
+
+    def loss(self, predicted: Tensor, images: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean squared error of images ``(B, C, H, W)``; mask ``(B, H, W)``."""
+        error = (predicted.float() - images).square().mean(1)
+        if self.loss_on == 'image':
+            return error.mean()
+        return (error * mask).sum() / mask.sum().clamp(min=1)
+
+
+@MODELS.register_module()
+class InpaintingModel(BaseSelfSupervisor):
+    """Reconstruct an image from a masked one.
+
+    Args:
+        backbone: A backbone of MMPretrain that returns a feature map ``(B, C, H/p, W/p)``, such as
+            a ViT with ``out_type='featmap'``.
+        head: An :class:`InpaintingHead`.
+        data_preprocessor: By default of type :class:`InpaintingDataPreprocessor`.
+        init_cfg: As in MMEngine.
+    """
+
+    def __init__(
+        self, backbone: dict, head: dict, data_preprocessor: dict, init_cfg: dict | None = None
+    ):
+        super().__init__(
+            backbone,
+            head=head,
+            init_cfg=init_cfg,
+            data_preprocessor={'type': 'afno_mm.InpaintingDataPreprocessor', **data_preprocessor},
+        )
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """As in MMPretrain: ``mode`` is 'tensor' (features), 'loss' or 'predict'."""
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
+
+    def extract_feat(self, inputs: Tensor | list[Tensor]) -> tuple[Tensor, ...]:
+        """Return features of images ``(B, 3, H, W)``, or of a prepared batch's masked images."""
+        return self.backbone(inputs if torch.is_tensor(inputs) else inputs[0])
+
+    def reconstruct(self, masked: Tensor) -> Tensor:
+        """Predict normalised images ``(B, 3, H, W)`` from masked ones of the same shape."""
+        tokens = self.extract_feat(masked)[-1]
+        if tokens.ndim != 4:
+            raise ValueError(
+                'inpainting needs a feature map (B, C, H, W) of the backbone, got '
+                f"{tuple(tokens.shape)}: set backbone.out_type='featmap'"
+            )
+        # Backbones pad images to whole patches at the bottom and right.
+        return self.head(tokens)[..., : masked.shape[-2], : masked.shape[-1]]
+
+    def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """Return ``dict(loss=...)`` of a prepared batch."""
+        masked, images = inputs
+        mask = torch.stack([sample.mask for sample in data_samples])
+        return dict(loss=self.head.loss(self.reconstruct(masked), images, mask))
+
+    def predict(self, inputs: list[Tensor], data_samples: list[DataSample]) -> list[DataSample]:
+        """Add ``gt_image`` and ``pred_image``, uint8 RGB ``(3, H, W)``, to the samples.
+
+        Every pixel of ``pred_image`` is predicted, unmasked ones too.
+        """
+        masked, images = inputs
+        to_uint8 = self.data_preprocessor.to_uint8
+        predicted = to_uint8(self.reconstruct(masked).float())
+        for sample, prediction, truth in zip(data_samples, predicted, to_uint8(images)):
+            sample.set_field(prediction, 'pred_image')
+            sample.set_field(truth, 'gt_image')
+        return data_samples

@@ -1,0 +1,70 @@
+"""Semantic segmentation with MMSegmentation's models."""
+
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS
+from mmengine.structures import PixelData
+
+from ..registry import TASKS, type_name
+from .base import Scores, Task, drawing_hook, evaluators, model_type, random_images, score_table
+
+
+@TASKS.register_module()
+class Segmentation(Task):
+    """A class for each pixel."""
+
+    def handles(self, cfg: Config) -> bool:
+        return cfg.get('default_scope') == 'mmseg' or model_type(cfg) == 'EncoderDecoder'
+
+    def collate(self, cfg: Config) -> str:
+        # MMSegmentation's data preprocessor takes a list of images.
+        return 'pseudo_collate'
+
+    def random_batch(
+        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
+    ) -> dict[str, Any]:
+        from mmseg.structures import SegDataSample
+
+        samples = []
+        for _ in range(batch_size):
+            labels = torch.randint(model_cfg.decode_head.num_classes, (1, *size))
+            sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
+            sample.set_metainfo(dict(img_shape=size, ori_shape=size))
+            samples.append(sample)
+        return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
+
+    def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
+        drawing_hook(cfg).update(draw=True, **options)
+        if folder:
+            cfg.visualizer.save_dir = folder
+
+    def keep_predictions(self, cfg: Config, path: str) -> None:
+        """Change the config so that a test writes its predictions to PNGs in the folder ``path``.
+
+        They contain Cityscapes label ids if CityscapesMetric is a metric, else class indices.
+        """
+        metrics = evaluators(cfg)
+        official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
+        (official or metrics)[0].update(output_dir=path, keep_results=True)
+        cfg.test_evaluator = metrics
+
+    def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
+        """Score the most frequent class of each pixel in the training labels."""
+        from ..evaluation import baselines
+
+        train, val = (
+            DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})
+            for loader in (cfg.train_dataloader, cfg.test_dataloader)
+        )
+        print('counting the classes of each pixel')
+        labels = (item['gt_seg_map'] for item in baselines.progress(train))
+        prediction = baselines.most_frequent_class(labels, len(train.metainfo['classes']))
+        print('\nscoring')
+        name = f'most frequent class of each pixel in {len(train)} training images'
+        scores = {name: baselines.score_constant_prediction(prediction, val)} | models
+        return score_table(
+            f'\nmIoU on {len(val)} validation images',
+            {name: score['mIoU'] for name, score in scores.items()},
+        )

@@ -1,0 +1,10 @@
+_base_ = 'default_runtime.py'
+default_scope = 'mmpretrain'
+default_hooks = dict(
+    checkpoint=dict(
+        type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='PSNR', rule='greater'
+    ),
+    visualization=dict(type='afno_mm.InpaintingVisualizationHook'),
+)
+custom_hooks = [dict(type='afno_mm.MeanLossHook'), dict(type='afno_mm.EndedScheduleHook')]
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -1,9 +1,0 @@
-default_scope = 'mmpretrain'
-env_cfg = dict(cudnn_benchmark=True)
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=50),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='auto'),
-    visualization=dict(type='afno_mm.ClassVisualizationHook', enable=False),
-)
-custom_hooks = [dict(type='afno_mm.MeanLossHook'), dict(type='afno_mm.EndedScheduleHook')]
-visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

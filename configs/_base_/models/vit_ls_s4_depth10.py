@@ -1,0 +1,4 @@
+# ViT-S/4 of 10 layers with long-short attention (LS). A.1 gives the layers and no widths; we use
+# those of A.5.
+_base_ = 'vit_ls_s4.py'
+backbone = dict(arch=dict(num_layers=10))

@@ -1,0 +1,1 @@
+"""Generators of example data. The scripts in data/ run them."""

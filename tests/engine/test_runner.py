@@ -1,0 +1,26 @@
+"""A Runner from a config file alone, as in a notebook."""
+
+from afno_mm.engine import build_runner
+from mmengine.config import Config
+
+CONFIG = """
+default_scope = '{scope}'
+model = dict(type='ImgDataPreprocessor')
+train_dataloader = dict(
+    batch_size=2, num_workers=0, dataset=[dict(inputs=[0])] * 2,
+    sampler=dict(type='DefaultSampler', shuffle=False))
+train_cfg = dict(by_epoch=True, max_epochs=1)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=1.0))
+"""
+
+
+def test_config_needs_neither_launcher_nor_work_dir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for scope, collate in (('mmengine', 'pseudo_collate'), ('mmpretrain', 'default_collate')):
+        text = CONFIG.replace('{scope}', scope)
+        (tmp_path / f'toy_{scope}.py').write_text(text)
+        cfg = Config.fromfile(f'toy_{scope}.py')
+        build_runner(cfg)
+        assert cfg.launcher == 'none' and cfg.work_dir == f'work_dirs/toy_{scope}'
+        assert cfg.train_dataloader.collate_fn.type == collate
+        assert (tmp_path / cfg.work_dir).is_dir()

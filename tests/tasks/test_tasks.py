@@ -1,0 +1,172 @@
+"""Which task a config has, and what a task changes in a config."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from afno_mm.registry import TASKS, type_name
+from afno_mm.tasks import Classification, Inpainting, Segmentation, Task, task_of
+from mmengine.config import Config, ConfigDict
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def config(model, scope='mmpretrain', **settings):
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    return Config(
+        dict(
+            default_scope=scope,
+            model=dict(type=model),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline)),
+            test_evaluator=dict(type='Accuracy'),
+            default_hooks=dict(visualization=dict(type='VisualizationHook')),
+            visualizer=dict(type='Visualizer'),
+            **settings,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    'cfg, task',
+    [
+        (config('EncoderDecoder', 'mmseg'), Segmentation),
+        (config('CascadeEncoderDecoder', 'mmseg'), Segmentation),
+        (config('mmseg.EncoderDecoder', None), Segmentation),
+        (config('ImageClassifier'), Classification),
+        (config('mmpretrain.ImageClassifier', 'mmengine'), Classification),
+        (config('afno_mm.InpaintingModel'), Inpainting),
+        (config('ImageClassifier', task='Inpainting'), Inpainting),
+        (config('MAE', task='afno_mm.Classification'), Classification),
+    ],
+)
+def test_task_is_the_named_one_or_the_one_that_handles_the_config(cfg, task):
+    assert type(task_of(cfg)) is task
+
+
+def test_model_of_no_task_is_refused_with_the_tasks_and_how_to_name_one():
+    message = r"model.type='MAE'.*'mmpretrain'.*task='\w+'.*Segmentation.*afno_mm.registry.TASKS"
+    with pytest.raises(ValueError, match=message):
+        task_of(config('MAE'))
+    assert task_of(config('MAE'), default=(default := Task())) is default
+    with pytest.raises(ValueError, match="no task is named 'Depth'.*Inpainting"):
+        task_of(config('MAE', task='Depth'), default=Task())
+
+
+def test_task_registered_last_comes_first(monkeypatch):
+    monkeypatch.setattr(TASKS, '_module_dict', dict(TASKS.module_dict))
+
+    @TASKS.register_module()
+    class Mine(Task):
+        def handles(self, cfg):
+            return cfg.get('default_scope') == 'mmseg'
+
+    assert type(task_of(config('EncoderDecoder', 'mmseg'))) is Mine
+    assert type(task_of(config('ImageClassifier'))) is Classification
+
+
+@pytest.mark.parametrize(
+    'cfg, name',
+    [
+        (config('EncoderDecoder', 'mmseg'), 'pseudo_collate'),
+        (config('mmseg.EncoderDecoder'), 'pseudo_collate'),
+        (config('ImageClassifier'), 'default_collate'),
+        (config('afno_mm.InpaintingModel'), 'default_collate'),
+        (config('MAE'), 'default_collate'),
+        (config('Climber', 'mmengine'), 'pseudo_collate'),
+    ],
+)
+def test_mmpretrain_s_models_get_stacked_images(cfg, name):
+    assert task_of(cfg, default=Task()).collate(cfg) == name
+
+
+@pytest.mark.parametrize(
+    'task, model, field',
+    [
+        (Segmentation(), dict(decode_head=dict(num_classes=3)), 'gt_sem_seg'),
+        (Classification(), dict(head=dict(num_classes=3)), 'gt_label'),
+        (Inpainting(), dict(), 'mask'),
+    ],
+)
+def test_random_batch_has_images_and_labels(task, model, field):
+    batch = task.random_batch(ConfigDict(model), (4, 6), 5)
+    assert len(batch['inputs']) == len(batch['data_samples']) == 5
+    assert batch['inputs'][0].shape == (3, 4, 6) and batch['inputs'][0].dtype == torch.uint8
+    assert all(field in sample for sample in batch['data_samples'])
+    assert isinstance(batch['inputs'], list) == isinstance(task, Segmentation)
+
+
+def test_predictions_are_drawn_by_the_hook_of_the_framework():
+    options = dict(show=True, wait_time=3, interval=7)
+    cfg = config('EncoderDecoder', 'mmseg')
+    Segmentation().draw_predictions(cfg, 'out', **options)
+    hook = cfg.default_hooks.visualization
+    assert hook.draw and cfg.visualizer.save_dir == 'out' and 'out_dir' not in hook
+    cfg = config('ImageClassifier')
+    Classification().draw_predictions(cfg, 'out', **options)
+    hook = cfg.default_hooks.visualization
+    assert hook.enable and hook.out_dir == 'out' and 'save_dir' not in cfg.visualizer
+    assert (hook.show, hook.wait_time, hook.interval) == (True, 3, 7)
+    del cfg.default_hooks.visualization
+    with pytest.raises(ValueError, match='drawing needs default_hooks.visualization'):
+        Classification().draw_predictions(cfg, 'out', **options)
+
+
+def test_predictions_are_kept_as_pngs_or_in_a_pickle():
+    cfg = config('ImageClassifier')
+    Classification().keep_predictions(cfg, 'out.pkl')
+    assert cfg.test_evaluator[1] == dict(type='DumpResults', out_file_path='out.pkl')
+    cfg = config('EncoderDecoder', 'mmseg')
+    cfg.test_evaluator = [dict(type='IoUMetric'), dict(type='afno_mm.CityscapesMetric')]
+    Segmentation().keep_predictions(cfg, 'out')
+    assert 'output_dir' not in cfg.test_evaluator[0]
+    assert cfg.test_evaluator[1].output_dir == 'out' and cfg.test_evaluator[1].keep_results
+
+
+def test_classification_has_a_default_test_time_augmentation():
+    cfg = config('mmpretrain.ImageClassifier')
+    task_of(cfg).use_tta(cfg)
+    assert cfg.model.type == 'mmpretrain.AverageClsScoreTTA'
+    assert cfg.test_dataloader.dataset.pipeline[1].type == 'TestTimeAug'
+
+
+def test_augmented_models_keep_a_data_preprocessor_from_beside_the_model():
+    cfg = config('mmpretrain.ImageClassifier', data_preprocessor=dict(mean=[1.0]))
+    task_of(cfg).use_tta(cfg)
+    assert cfg.model.module.data_preprocessor == dict(mean=[1.0])
+
+
+def test_augmented_testing_of_inpainting_is_refused():
+    cfg = config('afno_mm.InpaintingModel')
+    with pytest.raises(ValueError, match='--tta needs tta_model'):
+        task_of(cfg).use_tta(cfg)
+
+
+def test_type_name_is_without_scope():
+    assert type_name('mmseg.FCNHead') == type_name('FCNHead') == 'FCNHead'
+    assert type_name(Segmentation) == 'Segmentation'
+
+
+def test_only_tasks_ask_which_task_a_config_has():
+    question = re.compile(
+        r"""EncoderDecoder|ImageClassifier|InpaintingModel|\breconstruct\b|default_scope.*==|==.*default_scope"""
+    )
+    found = [
+        f'{path.relative_to(REPOSITORY)}: {line.strip()}'
+        for folder in ('afno_mm', 'tools', 'benchmarks')
+        for path in (REPOSITORY / folder).rglob('*.py')
+        if path.parent != REPOSITORY / 'afno_mm/tasks'
+        for line in path.read_text().splitlines()
+        if question.search(line)
+    ]
+    assert not found
+
+
+@pytest.mark.slow
+def test_engine_and_tasks_are_imported_without_the_frameworks():
+    code = 'import sys, afno_mm.engine, afno_mm.tasks; print(*sys.modules)'
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'afno_mm.tasks.inpainting' in run.stdout.split()
+    assert not {'mmseg', 'mmpretrain'} & set(run.stdout.split())
