@@ -4,7 +4,7 @@ import argparse
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
-from mmengine.runner import find_latest_checkpoint
+from afno_mm.engine.safety import check_work_dir, newest_checkpoint, only_one
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='resume from a checkpoint; without a path, from the newest in the work dir if any',
+        help='resume from a checkpoint; without a path, from the newest whole one in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='use mixed precision')
     parser.add_argument(
@@ -30,9 +30,11 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     check_schedule(cfg)
-    checkpoint = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+    checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+    if not args.resume:
+        check_work_dir(cfg.work_dir)
     if checkpoint:  # otherwise this is a first launch, which uses the config's load_from
-        cfg.resume, cfg.load_from = True, checkpoint
+        cfg.resume, cfg.load_from = True, str(checkpoint)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
     if args.amp:
         use_amp(cfg)
@@ -46,7 +48,8 @@ def main() -> None:
                 'set auto_scale_lr.base_batch_size in the config'
             )
         cfg.auto_scale_lr.enable = True
-    build_runner(cfg).train()
+    with only_one(cfg.work_dir):
+        build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -3,20 +3,22 @@
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from .config import complete
 from .cpu import distribute_over_cpus, keep_freed_memory
+from .safety import SafeRunner, protect
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config) -> SafeRunner:
     """Build the Runner of a config, as read from its file or by ``load_config``.
 
-    Without an accelerator, a distributed Runner uses gloo, and freed memory is kept.
+    It has the safeties of :mod:`afno_mm.engine.safety`. Without an accelerator, a distributed
+    Runner uses gloo, and freed memory is kept.
     """
     complete(cfg)
+    protect(cfg)
     if get_device() == 'cpu':
         keep_freed_memory()
         if cfg.launcher != 'none':
             distribute_over_cpus(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else SafeRunner.from_cfg(cfg)

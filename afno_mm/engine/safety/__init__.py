@@ -10,7 +10,7 @@ from .resume import (
     SeededDataset,
     SeededSampler,
 )
-from .runner import SafeRunner
+from .runner import SAFETIES, SafeRunner, protect
 from .stop import EXIT_CODE, StopSignalHook, check_work_dir, only_one
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     'NonFiniteError',
     'ResumableEpochLoop',
     'ResumableIterLoop',
+    'SAFETIES',
     'SafeRunner',
     'SeededDataset',
     'SeededSampler',
@@ -32,4 +33,5 @@ __all__ = [
     'load_checkpoint_file',
     'newest_checkpoint',
     'only_one',
+    'protect',
 ]

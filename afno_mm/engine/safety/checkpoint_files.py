@@ -10,7 +10,7 @@ import pickle
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     Raises:
         CheckpointError: If there are checkpoints, but none is whole.
     """
-    found = list(_by_age(Path(folder)))
+    found = _by_age(Path(folder)) or _by_age(_elsewhere(Path(folder)))
     for path in found:
         wrong = damage(path)
         if wrong is None:
@@ -129,10 +129,17 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     return None
 
 
-def _by_age(folder: Path) -> Iterator[Path]:
+def _by_age(folder: Path | None) -> list[Path]:
     """Checkpoints to resume from, the newest first. Best checkpoints have no optimiser."""
-    files = [path for path in folder.glob('*.pth') if NAMES.fullmatch(path.name)]
-    return iter(sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True))
+    files = [path for path in folder.glob('*.pth') if NAMES.fullmatch(path.name)] if folder else []
+    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+
+
+def _elsewhere(folder: Path) -> Path | None:
+    """The folder that MMEngine's pointer names: CheckpointHook(out_dir=...) saves to another."""
+    pointer = folder / 'last_checkpoint'
+    named = pointer.read_text().strip() if pointer.is_file() else ''
+    return Path(named).parent if named else None
 
 
 def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size, is_distributed, is_main_process
+from mmengine.dist import get_world_size, is_distributed
 from mmengine.hooks import Hook
 from torch import distributed
 
@@ -105,7 +105,7 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
     Raises:
         BlockingIOError: If another process holds it.
     """
-    if not is_main_process():
+    if _rank() > 0:
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -122,6 +122,12 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
         lock.write(f'{os.getpid()} on {os.uname().nodename}')
         lock.flush()
         yield
+
+
+def _rank():
+    """The rank that a launcher gives this process, before the process group exists."""
+    names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    return int(next((os.environ[name] for name in names if name in os.environ), 0))
 
 
 def check_work_dir(folder: str | Path) -> None:
