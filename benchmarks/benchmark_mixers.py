@@ -1,12 +1,13 @@
-"""Time and memory of the mixers beside the public layers, taken in turns in one process.
+"""Measure time and memory of the mixers and of the public layers, in turns in one process.
 
-  stages  single mixers on the tokens of SegFormer-B3's stages and of ViT-B/4
-  mit     all mixers of MiT-B3 on one image of 1024x1024
-  tokens  growth from 4096 to 262144 tokens at width 64
-  model   SegFormer-B3: inference, and a training step, at 1024x1024 and 1024x2048
+Suites:
+  stages      single mixers on the tokens of SegFormer-B3's stages and of ViT-B/4
+  tokens      single mixers of width 64 on 4096 to 262144 tokens: growth of the time
+  mit         all mixers of a MiT-B3 on one image of 1024x1024 pixels
+  model       SegFormer-B3 at 1024x1024 and 1024x2048: inference and a training step
+  inpainting  ViT-B/4 that inpaints 224x224 pixels: inference and a training step
 
-The public layers are installed by: pip install -e ".[bench]". Those that are missing are left out,
-and named.
+Install the public layers with: pip install -e ".[bench]". The tables name each one that is missing.
 """
 
 import argparse
@@ -15,78 +16,88 @@ import shlex
 import sys
 from pathlib import Path
 
-import afno_mm  # noqa: F401  names a broken environment before anything else fails
-import mmengine
-from mixer_bench import SUITES, Settings, run_suites, show, show_case, show_summaries, write
+import afno_mm  # noqa: F401  reports a broken environment before any other import fails
+from mixer_bench import (
+    SUITES,
+    Settings,
+    read_results,
+    run_suites,
+    show,
+    show_case,
+    show_summaries,
+    write,
+)
 from mixer_bench.measure import DTYPES
 
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
-def parse_args():
+
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--suite', nargs='+', choices=SUITES, default=['stages'])
     parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1'")
-    parser.add_argument('--dtype', choices=DTYPES, default='fp32', help='bf16 is by autocast')
+    parser.add_argument('--dtype', choices=DTYPES, default='fp32', help='bf16 uses autocast')
     parser.add_argument('--batch-size', type=int, help='default: 1 on CPUs, 8 on GPUs')
-    parser.add_argument('--threads', type=int, help="of the CPU (default: PyTorch's)")
-    parser.add_argument('--repeats', type=int, help='rounds (default: 2 to 10 by suite)')
+    parser.add_argument('--threads', type=int, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument(
+        '--repeats', type=int, help='number of rounds (default: 2 to 10, by suite and device)'
+    )
     parser.add_argument(
         '--shapes',
         nargs='+',
         default=[],
         metavar='SHAPE',
-        help="in place of the suite's: HxWxC/blocks or s1 to s4 for stages and "
-        'tokens, HxW in pixels for all others',
+        help="replaces the suite's own sizes. For stages and tokens: HxWxC/blocks or s1 to s4; "
+        'for the other suites: HxW in pixels',
     )
     parser.add_argument(
         '--only',
         nargs='+',
         default=[],
         metavar='NAME',
-        help='run what has one of these in its name',
+        help='run only candidates whose name contains one of these texts',
     )
     parser.add_argument(
         '--keep-memory',
         action='store_true',
-        help='keep freed CPU memory, as tools/train.py does, for all candidates',
+        help='keep freed CPU memory for all candidates, as tools/train.py does',
     )
-    parser.add_argument('--variant', default='b3', help='of MiT and SegFormer, b0 to b3')
+    parser.add_argument('--variant', default='b3', help='size of MiT and SegFormer: b0 to b3')
     parser.add_argument(
         '--out',
-        help='without suffix: results as .json, .md and .png '
+        help='where to write .json, .md and .png, without the suffix '
         '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)',
     )
     parser.add_argument('--show', metavar='FILE.json', help='print the tables of earlier results')
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler's notes on its own starts
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler's start-up messages
     if args.show:
-        print(show(mmengine.load(args.show)))
+        print(show(read_results(args.show)))
         return
-    configs = Path(__file__).resolve().parents[1] / 'configs'
     settings = Settings(
-        args.device,
-        args.dtype,
-        args.batch_size,
-        args.repeats,
-        args.threads,
-        args.shapes,
-        args.only,
-        args.variant,
-        str(configs),
-        args.keep_memory,
+        device=args.device,
+        dtype=args.dtype,
+        batch=args.batch_size,
+        repeats=args.repeats,
+        threads=args.threads,
+        shapes=args.shapes,
+        only=args.only,
+        variant=args.variant,
+        configs=str(CONFIGS),
+        keep_memory=args.keep_memory,
     )
-    out = args.out or 'work_dirs/benchmark/{}_{}_{}'.format(
-        '_'.join(args.suite), args.device.replace(':', ''), args.dtype
-    )
+    suites, device = '_'.join(args.suite), args.device.replace(':', '')
+    out = args.out or f'work_dirs/benchmark/{suites}_{device}_{args.dtype}'
     command = shlex.join(['python', *sys.argv])
-    files = []
+    files: list[Path] = []
 
-    def report(results):
+    def report(results: dict) -> None:
         results['circumstances']['command'] = command
         files[:] = write(results, out)
         print(show_case(results['cases'][-1]), end='\n\n', flush=True)

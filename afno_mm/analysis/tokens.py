@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..backbones.mixer_block import MixerBlock
 from ..mixers import AFNO
-from ..ops import block_mlp, full_precision, kept_modes, rfft2
+from ..ops import autocast_off, block_mlp, full_precision, kept_modes, rfft2
 from ..tasks import task_of
 
 
@@ -117,7 +117,8 @@ def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
     mixer = layer.mixer
     if not isinstance(mixer, AFNO):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
-    with torch.no_grad(), full_precision(layer.mixed[:1]) as x:
+    with torch.no_grad(), autocast_off(layer.mixed):
+        x = full_precision(layer.mixed[:1])
         w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
         z = block_mlp(z, w1, b1, w2, b2, mixer.sparsity_threshold)[0]  # (K1, K2, C)

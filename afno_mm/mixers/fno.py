@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops import full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
+from ..ops import autocast_off, full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
 from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair
 from .local_bias import local_bias
@@ -104,7 +104,8 @@ def _mix(
     """Apply weights ``(k, b, b, m1, m2, 2)`` to the modes that the grid of x has."""
     height, width = x.shape[1:3]
     m1, m2 = weights1.shape[3:5]
-    with full_precision(x) as tokens:
+    with autocast_off(x):
+        tokens = full_precision(x)
         z = rfft2_modes(tokens, min(2 * m1, height), min(m2, width // 2 + 1), norm)
         z = mode_product(z, weights1.to(tokens.dtype), weights2.to(tokens.dtype))
         z = soft_shrinkage(z, sparsity_threshold)

@@ -6,7 +6,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..ops import FILTER_RESIZES, filter_grid, full_precision, irfft2, rfft2
+from ..ops import FILTER_RESIZES, autocast_off, filter_grid, full_precision, irfft2, rfft2
 from ..registry import MODELS
 from .checks import check_choice, check_grid, show_settings, whole_pair
 
@@ -50,7 +50,8 @@ class GFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
         grid = tuple(x.shape[1:3])
-        with full_precision(x) as tokens:
+        with autocast_off(x):
+            tokens = full_precision(x)
             weight = self.complex_weight.to(tokens.dtype)
             if grid != self.grid_size:
                 weight = FILTER_RESIZES[self.resize](weight, self.grid_size, grid)
@@ -77,7 +78,8 @@ def _resize_loaded_filter(module: GFN, state_dict: dict, prefix: str, *_: Any) -
     ):
         return
     grid = filter_grid(loaded)
-    with full_precision(loaded.detach()) as weight:
+    with autocast_off(loaded):
+        weight = full_precision(loaded.detach())
         resized = FILTER_RESIZES[module.resize](weight, grid, module.grid_size)
     state_dict[key] = resized.to(loaded.dtype)
     print_log(

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import dynamic_projection, full_precision, long_short
+from ..ops import autocast_off, dynamic_projection, full_precision, long_short
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
@@ -87,7 +87,8 @@ class LS(nn.Module):
         Keeping it would take 13 times the memory of the tokens. 9 of them are copies of keys
         and values for windows.
         """
-        with full_precision(x) as tokens:
+        with autocast_off(x):
+            tokens = full_precision(x)
             scores = _linear(self.to_dynamic_projection, tokens)
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
             k_landmarks, v_landmarks = (

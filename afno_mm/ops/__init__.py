@@ -1,11 +1,15 @@
-"""The mathematics of the mixers, on tensors. Imports torch only."""
+"""The mathematics of the mixers: functions of tensors, without modules or parameters.
+
+Imports torch and, for the backend 'triton', triton. The AFNO operator chooses among several
+backends (:mod:`.afno.dispatch`), which read environment variables and cache what they build.
+"""
 
 from .afno import BACKENDS, afno_operator, choose_backend, use_backend
 from .block_mlp import block_mlp, published_weights, scaled_weights, soft_shrinkage
 from .global_filter import FILTER_RESIZES, filter_grid
 from .long_short import dynamic_projection, long_short
 from .mode_product import mode_product
-from .precision import full_precision
+from .precision import autocast_off, full_precision
 from .spectral import NORMS, irfft2, kept_modes, rfft2, rfft2_modes
 
 __all__ = [
@@ -13,6 +17,7 @@ __all__ = [
     'FILTER_RESIZES',
     'NORMS',
     'afno_operator',
+    'autocast_off',
     'block_mlp',
     'choose_backend',
     'dynamic_projection',

@@ -1,41 +1,42 @@
-"""GFN's learned filter on grids other than its own.
+"""Resize GFN's learned filter to another grid.
 
-A filter is real ``(H, W//2+1, C, 2)``: the real and the imaginary part of what each
-frequency of each channel is multiplied with, in the FFT's order of rows (0.., ..-1). It is the
-DFT, without scaling, of the kernel of a circular convolution.
+A filter is real ``(H, W//2+1, C, 2)``. It holds the real and the imaginary part of the factor of
+each frequency of each channel, with the rows in FFT order (0, 1, .., -1). It is the unscaled DFT of
+the kernel of a circular convolution.
 """
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from .spectral import irfft2, rfft2
 
 
-def filter_grid(weight):
-    """The grid ``(H, W)`` that a filter was made for.
+def filter_grid(weight: Tensor) -> tuple[int, int]:
+    """Return the grid ``(H, W)`` of a filter.
 
-    W = 2n and W = 2n + 1 give filters of one shape. W is taken as even, unless the odd one
-    makes the grid square.
+    Filters of W = 2n and W = 2n + 1 have the same shape. The result is the even W, unless the odd
+    one makes the grid square.
     """
     height, columns = weight.shape[:2]
     odd = 2 * columns - 1
     return height, odd if odd in (1, height) else odd - 1
 
 
-def resize_bilinear(weight, grid, new_grid):
-    """The stored array interpolated as an image, its corners kept (A.3 of the AFNO paper).
+def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+    """Interpolate the stored array as an image with aligned corners (A.3 of the AFNO paper).
 
-    Row i of the new array reads row ``i * (H - 1) / (H' - 1)`` of the old one in the FFT's
-    order, where the same frequency would be at ``i * H / H'``. So row frequencies land
-    beside their place, by up to a row at -1, and even a kernel of few tokens is changed.
+    Row i of the new array reads row ``i * (H - 1) / (H' - 1)`` of the old one, in FFT order. The
+    same frequency is at row ``i * H / H'``. So row frequencies shift, by up to one row at -1, and
+    even a kernel of few tokens changes.
 
     Args:
-        weight (Tensor): Real ``(H, W//2+1, C, 2)``.
-        grid (tuple[int, int]): ``(H, W)``.
-        new_grid (tuple[int, int]): ``(H', W')``.
+        weight: Real ``(H, W//2+1, C, 2)``.
+        grid: ``(H, W)``.
+        new_grid: ``(H', W')``.
 
     Returns:
-        Tensor: Real ``(H', W'//2+1, C, 2)``.
+        Real ``(H', W'//2+1, C, 2)``.
     """
     height, width = new_grid
     rows, columns = (
@@ -46,18 +47,18 @@ def resize_bilinear(weight, grid, new_grid):
     return weight.unflatten(2, (height, 2)).permute(2, 1, 0, 3)
 
 
-def _interpolation(old, new, like):
-    """The matrix ``(new, old)`` that interpolates linearly between kept ends."""
+def _interpolation(old: int, new: int, like: Tensor) -> Tensor:
+    """Return the matrix ``(new, old)`` of linear interpolation with aligned ends."""
     identity = torch.eye(old, dtype=like.dtype, device=like.device)[None]
     return F.interpolate(identity, size=new, mode='linear', align_corners=True)[0].T
 
 
-def resize_exact(weight, grid, new_grid):
-    """The same kernel on another grid: zeros around it, or its outer part cut off.
+def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+    """Pad the kernel with zeros, or crop it, to the new grid.
 
-    The kernel lies around the origin, at offsets of -(n // 2)..(n - 1) // 2 tokens. If it is zero
-    beyond those of the smaller grid, the convolution stays what it was, token for token.
-    Arguments and result as in :func:`resize_bilinear`.
+    The kernel is centred on the origin, at offsets of -(n // 2)..(n - 1) // 2 tokens. If it is zero
+    outside the offsets of the smaller grid, the convolution does not change.
+    Arguments and result are those of :func:`resize_bilinear`.
     """
     spectrum = torch.view_as_complex(weight.contiguous())[None]
     kernel = irfft2(spectrum, grid, 'backward')  # (1, H, W, C)
@@ -65,7 +66,7 @@ def resize_exact(weight, grid, new_grid):
     for old, new in zip(reversed(grid), reversed(new_grid)):
         before = new // 2 - old // 2
         padding += [before, new - old - before]
-    kernel = F.pad(torch.fft.fftshift(kernel, dim=(1, 2)), padding)  # negative padding cuts
+    kernel = F.pad(torch.fft.fftshift(kernel, dim=(1, 2)), padding)  # negative padding crops
     kernel = torch.fft.ifftshift(kernel, dim=(1, 2))  # (1, H', W', C)
     return torch.view_as_real(rfft2(kernel, norm='backward')[0])
 

@@ -1,26 +1,31 @@
-"""Long-short attention: each window of tokens attends its surroundings and a few landmarks.
+"""Long-short attention: windows of tokens attend to their surroundings and a few landmarks.
 
-After the Long-Short Transformer (https://arxiv.org/abs/2107.02192), in its form for
-images. Grids are ``(B, H, W, C)`` of any size; heads are consecutive groups of channels.
+This is the form for images of the Long-Short Transformer (https://arxiv.org/abs/2107.02192). Grids
+are ``(B, H, W, C)`` of any size. Heads are consecutive groups of channels.
 """
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 
-def dynamic_projection(scores, k, v, num_heads):
-    """Each head's keys and values, averaged to r landmarks: ``P^T k``, P a softmax over tokens.
+def dynamic_projection(
+    scores: Tensor, k: Tensor, v: Tensor, num_heads: int
+) -> tuple[Tensor, Tensor]:
+    """Average the keys and values of each head to r landmarks.
 
-    A probability is about 1 / (H * W), and so is the gradient of a score: on 65 536 tokens
-    both are below the smallest normal number of float16. Call in full precision.
+    They are ``P^T k`` and ``P^T v``, with P the softmax of the scores over all tokens. A
+    probability is about 1 / (H * W), and so is the gradient of a score. On 65 536 tokens both are
+    below the smallest normal number of float16, so call this in full precision.
 
     Args:
-        scores (Tensor): ``(B, H, W, num_heads * r)``, the scores of one head together.
-        k, v (Tensor): Keys and values ``(B, H, W, C)``.
-        num_heads (int): Heads.
+        scores: ``(B, H, W, num_heads * r)``, with the r scores of a head next to each other.
+        k: Keys ``(B, H, W, C)``.
+        v: Values ``(B, H, W, C)``.
+        num_heads: Number of heads.
 
     Returns:
-        tuple[Tensor, Tensor]: Landmarks' keys and values ``(B, r, C)``.
+        Keys and values of the landmarks, each ``(B, r, C)``.
     """
     p, k, v = (t.flatten(1, 2).unflatten(2, (num_heads, -1)) for t in (scores, k, v))
     p = p.permute(0, 2, 3, 1).softmax(dim=-1)  # (B, heads, r, N)
@@ -28,26 +33,38 @@ def dynamic_projection(scores, k, v, num_heads):
     return k, v
 
 
-def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate=0.0):
-    """Attention of w x w windows to the tokens in and around them and to the landmarks.
+def long_short(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    k_landmarks: Tensor,
+    v_landmarks: Tensor,
+    num_heads: int,
+    window_size: int,
+    drop_rate: float = 0.0,
+) -> Tensor:
+    """Let w x w windows attend to the tokens in and around them, and to all landmarks.
 
-    The grid is cut into windows from its first token on. A window's queries see the
-    tokens of the window and ``max(w // 2, 1)`` rows and columns on each of its sides, as
-    far as the grid goes, and all landmarks: one softmax over both.
+    The windows start at the first token of the grid. The queries of a window see the tokens of the
+    window, ``max(w // 2, 1)`` rows and columns on each side of it within the grid, and all
+    landmarks. One softmax covers them all.
 
-    Keys and values of a window are copied, ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
-    tokens (4.5 times the grid for w = 4, r = 8). Fused kernels store no weights.
+    The keys and values of each window are copied: ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
+    tokens, 4.5 times the grid for w = 4 and r = 8. Fused kernels store no attention weights.
 
     Args:
-        q, k, v (Tensor): Queries, keys and values ``(B, H, W, C)``.
-        k_landmarks, v_landmarks (Tensor): ``(B, r, C)``. Their gradient, a sum over all
-            windows, is formed in their dtype, which may be a wider one.
-        num_heads (int): Heads. Scores are scaled by ``(C / num_heads)^-1/2``.
-        window_size (int): w.
-        drop_rate (float): Dropout of the attention weights.
+        q: Queries ``(B, H, W, C)``.
+        k: Keys ``(B, H, W, C)``.
+        v: Values ``(B, H, W, C)``.
+        k_landmarks: ``(B, r, C)``. The gradient is a sum over all windows in this dtype, which may
+            be wider than that of ``k``.
+        v_landmarks: As ``k_landmarks``.
+        num_heads: Number of heads. Scores are scaled by ``(C / num_heads)^-1/2``.
+        window_size: w.
+        drop_rate: Dropout rate of the attention weights.
 
     Returns:
-        Tensor: ``(B, H, W, C)``.
+        ``(B, H, W, C)``.
     """
     batch, height, width, channels = q.shape
     rank = k_landmarks.shape[1]
@@ -68,10 +85,11 @@ def long_short(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_r
 
 
 class _Keys(torch.autograd.Function):
-    """Landmarks ``(B, r, C)`` and after them the tokens in and around each window.
+    """Concatenate the landmarks and the tokens in and around each window.
 
-    ``(B * heads, windows, r + (w + 2 * margin)^2, C / heads)`` in the dtype of the tokens,
-    written once. Each token is in several windows: their gradients are added tile by tile.
+    The result is ``(B * heads, windows, r + (w + 2 * margin)^2, C / heads)`` in the dtype of the
+    tokens. Forward writes it once, without intermediate copies. A token is in several windows;
+    backward adds their gradients tile by tile.
     """
 
     @staticmethod
@@ -90,12 +108,12 @@ class _Keys(torch.autograd.Function):
         ctx.shape, ctx.rank, ctx.dtype = x.shape, landmarks.shape[1], landmarks.dtype
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, grad_output):
         batch, height, width, channels = ctx.shape
         w, margin, heads = ctx.window_size, ctx.margin, ctx.num_heads
         rows, columns, size = -(-height // w), -(-width // w), w + 2 * margin
-        grad = grad.view(batch, heads, rows, columns, ctx.rank + size**2, channels // heads)
-        # Rounded after the sum over the windows, which may leave the range of float16.
+        grad = grad_output.view(batch, heads, rows, columns, ctx.rank + size**2, channels // heads)
+        # Sum over the windows in the landmarks' dtype: the sum may leave the range of float16.
         grad_landmarks = grad[..., : ctx.rank, :].sum((2, 3), dtype=ctx.dtype)
         windows = grad[..., ctx.rank :, :].unflatten(-2, (size, size)).permute(0, 2, 4, 3, 5, 1, 6)
         extra = -(-size // w) - 1
@@ -109,11 +127,11 @@ class _Keys(torch.autograd.Function):
         return grad_x, grad_landmarks.transpose(1, 2).flatten(2), None, None, None
 
 
-def _windows(x, num_heads, window_size, margin=0):
-    """The windows of a grid, each with a margin of its surroundings, zeros off the grid.
+def _windows(x: Tensor, num_heads: int, window_size: int, margin: int = 0) -> Tensor:
+    """View a grid as windows with a margin around each. Outside the grid the margin is zero.
 
     Returns:
-        Tensor: ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
+        ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
     """
     height, width = x.shape[1:3]
     below, right = (margin + -size % window_size for size in (height, width))
@@ -124,11 +142,11 @@ def _windows(x, num_heads, window_size, margin=0):
     return x.permute(0, 3, 1, 2, 5, 6, 4)
 
 
-def _flat(windows):
-    """Windows for SDPA, ``(B * heads, windows, tokens, C / heads)``.
+def _flat(windows: Tensor) -> Tensor:
+    """Flatten windows for SDPA to ``(B * heads, windows, tokens, C / heads)``.
 
-    They come as its second axis, images and heads as its first, because CUDA kernels take at
-    most 65 535 of each (pytorch#142228), and 16 images of 256 x 256 tokens have 65 536 windows
-    of 4 x 4.
+    Images and heads are the first axis and windows the second. CUDA kernels take at most 65 535 on
+    each (pytorch#142228), and all windows of 16 images are more: 65 536 windows of 4 x 4 on grids
+    of 256 x 256.
     """
     return windows.flatten(4, 5).flatten(2, 3).flatten(0, 1)

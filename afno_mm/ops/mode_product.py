@@ -1,23 +1,24 @@
-"""FNO's weights: a complex matrix of its own for every kept mode."""
+"""The weights of FNO: one complex matrix for every kept mode."""
 
 import torch
+from torch import Tensor
 
 
-def mode_product(z, weights1, weights2):
-    """``W[u, v] z[u, v]`` per block of channels (step 2 of Sec. 3.2, and Eq. 5).
+def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
+    """Compute ``W[u, v] z[u, v]`` per block of channels (step 2 of Sec. 3.2, and Eq. 5).
 
     ``weights1`` holds the row frequencies 0..m1-1 and ``weights2`` -m1..-1, both the column
-    frequencies 0..m2-1. A spectrum of fewer modes takes the lowest frequencies of each.
+    frequencies 0..m2-1. A spectrum with fewer modes uses the lowest frequencies of each.
 
     Args:
-        z (Tensor): Complex ``(B, K1, K2, C)`` with ``K1 <= 2 * m1`` and ``K2 <= m2``, laid out
-            as by :func:`afno_mm.ops.rfft2_modes`; ``C = k * b``.
-        weights1 (Tensor): Real ``(k, b, b, m1, m2, 2)``: blocks, in, out, modes, and real and
-            imaginary part.
-        weights2 (Tensor): As ``weights1``.
+        z: Complex ``(B, K1, K2, C)`` with ``K1 <= 2 * m1`` and ``K2 <= m2``, laid out as
+            :func:`afno_mm.ops.rfft2_modes` does; ``C = k * b``.
+        weights1: Real ``(k, b, b, m1, m2, 2)``: blocks, in, out, modes, and real and imaginary
+            part.
+        weights2: As ``weights1``.
 
     Returns:
-        Tensor: Complex ``(B, K1, K2, C)``.
+        Complex ``(B, K1, K2, C)``.
     """
     rows, columns = z.shape[1:3]
     sizes = (rows + 1) // 2, rows // 2
@@ -25,7 +26,7 @@ def mode_product(z, weights1, weights2):
         weights1[..., : sizes[0], :columns, :],
         weights2[..., weights2.shape[-3] - sizes[1] :, :columns, :],
     )
-    # In the weights' memory order, which their gradient then has, too.
+    # The memory order of the weights. Their gradient then has it, too.
     z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
     halves = [
         _Product.apply(half, torch.view_as_complex(w))
@@ -35,10 +36,10 @@ def mode_product(z, weights1, weights2):
 
 
 class _Product(torch.autograd.Function):
-    """``(B, k, i, U, V)`` by ``(k, i, o, U, V)``, both complex.
+    """Multiply ``(B, k, i, U, V)`` by ``(k, i, o, U, V)``, both complex.
 
-    Neither the weights' layout nor their conjugate is one that matrix products take, and
-    autograd would keep the copies of that.
+    Matrix products need copies of the weights in another layout and of their conjugate. Autograd's
+    own backward would save these copies; this one saves the weights alone.
     """
 
     generate_vmap_rule = True
@@ -52,7 +53,7 @@ class _Product(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, grad_output):
         z, weights = ctx.saved_tensors
-        grad_z = _Product.apply(grad.conj(), weights.transpose(1, 2)).conj()
-        return grad_z, torch.einsum('bkiuv,bkouv->kiouv', z.conj(), grad.contiguous())
+        grad_z = _Product.apply(grad_output.conj(), weights.transpose(1, 2)).conj()
+        return grad_z, torch.einsum('bkiuv,bkouv->kiouv', z.conj(), grad_output.contiguous())

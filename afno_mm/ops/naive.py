@@ -1,98 +1,109 @@
-"""Slow float64 definitions of the ops, written from the paper. For tests only.
+"""Naive float64 definitions of the ops, written from the papers. For tests only.
 
-They share nothing with the fast code: explicit sums over frequencies in place of
-FFTs, complex numbers in place of pairs, a loop over blocks in place of batched products.
+They share no code with the fast ops: sums over frequencies in place of FFTs, complex numbers in
+place of pairs, and loops over blocks, heads and tokens in place of batched products.
 """
 
 import math
+from collections.abc import Callable, Iterable
 
 import torch
+from torch import Tensor
 
 
-def kept_frequencies(size, mode_fraction):
-    """All signed frequencies of an axis whose magnitude is within the share to keep."""
+def kept_frequencies(size: int, mode_fraction: float) -> list[int]:
+    """Return the signed frequencies of an axis whose magnitude is below the cut."""
     signed = [f if f <= (size - 1) // 2 else f - size for f in range(size)]
     return [f for f in signed if abs(f) <= mode_fraction * (size // 2) + 1e-9]
 
 
-def afno(x, w1, b1, w2, b2, sparsity_threshold=0.0, mode_fraction=1.0, norm='ortho'):
-    """AFNO without its bias term, by definition.
+def afno(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    sparsity_threshold: float = 0.0,
+    mode_fraction: float = 1.0,
+    norm: str = 'ortho',
+) -> Tensor:
+    """Define AFNO without its bias term.
 
-    Args:
-        x (Tensor): Real ``(B, H, W, C)``.
-        w1, b1, w2, b2 (Tensor): As in :func:`afno_mm.ops.block_mlp`.
-        sparsity_threshold (float): lambda.
-        mode_fraction (float): Share of the frequencies kept per axis.
-        norm (str): 'ortho' or 'forward'.
-
-    Returns:
-        Tensor: float64 ``(B, H, W, C)``.
+    Arguments are those of :func:`afno_mm.ops.afno_operator`. The result is float64.
     """
-    w1, b1, w2, b2 = (t.double() for t in (w1, b1, w2, b2))
+    w1, b1, w2, b2 = (torch.complex(*t.double()) for t in (w1, b1, w2, b2))
+
+    def mlp(z, u, v):
+        out = []
+        for k, block in enumerate(z.chunk(len(w1), dim=-1)):
+            hidden = _on_parts(torch.relu, block @ w1[k] + b1[k])
+            out.append(hidden @ w2[k] + b2[k])
+        return _shrink(torch.cat(out, dim=-1), sparsity_threshold)
+
     _, height, width, _ = x.shape
-    # Nyquist is the one frequency that FFTs name by its negative value.
-    columns = [abs(v) for v in kept_frequencies(width, mode_fraction) if v >= 0 or 2 * v == -width]
-    return _per_frequency(
-        x,
-        kept_frequencies(height, mode_fraction),
-        columns,
-        norm,
-        lambda z, u, v: _block_mlp(z, w1, b1, w2, b2, sparsity_threshold),
-    )
+    columns = {abs(v) for v in kept_frequencies(width, mode_fraction)}
+    return _per_frequency(x, kept_frequencies(height, mode_fraction), columns, norm, mlp)
 
 
-def global_filter(x, weight):
-    """GFN by definition: every frequency of every channel times its own complex number.
+def global_filter(x: Tensor, weight: Tensor) -> Tensor:
+    """Define GFN: multiply every frequency of every channel by its own complex number.
 
     Args:
-        x (Tensor): Real ``(B, H, W, C)``.
-        weight (Tensor): Real ``(H, W//2+1, C, 2)``.
+        x: Real ``(B, H, W, C)``.
+        weight: Real ``(H, W//2+1, C, 2)``.
 
     Returns:
-        Tensor: float64 ``(B, H, W, C)``.
+        float64 ``(B, H, W, C)``.
     """
-    real, imag = weight.double().unbind(-1)
-    return _per_frequency(
-        x,
-        range(weight.shape[0]),
-        range(weight.shape[1]),
-        'ortho',
-        lambda z, u, v: z * torch.complex(real[u, v], imag[u, v]),
-    )
+    weight = torch.complex(*weight.double().unbind(-1))
+    rows, columns = weight.shape[:2]
+    return _per_frequency(x, range(rows), range(columns), 'ortho', lambda z, u, v: z * weight[u, v])
 
 
-def mode_product(x, weights1, weights2, sparsity_threshold=0.0, norm='backward'):
-    """FNO and static AFNO without its bias term, by definition.
+def mode_product(
+    x: Tensor,
+    weights1: Tensor,
+    weights2: Tensor,
+    sparsity_threshold: float = 0.0,
+    norm: str = 'backward',
+) -> Tensor:
+    """Define FNO and static AFNO without its bias term.
 
     Args:
-        x (Tensor): Real ``(B, H, W, C)``.
-        weights1, weights2 (Tensor): As in :func:`afno_mm.ops.mode_product`.
-        sparsity_threshold (float): lambda.
-        norm (str): 'backward' or 'ortho'.
+        x: Real ``(B, H, W, C)``.
+        weights1: As in :func:`afno_mm.ops.mode_product`.
+        weights2: As in :func:`afno_mm.ops.mode_product`.
+        sparsity_threshold: lambda.
+        norm: 'backward' or 'ortho'.
 
     Returns:
-        Tensor: float64 ``(B, H, W, C)``.
+        float64 ``(B, H, W, C)``.
     """
     _, height, width, _ = x.shape
     m1, m2 = weights1.shape[3:5]
     weight = {u: weights1[:, :, :, u] for u in range(m1)}
-    weight |= {u: weights2[:, :, :, u] for u in range(-m1, 0)}  # -1 is the last row
+    weight |= {u: weights2[:, :, :, u] for u in range(-m1, 0)}  # The last row is u = -1.
 
     def product(z, u, v):
-        blocks = []
-        for k, block in enumerate(z.chunk(len(weights1), dim=-1)):
-            real, imag = weight[u][k, :, :, v].double().unbind(-1)  # (i, o)
-            blocks.append(block @ torch.complex(real, imag))
-        return _shrink(torch.cat(blocks, dim=-1), sparsity_threshold)
+        matrices = torch.complex(*weight[u][:, :, :, v].double().unbind(-1))  # (k, i, o)
+        blocks = z.chunk(len(matrices), dim=-1)
+        out = [block @ matrix for block, matrix in zip(blocks, matrices)]
+        return _shrink(torch.cat(out, dim=-1), sparsity_threshold)
 
     rows = [u for u in kept_frequencies(height, 1) if u in weight]
     return _per_frequency(x, rows, range(min(m2, width // 2 + 1)), norm, product)
 
 
-def _per_frequency(x, rows, columns, norm, channel_map):
-    """Waves of ``x``, the coefficients of each mapped by ``channel_map(z, u, v)``, summed up.
+def _per_frequency(
+    x: Tensor,
+    rows: Iterable[int],
+    columns: Iterable[int],
+    norm: str,
+    channel_map: Callable[[Tensor, int, int], Tensor],
+) -> Tensor:
+    """Sum the waves of ``x`` after ``channel_map(z, u, v)`` has changed their coefficients z.
 
-    ``rows`` are frequencies u, ``columns`` frequencies v >= 0, which stand for -v as well.
+    ``rows`` are the frequencies u. ``columns`` are the frequencies v >= 0; each also stands for -v.
     """
     x = x.double()
     _, height, width, _ = x.shape
@@ -103,43 +114,34 @@ def _per_frequency(x, rows, columns, norm, channel_map):
     y = torch.zeros_like(x)
     for u in rows:
         for v in columns:
-            own_mirror = v == 0 or 2 * v == width
             angle = 2 * math.pi * (u * down / height + v * across / width)
             wave = torch.polar(torch.ones_like(angle), angle)  # (H, W)
             coefficient = analysis * torch.einsum('bhwc,hw->bc', x.to(wave.dtype), wave.conj())
-            weight = synthesis * (1 if own_mirror else 2)
+            is_dc_or_nyquist = v == 0 or 2 * v == width
+            weight = synthesis * (1 if is_dc_or_nyquist else 2)
             y = y + weight * torch.einsum('bc,hw->bhwc', channel_map(coefficient, u, v), wave).real
     return y
 
 
-def _parts(f, a):
-    return torch.complex(f(a.real), f(a.imag))
+def _on_parts(function, z):
+    return torch.complex(function(z.real), function(z.imag))
 
 
-def _shrink(a, threshold):
-    return _parts(lambda r: r.sign() * (r.abs() - threshold).clamp(min=0), a)
+def _shrink(z, threshold):
+    return _on_parts(lambda part: part.sign() * (part.abs() - threshold).clamp(min=0), z)
 
 
-def _block_mlp(z, w1, b1, w2, b2, sparsity_threshold):
-    out = []
-    for k, block in enumerate(z.chunk(w1.shape[1], dim=-1)):
-        first, second = torch.complex(*w1[:, k]), torch.complex(*w2[:, k])
-        hidden = _parts(torch.relu, block @ first + torch.complex(*b1[:, k]))
-        out.append(_shrink(hidden @ second + torch.complex(*b2[:, k]), sparsity_threshold))
-    return torch.cat(out, dim=-1)
-
-
-def long_short(x, weights, num_heads, window_size):
-    """The whole mixer, from tokens to tokens.
+def long_short(x: Tensor, weights: dict[str, Tensor], num_heads: int, window_size: int) -> Tensor:
+    """Define the whole mixer LS, with its projections and norms.
 
     Args:
-        x (Tensor): ``(B, H, W, C)``.
-        weights (dict[str, Tensor]): Parameters of :class:`afno_mm.mixers.LS` by name.
-        num_heads (int): Heads.
-        window_size (int): w.
+        x: ``(B, H, W, C)``.
+        weights: Parameters of :class:`afno_mm.mixers.LS` by name.
+        num_heads: Number of heads.
+        window_size: w.
 
     Returns:
-        Tensor: float64 ``(B, H, W, C)``.
+        float64 ``(B, H, W, C)``.
     """
     x, weights = x.double(), {name: w.double() for name, w in weights.items()}
 
@@ -162,7 +164,7 @@ def long_short(x, weights, num_heads, window_size):
         return slice(h * size, (h + 1) * size)
 
     def landmark(t, i):
-        """Each head's mean of its channels of t, with that head's i-th weights."""
+        """Average t over all tokens, each head with its i-th probabilities."""
         means = [
             (p[..., [h * rank + i]] * t[..., of_head(h)]).sum((1, 2)) for h in range(num_heads)
         ]
@@ -172,6 +174,7 @@ def long_short(x, weights, num_heads, window_size):
     margin = max(window_size // 2, 1)
 
     def seen(query, size):
+        """Return the positions on an axis that a query sees in and around its window."""
         first = query - query % window_size
         return [key for key in range(size) if -margin <= key - first < window_size + margin]
 

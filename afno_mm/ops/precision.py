@@ -1,22 +1,32 @@
-"""The precision of what half precision cannot compute."""
+"""Full precision for the steps that half precision cannot compute.
+
+CPU FFTs have no half precision, and CUDA's only take powers of two. Sums over all tokens of a
+large grid leave the range of float16. Run such steps as::
+
+    with autocast_off(x):
+        x = full_precision(x)
+        ...
+"""
 
 import contextlib
 
 import torch
+from torch import Tensor
 
 
-@contextlib.contextmanager
-def full_precision(x):
-    """Yield ``x`` in float32 (float64 stays) with autocast off.
+def full_precision(x: Tensor) -> Tensor:
+    """Return ``x`` in float32. A float64 tensor stays as it is."""
+    return x if x.dtype == torch.float64 else x.float()
 
-    The one place that decides: CPU FFTs know no half precision and CUDA's only take powers
-    of two, and sums over all tokens of a large grid leave the range of float16.
-    """
-    full = x if x.dtype == torch.float64 else x.float()
+
+# A generator or a class of our own would be shorter to use, but torch.compile of torch 2.6 traces
+# neither.
+def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:
+    """Return a context manager that turns autocast off on the device of ``x``."""
     device = x.device.type
-    # An ExitStack would be shorter, but torch.compile cannot trace one.
-    if torch.amp.is_autocast_available(device):
-        with torch.autocast(device, enabled=False):
-            yield full
-    else:
-        yield full
+    return torch.autocast(device, enabled=False) if _has(device) else contextlib.nullcontext()
+
+
+@torch.compiler.assume_constant_result
+def _has(device: str) -> bool:
+    return torch.amp.is_autocast_available(device)

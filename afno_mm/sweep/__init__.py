@@ -1,7 +1,9 @@
-"""A grid of trainings as one command: run, continued, tabulated and plotted.
+"""A grid of trainings with one command: run, continue, tabulate and plot.
 
-``plan`` reads what to run, ``record`` knows what has been run and with which settings, ``launch``
-runs the rest, ``report`` writes what came out.
+* ``plan`` reads what to run.
+* ``record`` stores what has run, with its settings and results.
+* ``launch`` runs the rest.
+* ``report`` writes the table and the plot.
 """
 
 from .launch import dry_run, run_sweep

@@ -1,4 +1,4 @@
-"""Runs the trainings of a sweep one after the other, and survives being stopped."""
+"""Run the trainings of a sweep one after the other. A stopped sweep can be continued."""
 
 import fcntl
 import os
@@ -8,84 +8,83 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TextIO
 
 from . import record, report
+from .plan import Run, Sweep
 
-PATIENCE = 60  # seconds until a training that was asked to end is killed
+KILL_AFTER = 60  # seconds that a training has to end before it is killed
+_say = partial(print, flush=True)
 
 
-def run_sweep(sweep, points=None):
-    """Train what is not trained yet; results are rewritten after every training, or a stop.
+def run_sweep(sweep: Sweep, points: Sequence[str] | None = None) -> dict[str, str]:
+    """Run the trainings of the named points, or of all, that have not finished.
 
-    Args:
-        sweep (Sweep): What to run.
-        points (list[str], optional): Names of the points to run, all by default.
+    The results are rewritten after each training, and at a stop.
 
     Returns:
-        dict[str, str]: Why points failed, by their names.
+        Names of the points that failed, with the reasons.
 
     Raises:
-        ValueError: Before anything runs, if a training has begun with other settings, or another
-            process is at work in the same folder.
+        ValueError: Before anything runs, if a training has begun with other settings, or if
+            another process works in the same folder.
     """
-    chosen = _chosen(sweep, points)
-    failures = {}
-    with _only_one(sweep.folder) as lock, _signals_stop():
-        for runs in chosen.values():
+    selected = _select(sweep, points)
+    failures: dict[str, str] = {}
+    with _lock(sweep.folder) as lock, _stop_on_signals():
+        for runs in selected.values():
             for run in runs:
                 record.check(run)
         report.write_results(sweep, failures)
-        for number, (name, runs) in enumerate(chosen.items(), 1):
+        for number, (name, runs) in enumerate(selected.items(), 1):
             for run in runs:
-                _say(f'[{number}/{len(chosen)}] {run}')
+                _say(f'[{number}/{len(selected)}] {run}')
                 try:
-                    _go_on(run, lock)
-                except Exception as error:  # one point must not end the others
+                    _run_or_continue(run, lock)
+                except Exception as error:  # a point that fails must not end the others
                     failures[name] = f'{run.folder.name}: {error}'
                     _say(f'  failed: {error}')
-                finally:  # when stopped, too: it says which training has begun
+                finally:  # at a stop too: the table then says which training has begun
                     report.write_results(sweep, failures)
                 if name in failures:
                     break
     return failures
 
 
-def dry_run(sweep, points=None):
-    """Print the commands that :func:`run_sweep` would run; they can be pasted."""
-    for runs in _chosen(sweep, points).values():
+def dry_run(sweep: Sweep, points: Sequence[str] | None = None) -> None:
+    """Print the commands that :func:`run_sweep` would run, ready to paste into a shell."""
+    for runs in _select(sweep, points).values():
         for run in runs:
-            found = record.check(run)
-            if found and 'finished' in found:
+            if record.is_finished(record.check(run)):
                 _say(f'# {run}: finished')
-                continue
-            previous = run.previous and record.check(run.previous)
-            if run.previous and not (previous and 'finished' in previous):
-                # What that training will leave is known to the shell by then.
-                kind, folder = run.stage.start_from, shlex.quote(str(run.previous.folder))
-                metric = run.previous.stage.metric.replace('/', '_')
-                start = (
-                    f'$(cat {folder}/last_checkpoint)'
-                    if kind == 'last'
-                    else f'$(ls {folder}/best_{metric}_*.pth)'
-                )
+            elif run.previous and not record.is_finished(record.check(run.previous)):
+                # The shell finds the checkpoint once the previous command has written it.
+                folder = shlex.quote(str(run.previous.folder))
+                start = f'cat {folder}/last_checkpoint'
+                if run.stage.start_from == 'best':
+                    metric = run.previous.stage.metric.replace('/', '_')
+                    start = f'ls {folder}/best_{metric}_*.pth'
                 command = shlex.join(run.command('CHECKPOINT'))
-                _say(command.replace('=CHECKPOINT', f'="{start}"'))
+                _say(command.replace('=CHECKPOINT', f'="$({start})"'))
             else:
                 _say(shlex.join(run.command(record.checkpoint_to_start_from(run))))
 
 
-def _chosen(sweep, points):
+def _select(sweep, points):
     unknown = sorted(set(points or ()) - set(sweep.points))
     if unknown:
         raise ValueError(f'{sweep.name} has no points {unknown}; it has {list(sweep.points)}')
     return {name: runs for name, runs in sweep.points.items() if not points or name in points}
 
 
-def _go_on(run, lock):
+def _run_or_continue(run: Run, lock: TextIO) -> None:
     found = record.check(run)
-    if found and 'finished' in found:
+    if record.is_finished(found):
         _say(f'  is finished: {report.result(run, found)}')
         return
     command = run.command(record.checkpoint_to_start_from(run))
@@ -102,12 +101,13 @@ def _go_on(run, lock):
     _say(f'  {report.result(run, found)}, in {duration}')
 
 
-def _train(command, log, lock):
-    """Run a training to its end, or end it with this process; its exit status."""
+def _train(command: list[str], log: Path, lock: TextIO) -> int:
+    """Run a training and return its exit status. If this process must stop, end the training."""
     with open(log, 'a') as output:
         print(f'$ {shlex.join(command)}', file=output, flush=True)
-        # In a session of its own, so that Ctrl-C reaches it through this process only and all of
-        # its workers can be ended. It holds the lock as long as it lives, even if orphaned.
+        # The training gets its own session: Ctrl-C reaches only this process, which then ends all
+        # workers. The training inherits the lock and holds it as long as it lives, even if this
+        # process is killed.
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -117,7 +117,7 @@ def _train(command, log, lock):
             pass_fds=[lock.fileno()],
         )
         try:
-            _hold(lock, f'process {os.getpid()} and its training, process {child.pid},')
+            _write_owner(lock, f'process {os.getpid()} and its training, process {child.pid},')
             return child.wait()
         except BaseException:
             _say('  stopping the training')
@@ -129,8 +129,9 @@ def _end(child):
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
     try:
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C: no patience
-            child.wait(PATIENCE)
+        # A second Ctrl-C kills at once.
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.wait(KILL_AFTER)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -138,46 +139,41 @@ def _end(child):
 
 
 @contextmanager
-def _only_one(folder):
-    """A lock on a folder that no death of a process leaves behind."""
+def _lock(folder: Path) -> Iterator[TextIO]:
+    """Lock a folder. The system frees the lock when the last process that holds it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / 'lock'
-    with open(path, 'a+') as lock:
+    with open(folder / 'lock', 'a+') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             raise ValueError(
-                f'{lock.read().strip()} work in {folder}. Wait for them, stop them, '
-                'or choose another --work-dir'
+                f'{folder} is in use by {lock.read().strip()}. Wait until it ends, stop it, or '
+                'choose another --work-dir'
             ) from None
-        _hold(lock, f'process {os.getpid()}')
+        _write_owner(lock, f'process {os.getpid()}')
         yield lock
 
 
-def _hold(lock, who):
+def _write_owner(lock, who):
     lock.truncate(0)
     lock.write(f'{who} on {socket.gethostname()}\n')
     lock.flush()
 
 
 @contextmanager
-def _signals_stop():
-    """The signals of schedulers and closed terminals end this process as Ctrl-C does."""
+def _stop_on_signals():
+    """Stop on SIGTERM (schedulers) and SIGHUP (closed terminals) as on Ctrl-C."""
 
     def stop(number, frame):
         sys.exit(128 + number)
 
     before = {}
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             before[number] = signal.signal(number, stop)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _say(text):
-    print(text, flush=True)

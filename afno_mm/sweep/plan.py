@@ -1,11 +1,13 @@
-"""What to run: the points and stages of a sweep, and the command of each training."""
+"""Read what to run: the points and stages of a sweep, and the command of each training."""
 
 import os.path as osp
 import re
 import sys
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -14,17 +16,16 @@ from ..engine.config import command_line, load_config
 
 @dataclass(frozen=True)
 class Stage:
-    """One training of every point.
+    """One training at every point.
 
     Args:
-        metric (str): What to collect from its validations, as ``vis_data/scalars.json`` names it.
-        config (str, optional): Its config, relative to the sweep's file. Not needed where every
-            point has its own.
-        collect (str): 'last' value of the training or 'best' of all its validations.
-        rule (str): 'greater' or 'less' is better.
-        start_from (str): 'last' or 'best' checkpoint of the stage before, whose backbone this
-            one starts with. 'best' is that of its metric, kept by ``CheckpointHook.save_best``.
-        gpus (int, optional): Its own number of processes, whatever the sweep's.
+        metric: Name of the validation metric to collect, as in ``vis_data/scalars.json``.
+        config: Its config, relative to the sweep's file. Optional if every point has its own.
+        collect: Which value to collect: the 'last' one, or the 'best' of all validations.
+        rule: Whether 'greater' or 'less' is better.
+        start_from: Checkpoint of the previous stage to start the backbone from: 'last', or 'best'
+            by that stage's metric, which ``CheckpointHook.save_best`` keeps.
+        gpus: Number of processes. Default: that of the sweep.
     """
 
     metric: str
@@ -34,117 +35,97 @@ class Stage:
     start_from: str = 'last'
     gpus: int | None = None
 
-    def __post_init__(self):
-        for name, allowed in dict(
-            collect=('last', 'best'), rule=('greater', 'less'), start_from=('last', 'best')
-        ).items():
-            if getattr(self, name) not in allowed:
+    def __post_init__(self) -> None:
+        for name in ('collect', 'rule', 'start_from'):
+            value = getattr(self, name)
+            allowed = ('greater', 'less') if name == 'rule' else ('last', 'best')
+            if value not in allowed:
                 raise ValueError(
-                    f'{name} of the stage of {self.metric} is '
-                    f'{getattr(self, name)!r}: set one of {allowed}'
+                    f'{name} of the stage of {self.metric} is {value!r}: set one of {allowed}'
                 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """A stage at a point: one training, in a folder of its own.
-
-    ``previous`` is the run of the stage before, None for the first; ``trainer`` is the path of
-    ``tools/train.py``.
-    """
+    """A stage at a point: one training in its own folder."""
 
     point: str
     stage: Stage
-    options: dict
-    folder: Path
-    gpus: int
-    trainer: Path
-    previous: 'Run | None' = None
+    config_file: str
+    options: dict[str, Any]  # settings of this point, by dotted keys
+    folder: Path  # the work dir
+    gpus: int  # number of processes
+    trainer: Path  # tools/train.py
+    previous: 'Run | None' = None  # the run of the previous stage
 
     @property
-    def log(self):
+    def log(self) -> Path:
         return self.folder.with_name(self.folder.name + '.log')
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'{self.point}: {self.folder.name}'
 
     @cached_property
-    def config(self):
+    def config(self) -> Config:
         """The config with this point's options, but without the checkpoint to start from."""
-        arguments = [self.stage.config, *_cfg_options(self.options)]
+        arguments = [self.config_file, *_cfg_options(self.options)]
         return load_config(command_line('').parse_args(arguments))
 
-    def command(self, start=None):
-        """The command line of this training, which continues it if it has begun.
-
-        Args:
-            start (Path, optional): Checkpoint of the stage before.
-        """
-        launch = [sys.executable]
+    def command(self, start: str | Path | None = None) -> list[str]:
+        """Return the command that starts this training from a checkpoint, or continues it."""
+        launch, launcher = [sys.executable], []
         if self.gpus > 1:
-            launch += [
-                '-m',
-                'torch.distributed.run',
-                '--standalone',
-                f'--nproc_per_node={self.gpus}',
-            ]
-        launch += [self.trainer, self.stage.config]
-        if self.gpus > 1:
-            launch += ['--launcher', 'pytorch']
+            processes = f'--nproc_per_node={self.gpus}'
+            launch += ['-m', 'torch.distributed.run', '--standalone', processes]
+            launcher = ['--launcher', 'pytorch']
         options = dict(self.options)
         if start:
             options['model.backbone.init_cfg.type'] = 'Pretrained'
             options['model.backbone.init_cfg.checkpoint'] = str(start)
-        return [
-            *map(str, launch),
-            '--work-dir',
-            str(self.folder),
-            '--resume',
-            *_cfg_options(options),
-        ]
+        arguments = ['--work-dir', str(self.folder), '--resume', *_cfg_options(options)]
+        return [*launch, str(self.trainer), self.config_file, *launcher, *arguments]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """``points`` has the runs of each point by its name, one for each of ``stages``.
-
-    ``label`` says what the names are values of, ``plot_over`` what the plot has on its axis.
-    """
+    """A grid of trainings."""
 
     name: str
-    label: str
-    plot_over: str
-    folder: Path
-    stages: list
-    points: dict
+    label: str  # what the names of the points are values of
+    plot_over: str  # the x axis of the plot: 'names' or 'parameters'
+    folder: Path  # trainings and results
+    stages: list[Stage]
+    points: dict[str, list[Run]]  # by name: one run for each stage
 
 
-def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus=1):
-    """Read a sweep's config, whose settings are
+def load_sweep(
+    path: str,
+    trainer: str | Path,
+    work_dir: str | Path | None = None,
+    stages: Sequence[str] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    gpus: int = 1,
+) -> Sweep:
+    """Read a sweep's config. Nothing is run or written. The settings of the config are
 
-    * ``points``, a dict from names to options that are set together. A point may have
-      ``configs`` of its own among them, one for each stage;
-    * ``stages``, a list of arguments of :class:`Stage`, trained one after the other;
-    * ``label`` (optional), what the points' names are values of;
-    * ``plot_over`` (optional), 'names' or 'parameters': in the latter case points whose names
-      are alike up to the last '-' are joined.
+    * ``points``: a dict from names to options that are set together. The key ``configs`` gives a
+      point its own configs, one for each stage.
+    * ``stages``: a list of arguments of :class:`Stage`. They are trained one after the other.
+    * ``label`` (optional): what the names of the points are values of.
+    * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
+      whose names are equal up to the last '-'.
 
     Args:
-        path (str): The config.
-        trainer (str): Path of ``tools/train.py``.
-        work_dir (str, optional): ``work_dirs/sweeps/<name of the config>`` by default.
-        stages (list[str], optional): Configs in place of the stages' own.
-        cfg_options (dict, optional): More options, for every training.
-        gpus (int): Processes of one training.
-
-    Returns:
-        Sweep: Nothing has been run or written.
+        trainer: Path of ``tools/train.py``.
+        work_dir: Folder of trainings and results. Default: ``work_dirs/sweeps/<name of config>``.
+        stages: Configs that replace those of the stages.
+        cfg_options: More options, for every training.
+        gpus: Number of processes per training.
 
     Raises:
         ValueError: If the config is not such a sweep.
     """
     cfg = Config.fromfile(path).to_dict()
-    name = osp.splitext(osp.basename(path))[0]
     for key, kind in dict(points=dict, stages=list).items():
         if not (isinstance(cfg.get(key), kind) and cfg[key]):
             raise ValueError(
@@ -155,77 +136,72 @@ def load_sweep(path, trainer, work_dir=None, stages=None, cfg_options=None, gpus
     if plot_over not in ('names', 'parameters'):
         raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
     if gpus < 1:
-        raise ValueError(f'--gpus is {gpus}: give at least 1, which is a CPU where there is no GPU')
-    here = osp.dirname(path)
-    planned = [_stage(path, given) for given in cfg['stages']]
+        raise ValueError(f'--gpus is {gpus}: set 1 or more. Without a GPU, 1 uses the CPU')
+    name = osp.splitext(osp.basename(path))[0]
     folder = Path(work_dir or osp.join('work_dirs', 'sweeps', name)).resolve()
+    planned = [_stage(path, given) for given in cfg['stages']]
     points = {}
     for point, options in cfg['points'].items():
         if not re.fullmatch(r'\w[\w.+-]*', point):
             raise ValueError(f'the point {point!r} names a folder: use letters, digits and _.+-')
-        own = options.pop('configs', None)
-        if own and stages:
+        configs = _configs(path, point, options.pop('configs', None), planned, stages)
+        both = sorted(set(options) & set(cfg_options or ()))
+        if both:
             raise ValueError(
-                f'--stages would replace the configs in which the points of {path} '
-                'differ. Leave it out'
+                f'--cfg-options sets {both} for every point, and {path} sets it for the point '
+                f'{point}. Remove it from --cfg-options'
             )
-        twice = sorted(set(options) & set(cfg_options or ()))
-        if twice:
-            raise ValueError(
-                f'--cfg-options would set {twice} alike at every point, and {path} '
-                f'sets it for the point {point}. Leave it out'
-            )
-        given = own or [stage.config for stage in planned]
-        if None in given and not stages:
-            raise ValueError(
-                f'the point {point} of {path} has no configs, and neither have all stages a config'
-            )
-        configs = stages or [osp.normpath(osp.join(here, config)) for config in given]
-        if len(configs) != len(planned):
-            raise ValueError(
-                f'{len(configs)} configs ({", ".join(configs)}) for the '
-                f'{len(planned)} stages of {path}'
-            )
-        points[point] = _runs(
-            planned,
-            configs,
-            point,
-            folder / point,
-            trainer,
-            gpus,
-            {**options, **(cfg_options or {})},
-        )
+        options = {**options, **(cfg_options or {})}
+        runs: list[Run] = []
+        for stage, config in zip(planned, configs):
+            previous = runs[-1] if runs else None
+            run_folder = folder / point / osp.splitext(osp.basename(config))[0]
+            if any(run.folder == run_folder for run in runs):
+                raise ValueError(
+                    f'two stages of the point {point} would share the folder {run_folder.name}: '
+                    'give their configs different names'
+                )
+            processes = stage.gpus or gpus
+            run = Run(point, stage, config, options, run_folder, processes, Path(trainer), previous)
+            run.command(start=folder)  # raises before anything runs if an option is impossible
+            runs.append(run)
+        points[point] = runs
     return Sweep(name, cfg.get('label', 'point'), plot_over, folder, planned, points)
 
 
 def _stage(path, given):
     known = [field.name for field in fields(Stage)]
-    unknown = sorted(set(given) - set(known))
-    if unknown or 'metric' not in given:
+    if 'metric' not in given or not set(given) <= set(known):
         raise ValueError(
             f'a stage of {path} has {list(given)}: a metric is wanted, and the keys are {known}'
         )
     return Stage(**given)
 
 
-def _runs(stages, configs, point, folder, trainer, gpus, options):
-    runs = []
-    for stage, config in zip(stages, configs):
+def _configs(path, point, own, planned, replacements):
+    """Return the configs of a point: the replacements, its own, or those of the stages."""
+    if own and replacements:
+        raise ValueError(
+            f'--stages would replace the configs that tell the points of {path} apart. '
+            'Leave out --stages'
+        )
+    configs = own or [stage.config for stage in planned]
+    if replacements:
+        configs = list(map(str, replacements))
+    elif None in configs:
+        raise ValueError(
+            f'the point {point} of {path} has no configs, and a stage has no config: set either'
+        )
+    else:
+        configs = [osp.normpath(osp.join(osp.dirname(path), config)) for config in configs]
+    if len(configs) != len(planned):
+        raise ValueError(
+            f'{len(configs)} configs ({", ".join(configs)}) for the {len(planned)} stages of {path}'
+        )
+    for config in configs:
         if not osp.isfile(config):
             raise ValueError(f'the point {point} needs {config}, and there is no such file')
-        stem = osp.splitext(osp.basename(config))[0]
-        if any(run.folder.name == stem for run in runs):
-            raise ValueError(
-                f'two stages of the point {point} would share the folder {stem}: '
-                'give their configs different names'
-            )
-        stage = replace(stage, config=config)
-        previous = runs[-1] if runs else None
-        runs.append(
-            Run(point, stage, options, folder / stem, stage.gpus or gpus, Path(trainer), previous)
-        )
-        runs[-1].command(start=folder)  # raises before anything runs, not at this point's turn
-    return runs
+    return configs
 
 
 def _cfg_options(options):
@@ -233,12 +209,12 @@ def _cfg_options(options):
 
 
 def _option(item):
-    """``key=value`` as ``--cfg-options`` reads it back."""
+    """Return ``key=value`` in the form that ``--cfg-options`` reads."""
     key, value = item
     text = f'{key}={_text(value)}'
     if command_line('').parse_args(['', '--cfg-options', text]).cfg_options != {key: value}:
         raise ValueError(
-            f'--cfg-options cannot say that {key} is {value!r}: it knows numbers, '
+            f'--cfg-options cannot set {key} to {value!r}: it knows numbers, '
             'True, False, None, lists, tuples, and strings without white space'
         )
     return text

@@ -1,43 +1,34 @@
-"""What has been run, with which settings, and what came out.
+"""Store what has run, with which settings and results.
 
-A run's folder has ``stage.json``, written when it begins and again when it is finished.
+A run's folder has ``stage.json``. It is written when the run begins, and again when it finishes.
 """
 
 import json
 import math
 import os
 import time
+from pathlib import Path
+from typing import Any, TypeGuard
 
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-# Settings that a training may go on with, or be compared with, in other values.
-WITHOUT_BEARING = {
-    'work_dir',
-    'launcher',
-    'resume',
-    'env_cfg',
-    'log_level',
-    'log_processor',
-    'logger',
-    'timer',
-    'visualizer',
-    'vis_backends',
-    'visualization',
-    'num_workers',
-    'persistent_workers',
-    'pin_memory',
-    'prefetch_factor',
-}
+from .plan import Run
+
+# Settings that may change when a training continues: they do not change its result.
+IRRELEVANT_SETTINGS = set(
+    'work_dir launcher resume env_cfg log_level log_processor logger timer visualizer vis_backends '
+    'visualization num_workers persistent_workers pin_memory prefetch_factor'.split()
+)
 
 
-def check(run):
-    """The record of a run that has begun, if it is one of the settings that are asked for.
+def check(run: Run) -> dict | None:
+    """Return the record of a run that has begun with the settings that are asked for.
 
-    Returns:
-        dict | None: None if the run has no checkpoint yet, so that it begins anew.
+    None if the run has no checkpoint yet: it then starts from the beginning.
 
     Raises:
-        ValueError: If it ran with other settings, whether it is finished or not.
+        ValueError: If it ran with other settings.
     """
     path = run.folder / 'stage.json'
     record = json.loads(path.read_text()) if path.is_file() else None
@@ -47,36 +38,42 @@ def check(run):
             f'{run.folder} holds a training that no sweep has started. Delete it, or '
             'choose another --work-dir'
         )
-    if record is None or not (has_checkpoint or 'finished' in record):
+    if record is None or not (has_checkpoint or is_finished(record)):
         return None
     changes = _changes(record['settings'], settings(run))
     if changes:
         raise ValueError(
-            f'{run} {"is finished" if "finished" in record else "has begun"} with other '
-            'settings:\n  ' + '\n  '.join(changes) + '\nGive those it ran with, choose another '
-            f'--work-dir, or delete {run.folder} to train it anew'
+            f'{run} {"is finished" if is_finished(record) else "has begun"} with other '
+            'settings:\n  ' + '\n  '.join(changes) + '\nRestore these settings, choose another '
+            f'--work-dir, or delete {run.folder} to train it again'
         )
     return record
 
 
-def begin(run):
-    """Record the settings and the time of a run that starts."""
-    # The Runner names the folder of each launch so.
+def is_finished(record: dict | None) -> TypeGuard[dict]:
+    """Return whether a record is that of a finished run."""
+    return record is not None and 'finished' in record
+
+
+def begin(run: Run) -> dict:
+    """Write and return the record of a run that starts: its settings and the time."""
+    # The time has the format of the folder that the Runner makes for each launch.
     record = dict(settings=settings(run), begun=time.strftime('%Y%m%d_%H%M%S'))
     run.folder.mkdir(parents=True, exist_ok=True)
     _dump(run, record)
     return record
 
 
-def finish(run, record):
-    """Record what a training that has ended gave.
+def finish(run: Run, record: dict) -> dict:
+    """Write and return the record of a run whose training has ended.
 
     Returns:
-        dict: The record with 'value' and 'at' (the epoch or iteration of it, as 'unit' says),
-        'parameters' of the model, 'last' and 'best' checkpoint, and when it 'finished'.
+        The record, with these keys added: 'value' of the metric; 'at', its epoch or iteration,
+        and 'unit', which of both; 'parameters' of the model; the file names of the 'last' and the
+        'best' checkpoint; 'finished', the time.
 
     Raises:
-        ValueError: If its validations do not have the metric.
+        ValueError: If the validations do not have the metric.
     """
     stage = run.stage
     values = validations(run.folder, stage.metric, record['begun'])
@@ -86,8 +83,9 @@ def finish(run, record):
             f'{stage.metric!r}. Set metric of the stage to one that does'
         )
     better = max if stage.rule == 'greater' else min
-    # A value that is not a number is the best only if there is no other.
-    best = better([at for at in values if not math.isnan(values[at])] or values, key=values.get)
+    # NaN is the best value only if every value is NaN.
+    numbers = [at for at in values if not math.isnan(values[at])]
+    best = better(numbers or values, key=lambda at: values[at])
     at = best if stage.collect == 'best' else max(values)
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
@@ -105,41 +103,30 @@ def finish(run, record):
     return record
 
 
-def checkpoint_to_start_from(run):
-    """Path of the checkpoint that the stage before left, None for the first stage.
-
-    Raises:
-        ValueError: If it is not there.
-    """
+def checkpoint_to_start_from(run: Run) -> Path | None:
+    """Return the checkpoint of the previous stage to start from. None for the first stage."""
     if run.previous is None:
         return None
-    kind = run.stage.start_from
-    path = run.previous.folder / check(run.previous)[kind]
+    kind, before = run.stage.start_from, check(run.previous)
+    assert before is not None  # runs start after the previous stage has finished
+    path = run.previous.folder / before[kind]
     if not path.is_file():
-        mend = (
-            ''
-            if kind == 'last'
-            else ' CheckpointHook keeps it with '
-            f'--cfg-options default_hooks.checkpoint.save_best={run.previous.stage.metric}'
-        )
+        hint = ''
+        if kind == 'best':
+            metric = run.previous.stage.metric
+            hint = f'. Keep it with --cfg-options default_hooks.checkpoint.save_best={metric}'
         raise ValueError(
-            f'{run} starts from the {kind} checkpoint of the stage before, and there '
-            f'is no {path}.{mend}'
+            f'{run} starts from the {kind} checkpoint of the previous stage, and there is no '
+            f'{path}{hint}'
         )
     return path
 
 
-def validations(folder, metric, since=''):
-    """Values of a metric over all launches of a training.
+def validations(folder: Path, metric: str, since: str = '') -> dict[int, float]:
+    """Return the values of a metric by epoch or iteration, over all launches of a training.
 
-    Args:
-        folder (Path): Its work dir.
-        metric (str): Key in ``vis_data/scalars.json``.
-        since (str): Launches before this time, as in their folders' names, are left out.
-
-    Returns:
-        dict[int, float]: By epoch or iteration, in order. Where a later launch has done a part
-        of the training again, its value counts.
+    A launch that continued from an older checkpoint repeats validations. The newest value counts.
+    Launches before ``since``, a time in the format of their folders, do not count.
     """
     values = {}
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
@@ -155,34 +142,34 @@ def validations(folder, metric, since=''):
     return dict(sorted(values.items()))
 
 
-def parameters(config):
-    """Number of parameters of a config's model."""
+def parameters(config: Config) -> int:
+    """Return the number of parameters of a config's model."""
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmengine')):
         return sum(p.numel() for p in MODELS.build(config.model).parameters())
 
 
-def settings(run):
-    """All settings that bear on a run's result, flat: dotted keys to values."""
+def settings(run: Run) -> dict[str, Any]:
+    """Return all settings that can change a run's result, by dotted keys."""
     kept = {
         path: value
         for path, value in _flat(run.config.to_dict())
-        if WITHOUT_BEARING.isdisjoint(path.split('.'))
+        if IRRELEVANT_SETTINGS.isdisjoint(path.split('.'))
     }
-    # One GPU with a batch of 16 and two with 8 each take the same steps.
+    # One GPU with a batch of 16 takes the same steps as two with 8 each.
     kept['batch_size x gpus'] = kept.pop('train_dataloader.batch_size', 1) * run.gpus
     if run.previous:
         before = check(run.previous)
         kept['start'] = (
             f'{before[run.stage.start_from]} of {before["finished"]}'
-            if before and 'finished' in before
+            if is_finished(before)
             else 'not trained yet'
         )
-    # As JSON gives them back.
+    # As JSON reads them back: this makes the comparison with a record exact.
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 
 
-def write(path, text):
-    """Write a file that is whole at any time."""
+def write(path: Path, text: str) -> None:
+    """Write a file in one step: a reader never sees half of it."""
     part = path.with_name(path.name + '.part')
     part.write_text(text)
     os.replace(part, path)
@@ -193,27 +180,19 @@ def _dump(run, record):
 
 
 def _flat(value, path=''):
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else list(enumerate(value))
-        if isinstance(value, (list, tuple))
-        else ()
-    )
-    if not items:
+    if isinstance(value, (list, tuple)) and value:
+        value = dict(enumerate(value))
+    if not isinstance(value, dict) or not value:
         yield path, value
-    for key, item in items:
+        return
+    for key, item in value.items():
         yield from _flat(item, f'{path}.{key}' if path else str(key))
 
 
 def _changes(ran, asked):
-    keys = [
-        key
-        for key in {**ran, **asked}
-        if key not in ran or key not in asked or ran[key] != asked[key]
-    ]
     lines = [
         f'{key}: ran with {ran.get(key, "nothing")}, now {asked.get(key, "nothing")}'
-        for key in keys
+        for key in {**ran, **asked}
+        if (key in ran, ran.get(key)) != (key in asked, asked.get(key))
     ]
     return lines[:10] + ([f'and {len(lines) - 10} more'] if len(lines) > 10 else [])

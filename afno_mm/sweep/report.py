@@ -1,82 +1,70 @@
-"""Results of a sweep as JSON, as a table and as a plot."""
+"""Write the results of a sweep as JSON, as a table and as a plot."""
 
 import json
+from collections.abc import Mapping
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from . import record
+from .plan import Run, Stage, Sweep
+
+# Keys of a run's outcome that results.json has.
+KEYS = ('state', 'value', 'at', 'unit', 'parameters', 'finished')
 
 
-def write_results(sweep, failures):
+def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
     """Rewrite ``results.json``, ``results.md`` and ``results.png`` in the sweep's folder.
 
-    Args:
-        sweep (Sweep): All of its points are shown, with what is known of them.
-        failures (dict[str, str]): Why points failed in this launch, by their names.
+    They show all points. ``failures`` has the reasons of those that failed in this launch, by name.
     """
-    rows = {name: [_outcome(run) for run in runs] for name, runs in sweep.points.items()}
-    points = [
-        dict(
-            name=name,
-            options=runs[0].options,
-            failed=failures.get(name),
-            stages=[
-                dict(
-                    config=run.stage.config,
-                    collect=run.stage.collect,
-                    metric=run.stage.metric,
-                    **{
-                        key: outcome[key]
-                        for key in ('state', 'value', 'at', 'unit', 'parameters', 'finished')
-                        if key in outcome
-                    },
-                )
-                for run, outcome in zip(runs, rows[name])
-            ],
-        )
-        for name, runs in sweep.points.items()
-    ]
-    record.write(
-        sweep.folder / 'results.json',
-        json.dumps(dict(sweep=sweep.name, points=points), indent=2) + '\n',
-    )
-    record.write(sweep.folder / 'results.md', _table(sweep, rows, failures))
-    _plot(sweep, rows).savefig(sweep.folder / 'results.png', dpi=150)
+    outcomes = {name: [_outcome(run) for run in runs] for name, runs in sweep.points.items()}
+    points = []
+    for name, runs in sweep.points.items():
+        stages = []
+        for run, outcome in zip(runs, outcomes[name]):
+            stage = dict(config=run.config_file, collect=run.stage.collect, metric=run.stage.metric)
+            stages.append(stage | {key: outcome[key] for key in KEYS if key in outcome})
+        options = runs[0].options
+        points.append(dict(name=name, options=options, failed=failures.get(name), stages=stages))
+    results = json.dumps(dict(sweep=sweep.name, points=points), indent=2)
+    record.write(sweep.folder / 'results.json', results + '\n')
+    record.write(sweep.folder / 'results.md', _table(sweep, outcomes, failures))
+    _plot(sweep, outcomes).savefig(sweep.folder / 'results.png', dpi=150)
 
 
-def result(run, found):
-    """A finished run's result in words."""
+def result(run: Run, found: dict) -> str:
+    """Return the result of a finished run as text."""
     return f'{run.stage.metric} {_value(run.stage, found)}'
 
 
-def _value(stage, found):
+def _value(stage: Stage, found: dict) -> str:
     return f'{found["value"]:.4g}, {stage.collect} at {found["unit"]} {found["at"]}'
 
 
 def _outcome(run):
     try:
         found = record.check(run)
-    except ValueError:  # possible at points that were not asked for
+    except ValueError:  # a point that was not asked for may have run with other settings
         return dict(state='ran with other settings')
     if found is None:
         return dict(state='not trained')
-    return dict(found, state='finished' if 'finished' in found else 'begun')
+    return dict(found, state='finished' if record.is_finished(found) else 'begun')
 
 
-def _table(sweep, rows, failures):
+def _table(sweep, outcomes, failures):
     metrics = [stage.metric for stage in sweep.stages]
     lines = [_row(sweep.label, 'parameters', *metrics), '|' + '---|' * (len(metrics) + 2)]
-    for name, outcomes in rows.items():
-        sizes = [f'{found["parameters"] / 1e6:.4g}M' for found in outcomes if 'parameters' in found]
+    for name, found in outcomes.items():
+        sizes = [f'{one["parameters"] / 1e6:.4g}M' for one in found if 'parameters' in one]
         cells = []
-        for stage, found in zip(sweep.stages, outcomes):
-            if found['state'] == 'finished':
-                cells.append(_value(stage, found))
+        for stage, one in zip(sweep.stages, found):
+            if one['state'] == 'finished':
+                cells.append(_value(stage, one))
+            elif name in failures and 'failed' not in cells:
+                cells.append('failed')
             else:
-                cells.append(
-                    'failed' if name in failures and 'failed' not in cells else found['state']
-                )
+                cells.append(one['state'])
         lines.append(_row(name, sizes[0] if sizes else '', *cells))
     return '\n'.join(lines) + '\n'
 
@@ -85,16 +73,16 @@ def _row(*cells):
     return '| ' + ' | '.join(cells) + ' |'
 
 
-def _plot(sweep, rows):
+def _plot(sweep, outcomes):
     figure = Figure(figsize=(4.5 * len(sweep.stages), 3.5), layout='constrained')
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(sweep.stages), squeeze=False)[0]
     for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
-        known = {name: row[i] for name, row in rows.items() if 'value' in row[i]}
+        known = {name: found[i] for name, found in outcomes.items() if 'value' in found[i]}
         if sweep.plot_over == 'parameters':
             _over_parameters(axes, known)
         else:
-            _over_names(axes, list(rows), known)
+            _over_names(axes, list(outcomes), known)
             axes.set_xlabel(sweep.label)
         axes.margins(y=0.15)
         axes.set_ylabel(f'{stage.metric} ({stage.collect})')
@@ -103,19 +91,14 @@ def _plot(sweep, rows):
 
 def _over_names(axes, names, known):
     places, line = _axis(axes, names)
-    for place in places:  # shows where results are still to come, too
+    for place in places:  # marks the points without a result too
         axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
-    _points(
-        axes,
-        sorted(
-            (place, known[name]['value']) for place, name in zip(places, names) if name in known
-        ),
-        line,
-    )
+    values = [(x, known[name]['value']) for x, name in zip(places, names) if name in known]
+    _points(axes, sorted(values), line)
 
 
 def _over_parameters(axes, known):
-    """A line for all points that are named alike up to the last '-', as AFNO-B0 and AFNO-B1."""
+    """Draw one line for all points whose names are equal up to the last '-': AFNO-B0, AFNO-B1."""
     series = {}
     for name, found in known.items():
         point = found['parameters'] / 1e6, found['value']
@@ -129,23 +112,17 @@ def _over_parameters(axes, known):
 
 def _points(axes, points, line, **options):
     axes.plot(*zip(*points) if points else ((), ()), f'o{line}', **options)
+    box = dict(facecolor='white', edgecolor='none', pad=0.5)
+    text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
     for place, value in points:
-        axes.annotate(
-            f'{value:.4g}',
-            (place, value),
-            xytext=(0, 6),
-            textcoords='offset points',
-            ha='center',
-            fontsize=8,
-            bbox=dict(facecolor='white', edgecolor='none', pad=0.5),
-        )
+        axes.annotate(f'{value:.4g}', (place, value), **text)
 
 
 def _axis(axes, names):
-    """Lay out the points; numbers over a decade or more are spread evenly in their logarithm.
+    """Place the points on the x axis. Use a log scale for numbers that span a decade or more.
 
     Returns:
-        tuple[list[float], str]: Where the points stand, and the line between them.
+        The places, and the style of the line between the points.
     """
     try:
         places = [float(name) for name in names]
@@ -156,7 +133,7 @@ def _axis(axes, names):
     positive = [place for place in places if place > 0]
     if min(places) >= 0 and positive and max(positive) >= 10 * min(positive):
         if min(places) == 0:
-            # Zero stands where a decade below the smallest would: linear up to there.
+            # Linear below the smallest positive number: 0 stands one decade below it.
             axes.set_xscale('symlog', linthresh=min(positive), linscale=1)
         else:
             axes.set_xscale('log')

@@ -1,7 +1,16 @@
-"""What the mixers cost, beside the public layers that they are compared with."""
+"""Time and memory of the mixers beside the public layers that they are compared with."""
 
 from .measure import Settings
-from .report import show, show_case, show_summaries, write
+from .report import read_results, show, show_case, show_summaries, write
 from .suites import SUITES, run_suites
 
-__all__ = ['SUITES', 'Settings', 'run_suites', 'show', 'show_case', 'show_summaries', 'write']
+__all__ = [
+    'SUITES',
+    'Settings',
+    'read_results',
+    'run_suites',
+    'show',
+    'show_case',
+    'show_summaries',
+    'write',
+]

@@ -1,136 +1,159 @@
-"""What is timed: mixers on tokens of their own, and whole models on images."""
+"""What the benchmark times: mixers on tokens of their own, and whole models on images."""
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 from afno_mm.ops import BACKENDS, choose_backend, use_backend
+from afno_mm.tasks import Task
+from torch import Tensor, nn
 
 
 class Candidate:
     """Something with a forward pass and a training step.
 
+    A subclass sets ``input_bytes`` and defines ``infer``, ``differentiable``, ``leaves`` and
+    ``parameters``.
+
     Args:
-        name (str): What it is called in tables.
-        kind (str): The same for all that compute the same function; 'AFNO' and so on.
-        path (str, optional): Path of ``afno_mm.ops.BACKENDS`` that AFNO is to take.
-        autocast (tuple, optional): Device type and dtype of the autocast that it runs under.
+        name: Name in the tables.
+        kind: Same for all candidates that compute the same function, e.g. 'AFNO'.
+        backend: Backend of ``afno_mm.ops.BACKENDS`` that AFNO must use. None: AFNO chooses.
+        autocast: Device type and dtype of the autocast to run under. None: no autocast.
     """
 
-    def __init__(self, name, kind, path=None, autocast=None):
-        self.name, self.kind, self.path, self.autocast = name, kind, path, autocast
-        self.chosen = False  # whether AFNO takes this path by itself
-        self.work = None  # dict of Work, where there is a model of it
+    input_bytes: int
 
-    def forward(self):
-        with torch.no_grad(), self.surroundings():
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        backend: str | None = None,
+        autocast: tuple[str, torch.dtype] | None = None,
+    ) -> None:
+        self.name, self.kind, self.backend, self.autocast = name, kind, backend, autocast
+        self.chosen = False  # True if AFNO chooses this backend when nothing forces one
+        self.work = None  # dict of Work per phase, for AFNO operators
+
+    def forward(self) -> None:
+        with torch.no_grad(), self.context():
             self.infer()
 
-    def train(self):
+    def train(self) -> None:
+        """Run forward and backward, then drop the gradients."""
         outputs, gradients = self.graph()
         torch.autograd.backward(outputs, gradients)
         self.clear()
 
-    def clear(self):
+    def clear(self) -> None:
         for leaf in self.leaves():
             leaf.grad = None
 
-    def graph(self):
-        """The outputs that backward starts from, and their gradients."""
-        with self.surroundings():
+    def graph(self) -> tuple[list[Tensor], list[Tensor] | None]:
+        """Run forward. Return the outputs that backward starts from, and their gradients."""
+        with self.context():
             return self.differentiable()
 
     @contextlib.contextmanager
-    def surroundings(self):
+    def context(self) -> Iterator[None]:
+        """Force the backend and the autocast of this candidate."""
         device, dtype = self.autocast or ('cpu', torch.bfloat16)
-        with use_backend(self.path), torch.autocast(device, dtype, enabled=bool(self.autocast)):
+        with use_backend(self.backend), torch.autocast(device, dtype, enabled=bool(self.autocast)):
             yield
 
 
 class Mixers(Candidate):
-    """Mixers that run forward one after the other and then backward, each on its own tokens.
+    """Mixers that all run forward and then all run backward, each on its own tokens.
 
     Args:
-        layers (list[tuple[nn.Module, Tensor]]): Mixers with their tokens ``(B, H, W, C)``.
+        layers: Pairs of a mixer and its tokens ``(B, H, W, C)``.
     """
 
-    def __init__(self, name, kind, layers, **options):
+    def __init__(
+        self, name: str, kind: str, layers: list[tuple[nn.Module, Tensor]], **options
+    ) -> None:
         super().__init__(name, kind, **options)
         self.layers = layers
         self.input_bytes = sum(x.nbytes for _, x in layers)
 
-    def infer(self):
+    def infer(self) -> None:
         for mixer, x in self.layers:
             mixer(x)
 
-    def differentiable(self):
+    def differentiable(self) -> tuple[list[Tensor], list[Tensor]]:
         outputs = [mixer(x) for mixer, x in self.layers]
-        # Any gradient will do that has memory of its own; the tokens' values are one.
+        # Any gradient with its own memory will do. The values of the tokens serve as one.
         return outputs, [x.detach().to(y.dtype) for y, (_, x) in zip(outputs, self.layers)]
 
-    def leaves(self):
+    def leaves(self) -> Iterator[Tensor]:
         yield from self.parameters()
         yield from (x for _, x in self.layers)
 
-    def parameters(self):
+    def parameters(self) -> Iterator[Tensor]:
         for mixer, _ in self.layers:
             yield from mixer.parameters()
 
 
 class Model(Candidate):
-    """A model: inference is the task's forward pass, training is forward, loss and backward.
+    """A whole model: inference, or forward, loss and backward of a training step.
 
     Args:
-        model (nn.Module): The model.
-        batch (dict): ``inputs`` and ``data_samples``, as its data preprocessor gives them.
-        task (Task): Its task.
+        model: The model.
+        batch: ``inputs`` and ``data_samples``, as its data preprocessor returns them.
+        task: The model's task.
     """
 
-    def __init__(self, name, kind, model, batch, task, **options):
+    def __init__(
+        self, name: str, kind: str, model: nn.Module, batch: dict, task: Task, **options
+    ) -> None:
         super().__init__(name, kind, **options)
         self.model, self.batch, self.task = model, batch, task
         self.images = task.network_input(batch['inputs'])
         self.input_bytes = self.images.nbytes
 
-    def infer(self):
+    def infer(self) -> None:
         self.task.forward(self.model.eval(), self.images)
 
-    def differentiable(self):
+    def differentiable(self) -> tuple[list[Tensor], None]:
         losses = self.model.train()(**self.batch, mode='loss')
         return [self.model.parse_losses(losses)[0]], None
 
-    def leaves(self):
+    def leaves(self) -> Iterator[Tensor]:
         return self.model.parameters()
 
-    def parameters(self):
+    def parameters(self) -> Iterator[Tensor]:
         yield from self.model.parameters()
         yield from self.model.buffers()
 
 
-def paths(x):
-    """The paths that take tokens ``x``, the one that AFNO chooses, and why others do not.
-
-    Returns:
-        tuple[list[str], str, dict[str, str]]
-    """
+def backends(x: Tensor) -> tuple[list[str], str, dict[str, str]]:
+    """Return the backends that take tokens ``x``, AFNO's choice, and the others' refusals."""
     reasons = {name: module.refusal(x) for name, module in BACKENDS.items()}
-    taken = [name for name, reason in reasons.items() if reason is None]
-    return taken, choose_backend(x)[0], {n: r for n, r in reasons.items() if r is not None}
+    accepting = [name for name, reason in reasons.items() if reason is None]
+    return accepting, choose_backend(x)[0], {n: r for n, r in reasons.items() if r is not None}
 
 
-def disagreement(mixer, path, other, other_path, x, other_adds_skip):
-    """Relative L2 distance of what two mixers add to the tokens they are given.
+def disagreement(
+    mixer: nn.Module,
+    backend: str | None,
+    other: nn.Module,
+    other_backend: str | None,
+    x: Tensor,
+    other_adds_skip: bool,
+) -> float:
+    """Return the relative L2 distance of the updates that two mixers add to their tokens.
 
     Args:
-        mixer, other (nn.Module): With the same weights.
-        path, other_path (str | None): Paths of AFNO that they take.
-        x (Tensor): Tokens.
-        other_adds_skip (bool): Whether only ``other`` adds ``x`` to its result.
+        mixer, other: Mixers with the same weights.
+        backend, other_backend: Backends of AFNO that they use.
+        x: Tokens.
+        other_adds_skip: Whether ``other`` adds ``x`` to its result and ``mixer`` does not.
     """
     with torch.no_grad():
-        with use_backend(path):
-            mine = mixer(x).double()
-        with use_backend(other_path):
-            theirs = other(x).double()
+        with use_backend(backend):
+            result = mixer(x).double()
+        with use_backend(other_backend):
+            wanted = other(x).double()
     if other_adds_skip:
-        mine = mine + x
-    return ((mine - theirs).norm() / (theirs - x).norm()).item()
+        result = result + x
+    return ((result - wanted).norm() / (wanted - x).norm()).item()

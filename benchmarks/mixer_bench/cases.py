@@ -1,11 +1,14 @@
-"""One comparison: candidates that are timed against each other, and why others are not."""
+"""One comparison: the candidates that are timed together, and why others are left out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
 
-from .candidates import Mixers, disagreement, paths
+from .candidates import Candidate, Mixers, backends, disagreement
 from .limits import Work, afno_work
+from .measure import Settings
 from .memory import device_memory
 from .peers import MissingPeerError, PublicAFNO
 
@@ -14,10 +17,12 @@ PUBLIC_AFNO, PUBLIC_FNO, STOCK_ESA = (
     'neuralop SpectralConv',
     'mmseg EfficientMultiheadAttention',
 )
-QUARTER = 0.5  # of the frequencies per axis: 25 % of the modes
+QUARTER = 0.5  # share of the frequencies on each axis: 25 % of the modes
 WIDE = 'On grids that are wider than high the public AFNO layer drops modes, so does less than AFNO'
-# Relative L2 distance up to which two programs compute one function.
+# Two programs compute the same function if their relative L2 distance is below this.
 TOLERANCES = dict(fp32=1e-4, tf32=1e-2, bf16=5e-2)
+
+Layers = list[tuple[nn.Module, Tensor]]  # mixers with their tokens
 
 
 @dataclass
@@ -25,31 +30,42 @@ class Case:
     """Candidates of one suite at one size.
 
     Attributes:
-        candidates (list[Candidate]): What is timed.
-        left_out (dict[str, str]): Names of what is not, with the reason.
-        agreement (list[dict]): How far candidates are from what they stand in for.
-        notes (str): Settings that the shape does not tell.
+        candidates: What is timed.
+        left_out: What is not timed: names with reasons.
+        agreement: Measured distances between candidates and what they are compared with.
+        notes: Settings that the shape does not tell.
     """
 
     suite: str
     shape: str
     tokens: int
-    settings: object
-    candidates: list = field(default_factory=list)
-    left_out: dict = field(default_factory=dict)
-    agreement: list = field(default_factory=list)
+    settings: Settings
+    candidates: list[Candidate] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    agreement: list[dict] = field(default_factory=list)
     notes: str = ''
 
-    def add(self, name, kind, build, refusal=None, candidate=Mixers, **options):
-        """Adds what is timed of ``build()``, unless there is a reason not to or it is missing.
+    def add(
+        self,
+        name: str,
+        kind: str,
+        build: Callable[[], tuple | list],
+        refusal: str | None = None,
+        candidate: type[Candidate] = Mixers,
+        **options,
+    ) -> Candidate | None:
+        """Add a candidate, or note why it is left out.
 
         Args:
-            name (str): In tables.
-            kind (str): See :class:`Candidate`.
-            build (callable): Returns ``(arguments of the candidate)``.
-            refusal (str, optional): Why not.
-            candidate (type): The class of it.
-            **options: Of the candidate.
+            name: Name in the tables.
+            kind: See :class:`Candidate`.
+            build: Returns the candidate's further positional arguments.
+            refusal: Reason to leave it out.
+            candidate: Class of the candidate.
+            **options: Further arguments of the candidate.
+
+        Returns:
+            The candidate. None if it was left out.
         """
         only = self.settings.only
         if only and not any(part in name for part in only):
@@ -59,74 +75,75 @@ class Case:
             return None
         options.setdefault('autocast', self.settings.autocast)
         try:
-            made = candidate(name, kind, *build(), **options)
+            added = candidate(name, kind, *build(), **options)
         except (MissingPeerError, FileNotFoundError) as error:
             self.left_out[name] = str(error)
             return None
-        self.candidates.append(made)
-        return made
+        self.candidates.append(added)
+        return added
 
-    def add_afno(self, name, layers, public=None):
-        """Adds each path that takes all tokens, after it was compared with the public layer.
+    def add_afno(self, name: str, layers: Layers, public: Layers | None = None) -> None:
+        """Add each backend that takes all tokens, after comparing its result.
 
-        Without a public layer, and where it drops modes that it should keep (for a share of
-        them, and on grids that are wider than high), paths are compared with the reference path.
+        Each is compared with the public layer, or with the backend 'composed' if there is none.
+        On grids that are wider than high the public layer drops modes, so 'composed' is used
+        there too.
 
         Args:
-            name (str): In tables, before the path.
-            layers (list[tuple[AFNO, Tensor]]): With the mixers of this package.
-            public (list[tuple[nn.Module, Tensor]], optional): The same of the public layer.
+            name: Name in the tables, before the backend.
+            layers: AFNO mixers of this package with their tokens.
+            public: Public layers with the same weights and tokens.
         """
-        taken, chosen, refusals = zip(*(paths(x) for _, x in layers))
+        accepting, chosen, refusals = zip(*(backends(x) for _, x in layers))
         for refused in refusals:
-            self.left_out |= {f'{name} {path}': reason for path, reason in refused.items()}
-        common = [path for path in taken[0] if all(path in each for each in taken)]
+            self.left_out |= {f'{name} {backend}': reason for backend, reason in refused.items()}
+        common: list[str | None] = [b for b in accepting[0] if all(b in each for each in accepting)]
         if len(set(chosen)) > 1:
             common.insert(0, None)
         if public and any(x.shape[2] > x.shape[1] for _, x in layers):
             public = None
             self.notes = f'{self.notes}. {WIDE}'.strip('. ')
         others = public or layers
-        against = PUBLIC_AFNO if public else f'{name} reference'
-        for path in common:
-            title = f'{name} {path or " and ".join(sorted(set(chosen)))}'
-            if title == against or self._agrees(title, path, layers, against, others):
-                made = self.add(title, name, lambda: [layers], path=path)
-                if made:
-                    made.chosen = path is None or set(chosen) == {path}
-                    made.work = total_work(layers)
+        against = PUBLIC_AFNO if public else f'{name} composed'
+        for backend in common:
+            title = f'{name} {backend or " and ".join(sorted(set(chosen)))}'
+            if title == against or self._agrees(title, backend, layers, against, others):
+                added = self.add(title, name, lambda: [layers], backend=backend)
+                if added:
+                    added.chosen = backend is None or set(chosen) == {backend}
+                    added.work = total_work(layers)
 
-    def add_public_afno(self, layers):
-        """Adds the public layer with the weights of :class:`AFNO` mixers; returns its layers."""
+    def add_public_afno(self, layers: Layers) -> Layers | None:
+        """Add the public layer with the weights of AFNO mixers. Return its layers."""
 
         def build():
             return [[(public_twin(mixer), x) for mixer, x in layers]]
 
-        made = self.add(PUBLIC_AFNO, 'AFNO', build)
-        if made is None:
+        added = self.add(PUBLIC_AFNO, 'AFNO', build)
+        if added is None:
             return None
-        made.work = total_work(layers)
+        added.work = total_work(layers)
         if self.settings.autocast:
-            # Half precision may cost this one more than it gains: the better of the two counts.
-            fp32 = self.add(f'{PUBLIC_AFNO} fp32', 'AFNO', lambda: [made.layers], autocast=None)
-            fp32.work = made.work
-        return made.layers
+            # Autocast can make the public layer slower. Time both: ratios use the faster one.
+            fp32 = self.add(f'{PUBLIC_AFNO} fp32', 'AFNO', lambda: [added.layers], autocast=None)
+            fp32.work = added.work
+        return added.layers
 
-    def _agrees(self, name, path, layers, against, others):
-        other_path = None if against == PUBLIC_AFNO else 'reference'
-        distances = {
-            x.shape: self._distance(mixer, path, other, other_path, x)
+    def _agrees(self, name, backend, layers, against, others):
+        other_backend = None if against == PUBLIC_AFNO else 'composed'
+        distances = [
+            self._distance(mixer, backend, other, other_backend, x)
             for (mixer, x), (other, _) in zip(layers, others)
-        }
-        return self.agrees(name, against, max(distances.values()))
+        ]
+        return self.agrees(name, against, max(distances))
 
     def _distance(self, *arguments, other_adds_skip=False):
         device, dtype = self.settings.autocast or ('cpu', torch.bfloat16)
         with torch.autocast(device, dtype, enabled=bool(self.settings.autocast)):
             return disagreement(*arguments, other_adds_skip)
 
-    def agrees(self, name, against, distance):
-        """Keeps a distance; one beyond the tolerance leaves the candidate out."""
+    def agrees(self, name: str, against: str, distance: float) -> bool:
+        """Record a distance. Leave the candidate out if it exceeds the tolerance."""
         tolerance = TOLERANCES[self.settings.dtype]
         agrees = distance <= tolerance
         self.agreement.append(
@@ -134,41 +151,44 @@ class Case:
         )
         if not agrees:
             self.left_out[name] = (
-                f'computes something else than {against}: '
+                f'does not compute the same function as {against}: '
                 f'relative distance {distance:.1e} > {tolerance:.0e}'
             )
         return agrees
 
-    def esa_distance(self, esa, stock, x):
+    def esa_distance(self, esa: nn.Module, stock: nn.Module, x: Tensor) -> float:
         return self._distance(esa, None, stock, None, x, other_adds_skip=True)
 
 
-def public_twin(mixer):
-    """The public layer with the weights of an AFNO mixer."""
+def public_twin(mixer: nn.Module) -> PublicAFNO:
+    """Return the public layer with the weights of an AFNO mixer."""
     twin = PublicAFNO(mixer.embed_dims, mixer.num_blocks, mixer.sparsity_threshold)
     twin.layer.load_state_dict(mixer.state_dict())
     return twin.to(mixer.w1.device)
 
 
-def total_work(layers):
-    """:func:`afno_work` of AFNO mixers on their tokens."""
+def total_work(layers: Layers) -> dict[str, Work]:
+    """Return the sum of :func:`afno_work` over AFNO mixers, by phase."""
     works = [afno_work(x.shape, mixer.num_blocks, mixer.mode_fraction) for mixer, x in layers]
     return {phase: sum((work[phase] for work in works), Work()) for phase in works[0]}
 
 
-def too_long(settings, attended):
-    """Why not full attention, if that is so; ``attended`` are the (N, C) of all layers."""
+def too_long(settings: Settings, attended: list[tuple[int, int]]) -> str | None:
+    """Return why full attention would take too long, or None.
+
+    Args:
+        settings: How to measure.
+        attended: Number of tokens and of channels of each layer.
+    """
     flops = settings.batch * sum(4 * n**2 * c for n, c in attended)
     limit = 1e14 if settings.on_gpu else 1e11
     return f'{flops:.0e} operations forward, more than {limit:.0e}' if flops > limit else None
 
 
-def too_large(settings, weights):
-    """Why not attention with stored weights, if that is so; ``weights`` is their number."""
+def too_large(settings: Settings, weights: int) -> str | None:
+    """Return why attention that stores this many weights needs too much memory, or None."""
     needed = 3 * 4 * settings.batch * weights
     limit = device_memory(settings.device) / 2
-    return (
-        f'attention weights need about {needed / 1e9:.0f} GB, more than half of the memory'
-        if needed > limit
-        else None
-    )
+    if needed <= limit:
+        return None
+    return f'attention weights need about {needed / 1e9:.0f} GB, more than half of the memory'

@@ -6,25 +6,26 @@ import torch
 from afno_mm.mixers import AFNO, ESA, FNO, GFN, LS, SA
 
 from .cases import PUBLIC_FNO, QUARTER, STOCK_ESA, Case, too_large, too_long
+from .measure import Settings
 from .peers import PublicFNO, StockESA
 
-FNO_BYTES = 2**28  # that FNO's weights may take
+FNO_BYTES = 2**28  # most bytes of FNO's weights
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Tokens of one stage, and the settings of the mixers there."""
+    """Tokens of one stage, and the settings of its mixers."""
 
     name: str
     height: int
     width: int
     embed_dims: int
     num_blocks: int
-    filter_grid: int | None = None  # that GFN's filter is made for, None for the tokens' own
+    filter_grid: int | None = None  # grid of GFN's filter. None: the grid of the tokens
 
     @classmethod
-    def parse(cls, text):
-        """From ``HxWxC/blocks`` or the name of one of ``STAGES``."""
+    def parse(cls, text: str) -> 'Stage':
+        """Read ``HxWxC/blocks``, or the name of one of ``STAGES``."""
         known = {stage.name: stage for stage in STAGES}
         if text in known:
             return known[text]
@@ -38,22 +39,22 @@ class Stage:
                 f'{", ".join(known)}, got {text!r}'
             ) from None
 
-    def __str__(self):
+    def __str__(self) -> str:
         shape = f'{self.height}x{self.width}x{self.embed_dims}/{self.num_blocks}'
         return f'{self.name} {shape}'.strip()
 
     @property
-    def num_heads(self):
+    def num_heads(self) -> int:
         return self.num_blocks if self.embed_dims % 64 else self.embed_dims // 64
 
     @property
-    def sr_ratio(self):
-        """SegFormer's, which leaves 32 rows of keys at 1024 pixels."""
+    def sr_ratio(self) -> int:
+        """SegFormer's reduction ratio. It leaves 32 rows of keys at 1024 pixels."""
         return next((ratio for ratio in (8, 4, 2) if self.height // ratio >= 32), 1)
 
     @property
-    def num_modes(self):
-        """FNO's: 14 on either axis as in A.6, or as many as ``FNO_BYTES`` allow."""
+    def num_modes(self) -> int:
+        """Modes per axis of FNO: 14 as in A.6, or fewer if ``FNO_BYTES`` allow no more."""
         return next(
             m for m in range(14, 0, -1) if m == 1 or 2 * m * m * self.embed_dims**2 * 8 <= FNO_BYTES
         )
@@ -68,14 +69,10 @@ STAGES = [
 ]
 
 
-def stage_case(suite, stage, settings):
-    """Every mixer at the width of one stage, on the same tokens."""
-    grid, width, heads, ratio = (
-        (stage.height, stage.width),
-        stage.embed_dims,
-        stage.num_heads,
-        stage.sr_ratio,
-    )
+def stage_case(suite: str, stage: Stage, settings: Settings) -> Case:
+    """Return the case of every mixer at the width of one stage, on the same tokens."""
+    grid, width = (stage.height, stage.width), stage.embed_dims
+    heads, ratio = stage.num_heads, stage.sr_ratio
     tokens = stage.height * stage.width
     modes = stage.num_modes, stage.num_modes
     case = Case(
@@ -88,22 +85,22 @@ def stage_case(suite, stage, settings):
     torch.manual_seed(0)
     x = torch.randn(settings.batch, *grid, width, device=settings.device).requires_grad_()
 
-    def made(mixer, *arguments, **options):
+    def layers(mixer, *arguments, **options):
         return [(mixer(*arguments, **options).to(settings.device), x)]
 
-    afno = made(AFNO, width, stage.num_blocks)
+    afno = layers(AFNO, width, stage.num_blocks)
     case.add_afno('AFNO', afno, case.add_public_afno(afno))
-    case.add_afno('AFNO-25%', made(AFNO, width, stage.num_blocks, mode_fraction=QUARTER))
-    case.add('GFN', 'GFN', lambda: [made(GFN, width, stage.filter_grid or grid)])
-    case.add(PUBLIC_FNO, 'FNO', lambda: [made(PublicFNO, width, modes)])
-    case.add('FNO', 'FNO', lambda: [made(FNO, width, modes)])
-    case.add('LS', 'LS', lambda: [made(LS, width, heads)])
-    ((esa, _),) = made(ESA, width, heads, ratio)
+    case.add_afno('AFNO-25%', layers(AFNO, width, stage.num_blocks, mode_fraction=QUARTER))
+    case.add('GFN', 'GFN', lambda: [layers(GFN, width, stage.filter_grid or grid)])
+    case.add(PUBLIC_FNO, 'FNO', lambda: [layers(PublicFNO, width, modes)])
+    case.add('FNO', 'FNO', lambda: [layers(FNO, width, modes)])
+    case.add('LS', 'LS', lambda: [layers(LS, width, heads)])
+    ((esa, _),) = layers(ESA, width, heads, ratio)
     keys = (stage.height // ratio) * (stage.width // ratio)
     stock = case.add(
         STOCK_ESA,
         'ESA',
-        lambda: [made(StockESA, width, heads, ratio)],
+        lambda: [layers(StockESA, width, heads, ratio)],
         too_large(settings, heads * tokens * keys),
     )
     agrees = True
@@ -112,5 +109,5 @@ def stage_case(suite, stage, settings):
         agrees = case.agrees('ESA', STOCK_ESA, case.esa_distance(esa, stock.layers[0][0], x))
     if agrees:
         case.add('ESA', 'ESA', lambda: [[(esa, x)]])
-    case.add('SA', 'SA', lambda: [made(SA, width, heads)], too_long(settings, [(tokens, width)]))
+    case.add('SA', 'SA', lambda: [layers(SA, width, heads)], too_long(settings, [(tokens, width)]))
     return case

@@ -1,11 +1,12 @@
-"""What bounds the AFNO operator: its arithmetic and its traffic, and how fast a machine does both.
+"""Lower bounds of the AFNO operator: its arithmetic, its memory traffic, a machine's rates.
 
-A model of a fused operator, not of one that exists. Real multiplications and additions count
-one each.
+The model describes an ideal fused operator. No existing program is this operator. A real
+multiplication or addition counts as one operation.
 """
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,40 +15,37 @@ from afno_mm.ops import kept_modes
 
 @dataclass
 class Work:
-    """Floating-point operations and bytes moved; sums with ``+``."""
+    """Floating-point operations and bytes moved. ``+`` adds them."""
 
     flops: float = 0
     bytes: float = 0
 
-    def __add__(self, other):
+    def __add__(self, other: 'Work') -> 'Work':
         return Work(self.flops + other.flops, self.bytes + other.bytes)
 
-    def seconds(self, flops_per_second, bytes_per_second):
-        """The time that the slower of the two takes if the other hides behind it."""
-        return max(self.flops / flops_per_second, self.bytes / bytes_per_second)
 
+def afno_work(
+    shape: Sequence[int], num_blocks: int, mode_fraction: float = 1.0, itemsize: int = 4
+) -> dict[str, Work]:
+    """Return the least work of AFNO on tokens of a shape ``(B, H, W, C)``.
 
-def afno_work(shape, num_blocks, mode_fraction=1.0, itemsize=4):
-    """Least work of AFNO on tokens of a shape ``(B, H, W, C)``.
-
-    The MLP's two complex maps by Gauss's three real products each; real FFTs of 2.5 N log2 N,
-    along H on the kept columns only. Three passes over memory: along W, along H with the
-    MLP in between, and along W back, which adds the tokens. Backward has twice the products,
-    the transforms of the gradient, and reads again what it needs of the forward pass.
+    * The MLP has two complex maps. Each takes three real products (Gauss).
+    * A real FFT takes 2.5 N log2 N operations. FFTs along H run on the kept columns only.
+    * Memory is passed three times: FFT along W; FFT along H with the MLP and the inverse; inverse
+      FFT along W, which adds the tokens.
+    * Backward has twice the products and the FFTs of the gradient. It reads again the part of the
+      forward pass that it needs.
 
     Returns:
-        dict[str, Work]: Of 'forward', and of 'train', which is forward and backward.
+        The work of the phases 'forward' and 'train' (forward and backward).
     """
     batch, height, width, channels = shape
     rows, columns = kept_modes((height, width), mode_fraction)
-    b = channels / num_blocks
-    mlp = 2 * rows * columns * num_blocks * 3 * 2 * b**2
-    fft = (
-        2
-        * channels
-        * height
-        * (2.5 * width * math.log2(max(width, 2)) + 5 * columns * math.log2(max(height, 2)))
-    )
+    block_size = channels / num_blocks
+    mlp = 2 * rows * columns * num_blocks * 3 * 2 * block_size**2
+    fft_w = 2.5 * width * math.log2(max(width, 2))
+    fft_h = 5 * columns * math.log2(max(height, 2))
+    fft = 2 * channels * height * (fft_w + fft_h)
     size = height * width * channels * itemsize
     kept = columns / (width // 2 + 1)
     forward, again = 3 + 4 * kept, 1 + 2 * kept
@@ -57,14 +55,14 @@ def afno_work(shape, num_blocks, mode_fraction=1.0, itemsize=4):
     )
 
 
-# Rows of a square matrix and MiB of a copy, large enough to leave the caches.
+# Rows of a square matrix and MiB of a copy: too large for the caches.
 SIZES = dict(cpu=(1536, 256), cuda=(8192, 2048))
 
 
 class Machine:
-    """Rates of a machine: matrix products in the dtype of the benchmark, and copies."""
+    """Measures the rates of a machine: matrix products in the benchmark's dtype, and copies."""
 
-    def __init__(self, device, dtype='fp32'):
+    def __init__(self, device: str, dtype: str = 'fp32') -> None:
         self.device = torch.device(device)
         size, mebibytes = SIZES[self.device.type]
         kind = torch.bfloat16 if dtype == 'bf16' else torch.float32
@@ -73,14 +71,14 @@ class Machine:
         self.source = torch.zeros(mebibytes * 2**18, device=self.device)
         self.target = torch.zeros_like(self.source)
 
-    def rates(self):
-        """Floating-point operations and bytes (read and written) per second, measured now."""
+    def rates(self) -> tuple[float, float]:
+        """Measure now. Return operations per second, and bytes read and written per second."""
         product = _seconds(lambda: torch.mm(self.a, self.b, out=self.c), self.device)
         copy = _seconds(lambda: self.target.copy_(self.source), self.device)
         return 2 * len(self.a) ** 3 / product, 2 * self.source.nbytes / copy
 
 
-def _seconds(run, device):
+def _seconds(run: Callable[[], object], device: torch.device) -> float:
     synchronize(device)
     start = time.perf_counter()
     run()
@@ -88,6 +86,7 @@ def _seconds(run, device):
     return time.perf_counter() - start
 
 
-def synchronize(device):
+def synchronize(device: str | torch.device) -> None:
+    """Wait until a GPU has finished. Do nothing on a CPU."""
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)

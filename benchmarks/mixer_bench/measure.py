@@ -1,4 +1,4 @@
-"""Times and bytes of candidates, taken in turns in one process."""
+"""Measure times and bytes of candidates that run in turns in one process."""
 
 import contextlib
 import gc
@@ -6,6 +6,7 @@ import os
 import platform
 import random
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
@@ -13,10 +14,12 @@ from importlib import metadata
 import torch
 from afno_mm.engine import keep_freed_memory
 
+from .candidates import Candidate
 from .limits import Machine, synchronize
 from .memory import PEAK_METHODS, device_memory, peak_bytes, saved_bytes
 
-# Share of the memory; backward needs more, and a machine that runs out may end the process.
+# Largest share of the memory that may be kept for backward. Backward itself needs more, and a
+# system that runs out of memory may kill the process.
 MOST_SAVED = 0.7
 PHASES = ('forward', 'train')
 DTYPES = ('fp32', 'tf32', 'bf16')
@@ -38,18 +41,18 @@ class Settings:
     """How to measure.
 
     Args:
-        device (str): 'cpu', 'cuda' or 'cuda:0'.
-        dtype (str): 'fp32', 'tf32' (GPUs only) or 'bf16', the last by autocast.
-        batch (int, optional): Images or grids of tokens at once. Default: 8 on GPUs, else 1.
-        repeats (int, optional): Rounds. Default: a number that suits the suite.
-        threads (int, optional): Of PyTorch on the CPU. Default: PyTorch's own.
-        shapes (list[str], optional): In place of the suite's.
-        only (list[str], optional): Parts of names; others are left out.
-        variant (str): Of MiT and SegFormer, 'b0' to 'b3'.
-        configs (str): Folder of the configs.
-        keep_memory (bool): Whether freed CPU memory is kept, as the tools that train do, and not
-            given back to the system, as by default: for all candidates.
-        least (float): Seconds that a sample takes at least, by repeating the call.
+        device: 'cpu', 'cuda' or 'cuda:0'.
+        dtype: 'fp32', 'tf32' (GPUs only) or 'bf16' (autocast).
+        batch: Images or grids of tokens per batch. Default: 8 on GPUs, 1 on CPUs.
+        repeats: Number of rounds. Default: depends on the suite.
+        threads: PyTorch's CPU threads. Default: PyTorch's choice.
+        shapes: Sizes that replace those of the suite.
+        only: Parts of names. A candidate whose name contains none of them is left out.
+        variant: Size of MiT and SegFormer, 'b0' to 'b3'.
+        configs: Folder of the configs.
+        keep_memory: Keep freed CPU memory, as the tools that train do. The default gives it back
+            to the system. Applies to all candidates.
+        least: Shortest time of a sample in seconds. Shorter calls are repeated.
     """
 
     device: str = 'cpu'
@@ -57,65 +60,66 @@ class Settings:
     batch: int | None = None
     repeats: int | None = None
     threads: int | None = None
-    shapes: list = field(default_factory=list)
-    only: list = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
+    only: list[str] = field(default_factory=list)
     variant: str = 'b3'
     configs: str = 'configs'
     keep_memory: bool = False
     least: float = 0.02
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ValueError(f'dtype must be one of {DTYPES}, got {self.dtype!r}')
         if self.on_gpu and not torch.cuda.is_available():
             raise ValueError(f'device={self.device!r}, but PyTorch sees no GPU: set device=cpu')
         if self.dtype == 'tf32' and not self.on_gpu:
-            raise ValueError(f'tf32 is for GPUs, got device={self.device!r}: set dtype=fp32')
+            raise ValueError(f'tf32 needs a GPU, got device={self.device!r}: set dtype=fp32')
         self.batch = self.batch or (8 if self.on_gpu else 1)
 
     @property
-    def on_gpu(self):
+    def on_gpu(self) -> bool:
         return torch.device(self.device).type == 'cuda'
 
     @property
-    def autocast(self):
+    def autocast(self) -> tuple[str, torch.dtype] | None:
         return (torch.device(self.device).type, torch.bfloat16) if self.dtype == 'bf16' else None
 
     @contextlib.contextmanager
-    def apply(self):
-        """Sets threads and the precision of products; sets them back. Kept memory stays kept."""
+    def apply(self) -> Iterator[None]:
+        """Set threads and matmul precision, and restore them at the end.
+
+        ``keep_memory`` cannot be undone: it lasts until the process ends.
+        """
         if self.keep_memory and not keep_freed_memory():
             raise ValueError(
                 'keep_memory needs glibc, the C library of most Linux systems: '
                 'leave out --keep-memory'
             )
-        cudnn, before = (
-            torch.backends.cudnn,
-            (
-                torch.get_num_threads(),
-                torch.get_float32_matmul_precision(),
-                torch.backends.cudnn.allow_tf32,
-            ),
-        )
-        torch.set_num_threads(self.threads or before[0])
+        cudnn = torch.backends.cudnn
+        threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+        allowed_tf32 = cudnn.allow_tf32
+        torch.set_num_threads(self.threads or threads)
         torch.set_float32_matmul_precision('high' if self.dtype == 'tf32' else 'highest')
         cudnn.allow_tf32 = self.dtype == 'tf32'
         try:
             yield
         finally:
-            torch.set_num_threads(before[0])
-            torch.set_float32_matmul_precision(before[1])
-            cudnn.allow_tf32 = before[2]
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision(precision)
+            cudnn.allow_tf32 = allowed_tf32
 
 
-def measure(candidates, settings, repeats, warm_up=1):
-    """Bytes and times of candidates that are run in turns, in another order in each round.
+def measure(
+    candidates: Sequence[Candidate], settings: Settings, repeats: int, warm_up: int = 1
+) -> tuple[list[dict], dict[str, str], dict[str, list[float]]]:
+    """Measure bytes and times of candidates.
 
-    One that fails in its first run is left out.
+    The candidates run in turns, in a new random order in each round. A candidate that fails in its
+    first run is left out.
 
     Returns:
-        tuple[list[dict], dict[str, str], dict]: A row for each candidate, with all samples in
-        'seconds'; why others were left out, by name; samples of the machine's rates.
+        One row per candidate, with all samples in 'seconds'; the reasons why others were left out,
+        by name; the samples of the machine's rates.
     """
     rows, left_out = {}, {}
     for candidate in candidates:
@@ -131,7 +135,7 @@ def measure(candidates, settings, repeats, warm_up=1):
             rows[candidate] = dict(
                 name=candidate.name,
                 kind=candidate.kind,
-                path=candidate.path,
+                backend=candidate.backend,
                 chosen=candidate.chosen,
                 input_bytes=candidate.input_bytes,
                 saved_bytes=saved,
@@ -139,7 +143,7 @@ def measure(candidates, settings, repeats, warm_up=1):
                 calls={},
                 seconds={phase: [] for phase in PHASES},
             )
-        # What a public layer raises at a size that it cannot take is not known.
+        # A public layer may raise any error at a size that it does not support.
         except Exception as error:
             left_out[candidate.name] = f'{type(error).__name__}: {error}'.splitlines()[0]
             candidate.clear()
@@ -171,6 +175,7 @@ def measure(candidates, settings, repeats, warm_up=1):
 
 
 def _time(run, calls, device):
+    """Return the seconds of one call, as a mean over ``calls``, without garbage collection."""
     gc.collect()
     gc.disable()
     try:
@@ -184,8 +189,8 @@ def _time(run, calls, device):
         gc.enable()
 
 
-def circumstances(settings):
-    """What a reader needs to know to believe the numbers, or to take them again."""
+def circumstances(settings: Settings) -> dict:
+    """Return the facts about machine, versions and settings that reproducing the numbers needs."""
     return dict(
         date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         device=settings.device,

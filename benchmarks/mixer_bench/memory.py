@@ -1,45 +1,50 @@
-"""Bytes that training keeps for the backward pass, and bytes that it needs at most."""
+"""Measure the bytes that training keeps for backward, and its peak memory."""
 
 import gc
 import json
 import math
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 PEAK_METHODS = {
-    'cuda': 'torch.cuda.max_memory_allocated, less what was allocated before',
-    'cpu': 'largest sum of the allocations and releases that torch.profiler saw: tensors and '
-    'work space from the allocator of PyTorch, not what a library takes for itself',
+    'cuda': 'torch.cuda.max_memory_allocated, minus the memory allocated before',
+    'cpu': "largest sum of the allocations and releases seen by torch.profiler: PyTorch's tensors "
+    'and buffers, without memory that libraries allocate on their own',
 }
 
 
-def saved_bytes(graph, parameters=(), most=math.inf):
-    """Bytes kept for the backward pass, each storage once, without those of parameters.
+def saved_bytes(
+    graph: Callable[[], Iterable[Tensor]], parameters: Iterable[Tensor] = (), most: float = math.inf
+) -> int:
+    """Return the bytes kept for the backward pass.
 
-    Counts what operators and custom functions save, the input too if it is kept, and what
-    Python autograd functions keep as attributes of their context. Constants that a function
-    keeps from call to call count as well.
+    Each storage counts once. Parameters do not count. These count: tensors that operators and
+    custom functions save, the input if it is kept, tensors that Python autograd functions keep as
+    attributes of their context, and constants that a function keeps between calls.
 
     Args:
-        graph (callable): Runs forward and returns the output tensors, in a list.
-        parameters (Iterable[Tensor]): Whose storages do not count.
-        most (float): Bytes at which to stop.
+        graph: Runs forward and returns the output tensors.
+        parameters: Tensors whose storages do not count.
+        most: Number of bytes at which to stop.
 
     Raises:
-        MemoryError: If there are more than ``most``.
+        MemoryError: If more than ``most`` bytes are kept.
     """
-    parameters = {p.untyped_storage().data_ptr() for p in parameters}
-    kept = {}  # address of a storage -> a tensor, which keeps the address from being reused
+    ignored = {p.untyped_storage().data_ptr() for p in parameters}
+    # Address of a storage -> a tensor of it. Holding the tensor prevents reuse of the address.
+    kept: dict[int, Tensor] = {}
     total = 0
 
     def keep(tensor):
         nonlocal total
         tensor = tensor.detach()
         address = tensor.untyped_storage().data_ptr()
-        if address not in parameters and address not in kept:
+        if address not in ignored and address not in kept:
             kept[address] = tensor
             total += tensor.untyped_storage().nbytes()
             if total > most:
@@ -53,7 +58,8 @@ def saved_bytes(graph, parameters=(), most=math.inf):
     return total
 
 
-def _attributes_of_functions(outputs):
+def _attributes_of_functions(outputs: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield the tensors that the graph's Python autograd functions hold as attributes."""
     seen, waiting = set(), [output.grad_fn for output in outputs]
     while waiting:
         node = waiting.pop()
@@ -74,8 +80,8 @@ def _tensors(values):
             yield from _tensors(value.values())
 
 
-def peak_bytes(run, device):
-    """The most bytes that ``run()`` itself has allocated at one time, see ``PEAK_METHODS``."""
+def peak_bytes(run: Callable[[], object], device: str) -> int:
+    """Return the most bytes that ``run()`` holds at one time. ``PEAK_METHODS`` says what counts."""
     gc.collect()
     if torch.device(device).type == 'cuda':
         torch.cuda.synchronize(device)
@@ -99,8 +105,8 @@ def peak_bytes(run, device):
     return peak
 
 
-def device_memory(device):
-    """Bytes of memory of a device; of the machine, for the CPU."""
+def device_memory(device: str) -> int:
+    """Return the bytes of memory of a GPU, or of the machine for the CPU."""
     if torch.device(device).type == 'cuda':
         return torch.cuda.get_device_properties(device).total_memory
     return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')

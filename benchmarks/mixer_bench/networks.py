@@ -1,4 +1,4 @@
-"""All mixers of a MiT, and whole models, as their configs say."""
+"""All mixers of a MiT, and whole models, built from their configs."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from mmengine.registry import MODELS
 
 from .candidates import Model
 from .cases import PUBLIC_AFNO, QUARTER, STOCK_ESA, WIDE, Case, too_large, too_long
+from .measure import Settings
 from .peers import PublicAFNO, StockESA, put_public_afno
 
 STRIDES = (4, 8, 16, 32)
@@ -19,10 +20,10 @@ VIT_PATCH = 4
 SR_RATIOS = (8, 4, 2, 1)
 
 
-def mit_case(size, settings):
-    """All mixers of a MiT, each kind at the widths of its config, on tokens of their own.
+def mit_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of all mixers of a MiT, each kind at the widths of its config.
 
-    Nothing but the mixers runs: no patch embedding, no norm, no feed-forward.
+    Only the mixers run, each on its own tokens: no patch embedding, norm or feed-forward.
     """
     case = Case('mit', _name(size), _tokens(size), settings)
     torch.manual_seed(0)
@@ -30,7 +31,7 @@ def mit_case(size, settings):
 
     def layers(kind, stock=False, **mixer):
         backbone = _config(settings, kind).model.backbone
-        # Stock attention would drop whole paths in training, which no other mixer does.
+        # Turn drop path off: only the stock attention applies it inside the mixer.
         backbone.update(init_cfg=None, drop_path_rate=0.0)
         backbone.mixer = None if stock else {**backbone.mixer, **mixer}
         pairs = []
@@ -60,11 +61,11 @@ def mit_case(size, settings):
     return case
 
 
-def model_case(size, settings):
-    """Whole SegFormers: inference, and forward, loss and backward of a training step.
+def model_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of whole SegFormers: inference, and a training step.
 
-    The public layers are in MMSegmentation's own SegFormer. The public AFNO layer is once more in
-    ours, which tells the share of the mixer from that of all else.
+    The public layers run in MMSegmentation's own SegFormer. The public AFNO layer also runs in the
+    SegFormer of this package: this separates the gain of the mixer from the gain of the rest.
     """
     case = Case('model', _name(size), _tokens(size), settings)
 
@@ -95,14 +96,14 @@ def model_case(size, settings):
         candidate=Model,
     )
     for name, options in (('AFNO', {}), ('AFNO-25%', dict(mode_fraction=QUARTER))):
-        made = case.add(
+        added = case.add(
             f'{name} {choices}',
             name,
             lambda options=options: model('afno', **options),
             candidate=Model,
         )
-        if made:
-            made.chosen = True
+        if added:
+            added.chosen = True
     for kind in ('gfn', 'ls', 'esa'):
         case.add(kind.upper(), kind.upper(), lambda kind=kind: model(kind), candidate=Model)
     case.add(
@@ -122,8 +123,8 @@ def model_case(size, settings):
     return case
 
 
-def inpainting_case(size, settings):
-    """ViT-B/4 that inpaints, with each mixer as its config says (Table 2, its latencies)."""
+def inpainting_case(size: tuple[int, int], settings: Settings) -> Case:
+    """Return the case of ViT-B/4 that inpaints, with each mixer of Table 2 (its latencies)."""
     tokens = _cells(size[0], VIT_PATCH) * _cells(size[1], VIT_PATCH)
     case = Case('inpainting', _name(size), tokens, settings, notes='ViT-B/4')
 
@@ -155,13 +156,12 @@ def _choices(settings, size):
     widths = _config(settings, 'afno').model.backbone.embed_dims
     for stride, channels in zip(STRIDES, widths):
         grid = [_cells(side, stride) for side in size]
-        yield choose_backend(torch.empty(settings.batch, *grid, channels, device=settings.device))[
-            0
-        ]
+        x = torch.empty(settings.batch, *grid, channels, device=settings.device)
+        yield choose_backend(x)[0]
 
 
 def _layers(settings, size):
-    """Of SegFormer's attention: layers, heads, channels, tokens and keys of each stage."""
+    """Yield layers, heads, channels, tokens and keys of each stage of SegFormer's attention."""
     backbone = _config(settings, 'esa').model.backbone
     for layers, heads, stride, ratio in zip(
         backbone.num_layers, backbone.num_heads, STRIDES, SR_RATIOS

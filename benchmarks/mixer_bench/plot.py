@@ -1,6 +1,7 @@
-"""Results as a picture."""
+"""Plot the results."""
 
 import statistics
+from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -8,8 +9,8 @@ from matplotlib.figure import Figure
 PHASES = dict(forward='forward', train='forward and backward')
 
 
-def plot(results, path):
-    """One row of two panels for each case, and one for growth with tokens."""
+def plot(results: dict, path: str | Path) -> None:
+    """Save a picture: one row of two panels for each case, and one row for growth with tokens."""
     growing = [case for case in results['cases'] if case['suite'] == 'tokens' and case['rows']]
     others = [case for case in results['cases'] if case['suite'] != 'tokens' and case['rows']]
     heights = [0.8 + 0.22 * len(case['rows']) for case in others] + [4.5] * bool(growing)

@@ -1,63 +1,58 @@
-"""Ratios of measured times and bytes."""
+"""Compute ratios of measured times and bytes."""
 
 import math
 import statistics
+from collections.abc import Iterable, Sequence
 
 from .cases import PUBLIC_AFNO
 
 
-def baseline(case):
-    """The public AFNO layer's row, under autocast or not, whichever trains faster; else None."""
+def baseline(case: dict) -> dict | None:
+    """Return the row of the public AFNO layer, or None if it was not run.
+
+    With autocast there are two rows. Return the one that trains faster.
+    """
     rows = [row for row in case['rows'] if row['name'] in (PUBLIC_AFNO, f'{PUBLIC_AFNO} fp32')]
     return min(rows, key=lambda row: median(row, 'train'), default=None)
 
 
-def median(row, phase):
+def median(row: dict, phase: str) -> float:
+    """Return the median of a row's seconds."""
     return statistics.median(row['seconds'][phase])
 
 
-def ratios(row, case, base):
-    """A row of a case beside another.
-
-    Args:
-        row (dict): The row.
-        case (dict): Its case.
-        base (str): Name of the other; of the public layer :func:`baseline`.
+def ratios(row: dict, case: dict) -> dict[str, float] | None:
+    """Compare a row with :func:`baseline` of its case.
 
     Returns:
-        dict[str, float] | None: 'forward' and 'train', how many times faster; 'saved', the share
-        of its bytes. None if the other was not run.
+        'forward' and 'train': how many times faster the row is. 'saved': its bytes kept for
+        backward, as a share of the baseline's. None if the baseline was not run.
     """
-    other = (
-        baseline(case)
-        if base == PUBLIC_AFNO
-        else next((other for other in case['rows'] if other['name'] == base), None)
-    )
+    other = baseline(case)
     if other is None:
         return None
     faster = {phase: median(other, phase) / median(row, phase) for phase in ('forward', 'train')}
     return dict(faster, saved=row['saved_bytes'] / max(other['saved_bytes'], 1))
 
 
-def mean_ratios(found):
-    """Geometric means of :func:`ratios`."""
+def mean_ratios(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the geometric means of results of :func:`ratios`."""
     return {
         key: geometric_mean([ratio[key] for ratio in found])
         for key in ('forward', 'train', 'saved')
     }
 
 
-def speed_ups(cases):
-    """Ratios to the public layer, geometric means over cases.
+def speed_ups(cases: Iterable[dict]) -> dict[str, dict]:
+    """Return, by name, the geometric means over cases of the ratios to the public layer.
 
-    Returns:
-        dict[str, dict]: By name: 'forward', 'train' and 'saved' of :func:`ratios`, the number
-        of 'cases' that count, and whether AFNO has 'chosen' the path in all of them.
+    Each entry has 'forward', 'train' and 'saved' of :func:`ratios`, the number of 'cases' that
+    count, and 'chosen': whether AFNO chooses this backend in all of them.
     """
-    found = {}
+    found: dict[str, list[tuple[dict, dict]]] = {}
     for case in cases:
         for row in case['rows'] if baseline(case) else ():
-            found.setdefault(row['name'], []).append((ratios(row, case, PUBLIC_AFNO), row))
+            found.setdefault(row['name'], []).append((ratios(row, case), row))
     return {
         name: dict(
             mean_ratios([ratio for ratio, _ in pairs]),
@@ -68,12 +63,12 @@ def speed_ups(cases):
     }
 
 
-def geometric_mean(values):
+def geometric_mean(values: Iterable[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def growth_exponent(tokens, seconds):
-    """a of the least-squares fit ``seconds ~ tokens^a``."""
+def growth_exponent(tokens: Sequence[float], seconds: Sequence[float]) -> float:
+    """Return ``a`` of the least-squares fit ``seconds ~ tokens^a``."""
     return statistics.linear_regression(
         [math.log(n) for n in tokens], [math.log(t) for t in seconds]
     ).slope

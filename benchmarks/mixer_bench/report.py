@@ -1,17 +1,43 @@
-"""Results as tables, as ratios, and as files."""
+"""Show results as Markdown tables, and read and write their files."""
 
 import json
 import statistics
 from pathlib import Path
 
 from .cases import PUBLIC_AFNO
-from .goals import GOALS
 from .plot import plot
 from .ratios import baseline, growth_exponent, median, speed_ups
 
+# Names of the backends in the results of versions before 0.2.
+OLD_NAMES = dict(compiled='cpu', torch='eager', reference='composed')
 
-def write(results, out):
-    """Writes ``out`` + .json (all samples), .md (the tables) and .png."""
+
+def read_results(path: str | Path) -> dict:
+    """Read a .json file that :func:`write` wrote.
+
+    Versions before 0.2 had the key 'path' for 'backend' and other names of the backends. Both
+    are replaced by today's.
+    """
+    results = json.loads(Path(path).read_text())
+    for case in results['cases']:
+        if not any('path' in row for row in case['rows']):
+            continue
+        for row in case['rows']:
+            old_name = row.pop('path')
+            row['backend'] = OLD_NAMES.get(old_name, old_name)
+            row['name'] = _new_name(row['name'])
+        for entry in case['agreement']:
+            entry.update(name=_new_name(entry['name']), against=_new_name(entry['against']))
+        case['left_out'] = {_new_name(name): why for name, why in case['left_out'].items()}
+    return results
+
+
+def _new_name(name):
+    return ' '.join(OLD_NAMES.get(word, word) for word in name.split(' '))
+
+
+def write(results: dict, out: str | Path) -> list[Path]:
+    """Write ``out`` + .json (all samples), .md (the tables) and .png. Return the three paths."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with_suffix = {suffix: out.with_name(out.name + suffix) for suffix in ('.json', '.md', '.png')}
@@ -21,15 +47,15 @@ def write(results, out):
     return list(with_suffix.values())
 
 
-def show(results):
-    """All tables as Markdown."""
+def show(results: dict) -> str:
+    """Return all tables as Markdown."""
     sections = [_circumstances(results['circumstances'])]
     sections += [show_case(case) for case in results['cases']]
     return '\n\n'.join([*sections, show_summaries(results)]).rstrip()
 
 
-def show_summaries(results):
-    """Means over the stages; growth with tokens; what was to be reached."""
+def show_summaries(results: dict) -> str:
+    """Return the means over the stages, and the growth with tokens."""
     sections = []
     stages = [case for case in results['cases'] if case['suite'] == 'stages']
     if stages:
@@ -37,23 +63,23 @@ def show_summaries(results):
     growing = [case for case in results['cases'] if case['suite'] == 'tokens']
     if len(growing) > 1:
         sections.append(_show_growth(growing))
-    sections.append(_show_goals(results))
     return '\n\n'.join(sections)
 
 
-def show_case(case):
-    """Times, ratios to the public layer and bytes of one case."""
+def show_case(case: dict) -> str:
+    """Return the table of one case: times, ratios to the public layer, and bytes."""
     base = baseline(case)
     flops, rate = (statistics.median(case['rates'][key]) for key in ('flops', 'bytes'))
     lines = [
         f'### {case["suite"]}: {case["shape"]}, batch {case["batch"]}',
         '',
         *([case['notes'] + '.'] if case['notes'] else []),
-        f'Products {flops / 1e9:.0f} GFLOP/s, copies {rate / 1e9:.0f} GB/s. Times are medians in '
-        'ms, ± half of the interquartile range'
-        + (f'; x is the ratio to {base["name"]}. ' if base else '. ')
-        + '* is the path that AFNO chooses; limit is the share of what the machine could do at those '
-        'rates, measured between the samples: above 100 % if they were slowed down.',
+        f'The machine: matrix products {flops / 1e9:.0f} GFLOP/s, copies {rate / 1e9:.0f} GB/s. '
+        'Times are medians in ms, ± half of the interquartile range. '
+        + (f'x is the speed-up over {base["name"]}. ' if base else '')
+        + '* marks the backend that AFNO chooses. limit is the time of an ideal fused operator at '
+        'the rates of the machine, as a share of the measured time. The rates are measured between '
+        'the samples, so it can exceed 100 %.',
         '',
         _row(
             '',
@@ -103,8 +129,11 @@ def show_case(case):
     return '\n'.join(lines)
 
 
-def limit_share(row, case, phase):
-    """Time of a fused operator at the machine's rates over the time taken; None without model."""
+def limit_share(row: dict, case: dict, phase: str) -> float | None:
+    """Return the time of an ideal fused operator as a share of the measured time.
+
+    The ideal time follows from :func:`afno_work` and the machine's rates. None without such work.
+    """
     if not row['work']:
         return None
     flops, rate = (statistics.median(case['rates'][key]) for key in ('flops', 'bytes'))
@@ -117,7 +146,7 @@ def _show_means(cases):
     lines = [f'### Geometric means over {", ".join(case["shape"] for case in named)}', '']
     means = speed_ups(named)
     if not means:
-        return '\n'.join(lines + [f'None: {PUBLIC_AFNO}, which they are ratios to, was not run.'])
+        return '\n'.join(lines + [f'None: they are ratios to {PUBLIC_AFNO}, which was not run.'])
     lines += [_row('', 'forward x', 'forward+backward x', 'saved x', 'sizes'), '|' + '---|' * 5]
     for name, mean in means.items():
         lines.append(
@@ -171,24 +200,6 @@ def _show_growth(cases):
             )
         )
     return '\n'.join(lines)
-
-
-def _show_goals(results):
-    lines = [_row('suite', 'mixer', 'to', 'ratio of', 'goal', 'measured'), '|' + '---|' * 6]
-    for goal in GOALS:
-        value = goal.measured(results)
-        if value is not None:
-            lines.append(
-                _row(
-                    f'{goal.suite} {goal.shape}',
-                    goal.name,
-                    goal.base,
-                    goal.quantity,
-                    f'{goal.relation} {goal.bound:g}',
-                    f'{value:.2f}' + ('' if goal.met(value) else ', missed'),
-                )
-            )
-    return '\n'.join(['### Goals', '', *lines]) if len(lines) > 2 else ''
 
 
 def _circumstances(facts):

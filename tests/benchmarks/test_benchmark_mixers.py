@@ -1,8 +1,10 @@
-"""The benchmark's command line."""
+"""The command line of the benchmark."""
 
+import pytest
 from running import tool
 
 
+@pytest.mark.slow
 def test_results_are_written_and_shown_again(tmp_path):
     out = tmp_path / 'tiny'
     printed = tool(

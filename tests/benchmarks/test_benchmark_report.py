@@ -1,11 +1,13 @@
-"""Arithmetic of the benchmark: bytes, work, means, exponents, ratios."""
+"""The numbers that the benchmark derives: bytes, work, ratios, means, exponents; old results."""
+
+import json
+from pathlib import Path
 
 import pytest
 import torch
-from mixer_bench import SUITES, ratios, report
-from mixer_bench.goals import GOALS, Goal
+from afno_mm.ops import BACKENDS
+from mixer_bench import ratios, read_results, report
 from mixer_bench.limits import afno_work
-from mixer_bench.measure import DTYPES
 from mixer_bench.memory import peak_bytes, saved_bytes
 
 
@@ -39,11 +41,11 @@ def case(shape, *rows, suite='stages', tokens=1):
 PUBLIC = 'physicsnemo AFNO2DLayer'
 
 
-def test_saved_bytes_of_a_known_function():
+def test_saved_bytes_counts_each_storage_once_and_no_parameter():
     x, weight = torch.randn(4, 8, requires_grad=True), torch.nn.Parameter(torch.randn(8, 16))
-    # The product keeps x (and the parameter); ReLU keeps its result.
+    # The product keeps x and the parameter. ReLU keeps its result.
     assert saved_bytes(lambda: [torch.relu(x @ weight)], [weight]) == 4 * (4 * 8 + 4 * 16)
-    # One storage counts once, and whole: both halves of x, each kept by a square.
+    # Each square keeps a half of x. Both halves share one storage, which counts once.
     assert saved_bytes(lambda: [a.square().sum() for a in x.chunk(2)]) == 4 * 4 * 8
     with pytest.raises(MemoryError, match='more than 0.0 GB'):
         saved_bytes(lambda: [torch.relu(x @ weight)], [weight], most=4 * (4 * 8 + 4 * 16) - 1)
@@ -65,7 +67,7 @@ def test_saved_bytes_sees_what_a_custom_function_keeps_on_its_context():
     assert saved_bytes(lambda: [Keeps.apply(x).sum()]) == 4 * (7 + 3 + 5)
 
 
-def test_peak_bytes_of_known_allocations():
+def test_peak_bytes_is_the_largest_sum_of_allocations():
     def run():
         a = torch.empty(2**20)
         b = torch.empty(2**20)
@@ -76,8 +78,8 @@ def test_peak_bytes_of_known_allocations():
     assert peak_bytes(run, 'cpu') == 2 * 4 * 2**20
 
 
-def test_work_of_the_first_and_last_stage():
-    # Products of four real ones would take 22.9 and 0.285 GFLOP; transforms take 1.1 and 0.026.
+def test_work_of_two_stages_is_that_of_gauss_products_and_fast_transforms():
+    # Complex products of four real ones would take 22.9 and 0.285 GFLOP. Gauss takes 3/4 of that.
     first, last = (
         afno_work(shape, blocks)['forward']
         for shape, blocks in (((1, 256, 256, 208), 1), ((1, 32, 32, 512), 8))
@@ -101,61 +103,26 @@ def test_speed_ups_are_geometric_means_of_ratios_of_medians():
     assert found['cases'] == 2 and not found['chosen']
 
 
-def test_ratios_are_to_the_faster_public_layer():
+def test_ratios_compare_with_the_faster_public_layer():
     half = case('s1', row(PUBLIC, [4], [8]), row(f'{PUBLIC} fp32', [2], [6]), row('AFNO', [1], [3]))
     assert ratios.speed_ups([half])['AFNO']['train'] == pytest.approx(2)
 
 
-def test_growth_exponent():
+def test_growth_exponent_is_the_power_of_the_tokens():
     tokens = [4096, 16384, 65536]
     assert ratios.growth_exponent(tokens, [3 * n**1.5 for n in tokens]) == pytest.approx(1.5)
 
 
-def test_means_leave_the_vit_out():
+def test_means_do_not_include_the_vit():
     cases = [
         case('s1 x', row(PUBLIC, [5], [5]), row('AFNO a', [1], [1], chosen=True)),
         case('ViT-B/4 x', row(PUBLIC, [1], [1]), row('AFNO a', [1], [1], chosen=True)),
     ]
     text = report.show_summaries(dict(cases=cases, circumstances=dict(device='cpu', dtype='fp32')))
     assert '| AFNO a * | 5.00 | 5.00 | 1.00 | 1 of 1 |' in text
-    assert '| stages  | AFNO | physicsnemo AFNO2DLayer | forward | >= 2.6 | 5.00 |' in text
-    assert '| train | >= 1.25 | 1.00, missed |' in text
 
 
-@pytest.mark.parametrize(
-    'goal, value',
-    [
-        (Goal('mit', 'AFNO', 'ESA', 'train', 1), 2),  # the worst of both sizes
-        (Goal('mit', 'AFNO', 'ESA', 'saved', 1), 0.5),
-        (Goal('mit', 'AFNO', 'ESA', 'train', 1, shape='1024x1024'), 4),
-        (Goal('mit', 'AFNO b', 'ESA', 'train', 1, chosen=False), 16),
-        (Goal('mit', 'AFNO b', 'ESA', 'train', 1), None),  # not the path that is chosen
-        (Goal('mit', 'AFNO', 'GFN', 'train', 1), None),
-        (Goal('mit', 'AFNO', 'ESA', 'train', 1, device='cuda'), None),
-    ],
-)
-def test_goals(goal, value):
-    cases = [
-        case(
-            shape,
-            row('ESA', [1], [16], 20, kind='ESA'),
-            row('AFNO b', [1], [1]),
-            row('AFNO a', [1], [train], chosen=True),
-            suite='mit',
-        )
-        for shape, train in (('1024x1024', 4), ('1024x2048', 8))
-    ]
-    facts = dict(device='cpu', dtype='fp32')
-    assert goal.measured(dict(cases=cases, circumstances=facts)) == value
-
-
-def test_goals_name_what_there_is():
-    for goal in GOALS:
-        assert goal.suite in SUITES and goal.quantity in ('forward', 'train', 'saved')
-        assert goal.dtype in DTYPES
-
-
-def test_share_of_the_limit():
+def test_limit_is_the_time_of_an_ideal_operator_over_the_measured_time():
     limited = dict(
         row('AFNO', [2], [4]),
         work=dict(forward=dict(flops=1e9, bytes=5e8), train=dict(flops=1e9, bytes=3e9)),
@@ -163,3 +130,36 @@ def test_share_of_the_limit():
     one = case('s1', limited)
     assert report.limit_share(limited, one, 'forward') == pytest.approx(1 / 2)
     assert report.limit_share(limited, one, 'train') == pytest.approx(3 / 4)
+
+
+RESULTS = sorted((Path(__file__).parents[2] / 'benchmarks/results').glob('*.json'))
+
+
+@pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.stem)
+def test_recorded_results_are_shown_with_the_names_of_today(path):
+    results = read_results(path)
+    assert report.show(results) == path.with_suffix('.md').read_text().rstrip()
+    recorded = json.loads(path.read_text())
+    for case, before in zip(results['cases'], recorded['cases'], strict=True):
+        for row, old in zip(case['rows'], before['rows'], strict=True):
+            assert row['seconds'] == old['seconds'] and row['saved_bytes'] == old['saved_bytes']
+            assert row['backend'] in {None, *BACKENDS}
+
+
+def test_old_names_of_backends_are_replaced(tmp_path):
+    old = case('s1', dict(row('AFNO compiled and torch', [1], [1], chosen=True), path=None))
+    old['rows'].append(dict(row('AFNO reference', [1], [1]), path='reference'))
+    old['agreement'] = [
+        dict(name='AFNO torch', against='AFNO reference', distance=1, tolerance=0, agrees=False)
+    ]
+    old['left_out'] = {'AFNO triton': 'no GPU', PUBLIC: 'missing'}
+    path = tmp_path / 'old.json'
+    path.write_text(json.dumps(dict(cases=[old], circumstances={})))
+    (new,) = read_results(path)['cases']
+    assert [(row['name'], row['backend']) for row in new['rows']] == [
+        ('AFNO cpu and eager', None),
+        ('AFNO composed', 'composed'),
+    ]
+    assert new['agreement'][0]['name'] == 'AFNO eager'
+    assert new['agreement'][0]['against'] == 'AFNO composed'
+    assert set(new['left_out']) == {'AFNO triton', PUBLIC}

@@ -1,6 +1,5 @@
 """LS: reference vectors, float64 definition, which tokens it reaches, half precision."""
 
-import contextlib
 import copy
 
 import pytest
@@ -147,13 +146,6 @@ def test_low_precision_stays_close_to_float64(grid, dtype, autocast):
         assert relative_error(actual[name].double(), expected[name]) < 3 * bound, name
 
 
-@contextlib.contextmanager
-def all_half(x):
-    """Run everything in float16, which full_precision prevents."""
-    with torch.autocast('cpu', enabled=False):
-        yield x.half()
-
-
 def projection_gradient_error(side, precision, autocast, loss_scale=1.0):
     """Return the relative error of the gradient of ``to_dynamic_projection.weight`` in float16.
 
@@ -179,7 +171,7 @@ def test_gradient_of_the_projection_does_not_degrade_with_the_number_of_tokens()
     sides = (16, 56, 128)  # 256, 3136 and 16 384 tokens
     ours, in_half = (
         [projection_gradient_error(side, precision, autocast=False) for side in sides]
-        for precision in (ops.full_precision, all_half)
+        for precision in (ops.full_precision, torch.Tensor.half)
     )
     assert max(ours) < 2e-3
     assert in_half[0] < 0.005 < in_half[1] < 0.05 < in_half[2]

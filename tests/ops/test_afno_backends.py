@@ -4,11 +4,14 @@ import copy
 import math
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
 from afno_mm.ops import afno_operator, choose_backend, naive, use_backend
-from afno_mm.ops.afno import BACKENDS, VARIABLE, eager_transforms
+from afno_mm.ops.afno import BACKENDS, VARIABLE, dispatch, eager
+from afno_mm.ops.afno.triton import transforms
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
@@ -18,13 +21,13 @@ THRESHOLD = 1.5
 
 @pytest.fixture(params=[*BACKENDS, 'eager by FFT', 'eager by products'])
 def backend(request, monkeypatch):
-    """Each backend; that in PyTorch also by either transform, in pieces that do not divide."""
+    """Each backend. 'eager' also with each transform, in pieces that do not divide the spectrum."""
     monkeypatch.delenv(VARIABLE, raising=False)
     name, *transform = request.param.split(' by ')
     if transform:
         limit = {'FFT': 0, 'products': math.inf}[transform[0]]
-        monkeypatch.setattr(eager_transforms, 'MOST_PRODUCTS', limit)
-        monkeypatch.setattr(eager_transforms, 'PIECE', 1000)
+        monkeypatch.setattr(eager, 'DENSE_OPERATIONS', limit)
+        monkeypatch.setattr(eager, 'PIECE', 1000)
     reason = BACKENDS[name].refusal(torch.zeros(1, 8, 8, 12))
     if reason is not None:
         pytest.skip(reason)
@@ -32,9 +35,9 @@ def backend(request, monkeypatch):
 
 
 def make(grid=(7, 8), batch=2, channels=12, num_blocks=3, ratio=2, dtype=torch.float32, scale=1):
-    """Tokens and weights whose ReLU and shrinkage are well away from their kinks.
+    """Return tokens and weights that keep ReLU and shrinkage away from their kinks.
 
-    Biases decide what passes, half of it in either; else a rounding error flips gradients.
+    The biases decide what passes. Near a kink a rounding error would flip gradients.
     """
     k, b, h = num_blocks, channels // num_blocks, channels // num_blocks * ratio
     signs = torch.randint(0, 2, (2, k, h)) * 2.0 - 1
@@ -48,7 +51,7 @@ def make(grid=(7, 8), batch=2, channels=12, num_blocks=3, ratio=2, dtype=torch.f
     return [t.to(dtype).requires_grad_() for t in (x, *weights)]
 
 
-def defined(x, *weights, mode_fraction=1.0, norm='ortho', threshold=THRESHOLD):
+def naive_afno(x, *weights, mode_fraction=1.0, norm='ortho', threshold=THRESHOLD):
     return naive.afno(x, *weights, threshold, mode_fraction, norm) + x.double()
 
 
@@ -69,9 +72,9 @@ def assert_close(actual, expected, bound=1e-5):
 
 
 def assert_agrees(function, inputs, bound=1e-5, **settings):
-    """Values and all gradients of ``function(x, *weights)`` with the definition's."""
+    """Compare values and all gradients of ``function(x, *weights)`` with the naive definition."""
     y, exact = function(*inputs), doubles(inputs)
-    expected = defined(*exact, **settings)
+    expected = naive_afno(*exact, **settings)
     assert y.dtype == inputs[0].dtype
     assert_close([y, *gradients(y, inputs)], [expected, *gradients(expected, exact)], bound)
 
@@ -79,7 +82,7 @@ def assert_agrees(function, inputs, bound=1e-5, **settings):
 @pytest.mark.parametrize('grid', GRIDS)
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5, 0.3])
 @pytest.mark.parametrize('norm', ['ortho', 'forward'])
-def test_values_and_gradients(backend, grid, mode_fraction, norm):
+def test_values_and_gradients_agree(backend, grid, mode_fraction, norm):
     settings = dict(mode_fraction=mode_fraction, norm=norm)
     assert_agrees(
         lambda *t: afno_operator(*t[:5], THRESHOLD, **settings, residual=True, backend=backend),
@@ -100,19 +103,19 @@ def test_values_and_gradients(backend, grid, mode_fraction, norm):
     ],
     ids=str,
 )
-def test_any_blocks(backend, settings):
+def test_any_blocks_agree(backend, settings):
     assert_agrees(
         lambda *t: afno_operator(*t, THRESHOLD, residual=True, backend=backend), make(**settings)
     )
 
 
-def test_without_shrinkage(backend):
+def test_no_shrinkage_agrees(backend):
     assert_agrees(
         lambda *t: afno_operator(*t, 0, residual=True, backend=backend), make(), threshold=0
     )
 
 
-def test_without_residual(backend):
+def test_no_residual_agrees(backend):
     inputs = make()
     exact = doubles(inputs)
     y = afno_operator(*inputs, THRESHOLD, backend=backend)
@@ -121,15 +124,15 @@ def test_without_residual(backend):
 
 
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
-def test_rounding_stays_near_float32s_where_nothing_spares_it(backend, mode_fraction):
-    """Weights of ordinary size, with kinks anywhere: values only."""
+def test_rounding_errors_are_those_of_float32(backend, mode_fraction):
+    """Weights of ordinary size have values near kinks, so compare no gradients."""
     inputs = [torch.randn_like(t) * s for t, s in zip(make((24, 26)), (1, 0.3, 0.1, 0.3, 0.1))]
     y = afno_operator(*inputs, 0.05, mode_fraction, backend=backend)
     assert_close([y], [naive.afno(*inputs, 0.05, mode_fraction)], 2e-6)
 
 
 @pytest.mark.parametrize('dtype, bound', [(torch.float16, 4e-3), (torch.bfloat16, 3e-2)])
-def test_half_precision_is_rounded_at_the_ends_only(backend, dtype, bound):
+def test_half_precision_tokens_are_computed_in_float32(backend, dtype, bound):
     assert_agrees(
         lambda *t: afno_operator(*t, THRESHOLD, residual=True, backend=backend),
         make(dtype=dtype),
@@ -140,10 +143,10 @@ def test_half_precision_is_rounded_at_the_ends_only(backend, dtype, bound):
 def test_autocast_changes_nothing(backend):
     inputs = make()
     exact = doubles(inputs)
-    expected = defined(*exact)
+    expected = naive_afno(*exact)
     with torch.autocast('cpu', torch.bfloat16):
         y = afno_operator(*inputs, THRESHOLD, residual=True, backend=backend)
-        if backend != 'composed':  # Autograd itself is at the mercy of an autocast around backward.
+        if backend != 'composed':  # Autograd's own formulas follow an autocast around backward.
             actual = gradients(y, inputs)
     if backend == 'composed':
         actual = gradients(y, inputs)
@@ -153,8 +156,10 @@ def test_autocast_changes_nothing(backend):
 @pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_training_after_evaluation_of_the_same_grid(backend, mode, mode_fraction):
-    """Nothing that evaluation leaves behind may keep autograd from working."""
-    eager_transforms._matrices.cache_clear()
+    """Matrices that evaluation has cached must work with autograd."""
+    for function in vars(transforms).values():
+        if hasattr(function, 'cache_clear'):
+            function.cache_clear()
     inputs = make((5, 11))
 
     def function(*inputs):
@@ -168,19 +173,17 @@ def test_training_after_evaluation_of_the_same_grid(backend, mode, mode_fraction
 
 
 @pytest.mark.parametrize('trained', [[0], [1, 2, 3, 4], [0, 2], [3], [1, 4]], ids=str)
-def test_frozen(backend, trained):
-    """Tokens or weights without gradient."""
+def test_gradients_of_some_inputs_when_others_are_frozen(backend, trained):
     inputs = make()
     for i, t in enumerate(inputs):
         t.requires_grad_(i in trained)
     y = afno_operator(*inputs, THRESHOLD, residual=True, backend=backend)
     exact = doubles(inputs)
-    expected = gradients(defined(*exact), [exact[i] for i in trained])
+    expected = gradients(naive_afno(*exact), [exact[i] for i in trained])
     assert_close(gradients(y, [inputs[i] for i in trained]), expected)
 
 
-def test_inputs_and_what_backward_reads_are_left_alone(backend):
-    """Also when a graph is walked twice."""
+def test_inputs_and_saved_tensors_do_not_change_when_backward_runs_twice(backend):
     inputs = make()
     before = copy.deepcopy([t.detach() for t in inputs])
     y = afno_operator(*inputs, THRESHOLD, residual=True, backend=backend)
@@ -190,7 +193,7 @@ def test_inputs_and_what_backward_reads_are_left_alone(backend):
         assert torch.equal(a, b)
 
 
-def test_strides_of_tokens_and_gradients_are_free(backend):
+def test_tokens_and_gradients_may_have_any_strides(backend):
     inputs = make((7, 8))
     x = inputs[0].detach().permute(3, 2, 0, 1).contiguous().permute(2, 3, 1, 0).requires_grad_()
     assert_agrees(
@@ -208,7 +211,7 @@ def test_strides_of_tokens_and_gradients_are_free(backend):
 
 
 @pytest.mark.parametrize('use_reentrant', [False, True])
-def test_checkpointed(backend, use_reentrant):
+def test_checkpointing_agrees(backend, use_reentrant):
     inputs = make()
     exact = doubles(inputs)
     y = checkpoint(
@@ -217,7 +220,7 @@ def test_checkpointed(backend, use_reentrant):
         use_reentrant=use_reentrant,
     )
     y.square().sum().backward()
-    defined(*exact).square().sum().backward()
+    naive_afno(*exact).square().sum().backward()
     assert_close([t.grad for t in inputs], [t.grad for t in exact])
 
 
@@ -232,7 +235,8 @@ def test_compiles_without_a_break(backend, mode_fraction):
     assert_agrees(function, make((9, 8)), mode_fraction=mode_fraction)
     with torch.no_grad():
         assert_close(
-            [function(*(inputs := make((9, 8))))], [defined(*inputs, mode_fraction=mode_fraction)]
+            [function(*(inputs := make((9, 8))))],
+            [naive_afno(*inputs, mode_fraction=mode_fraction)],
         )
 
 
@@ -270,18 +274,21 @@ def test_second_gradients_are_right_or_refused(backend):
     else:
         exact = doubles(inputs)
         assert_close(
-            actual, torch.autograd.grad(penalty(defined(*exact), exact[0]), exact[:2]), 1e-4
+            actual, torch.autograd.grad(penalty(naive_afno(*exact), exact[0]), exact[:2]), 1e-4
         )
 
 
-def test_no_tokens_at_all():
+def test_an_empty_batch_gives_an_empty_result_and_zero_gradients(backend):
     inputs = make(batch=0)
-    y = afno_operator(*inputs, THRESHOLD, residual=True)
+    # The backend eager refuses empty tokens, so another one computes them.
+    y = afno_operator(
+        *inputs, THRESHOLD, residual=True, backend=None if backend == 'eager' else backend
+    )
     assert y.shape == (0, 7, 8, 12)
     assert all(not g.any() for g in gradients(y, inputs))
 
 
-def test_first_path_that_does_not_refuse(monkeypatch):
+def test_the_first_backend_that_does_not_refuse_is_chosen(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     x = torch.zeros(1, 4, 4, 8)
     first = next(name for name, module in BACKENDS.items() if module.refusal(x) is None)
@@ -291,22 +298,73 @@ def test_first_path_that_does_not_refuse(monkeypatch):
     assert choose_backend(x.to('meta'))[0] == 'composed'
 
 
-def test_variable_and_argument_force_a_path(monkeypatch):
+def test_the_argument_comes_before_use_backend_and_that_before_the_variable(monkeypatch):
     x = torch.zeros(1, 4, 4, 8)
     monkeypatch.setenv(VARIABLE, 'composed')
     assert choose_backend(x)[0] == 'composed'
-    assert choose_backend(x, 'eager')[0] == 'eager'
+    with use_backend('eager'):
+        assert choose_backend(x)[0] == 'eager'
+        assert choose_backend(x, 'composed')[0] == 'composed'
 
 
-@pytest.mark.parametrize('before', [None, 'composed'])
-def test_a_use_backend_is_given_back(monkeypatch, before):
+def test_use_backend_ends_with_its_block_even_by_an_error(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    if before:
-        monkeypatch.setenv(VARIABLE, before)
-    with pytest.raises(KeyError), use_backend('other'):
-        assert os.environ[VARIABLE] == 'other'
-        raise KeyError
-    assert os.environ.get(VARIABLE) == before
+    x = torch.zeros(1, 4, 4, 8)
+    free = choose_backend(x)[0]
+    with use_backend('eager'):
+        with pytest.raises(KeyError), use_backend('composed'):
+            assert choose_backend(x)[0] == 'composed'
+            raise KeyError
+        with use_backend(None):
+            assert choose_backend(x)[0] == 'eager'
+    assert choose_backend(x)[0] == free != 'composed'
+
+
+def test_use_backend_does_not_leak_into_other_threads(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    x = torch.zeros(1, 4, 4, 8)
+    free = choose_backend(x)[0]
+    with ThreadPoolExecutor(1) as other:
+        with use_backend('composed'):
+            assert other.submit(choose_backend, x).result()[0] == free != 'composed'
+            assert VARIABLE not in os.environ
+            assert choose_backend(x)[0] == 'composed'
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [('compiled', 'cpu'), ('torch', 'eager'), ('reference', 'composed'), ('triton', 'triton')],
+)
+def test_the_variable_of_old_versions_is_refused_with_its_new_name_and_value(monkeypatch, old, new):
+    monkeypatch.setenv('AFNO_MM_PATH', old)
+    with pytest.raises(ValueError, match=f'set AFNO_MM_BACKEND={new} in its place'):
+        choose_backend(torch.zeros(1, 4, 4, 8))
+
+
+def test_a_backend_is_added_in_two_edits(monkeypatch):
+    """The first edit is a module with ``refusal`` and ``run``, the second its row in BACKENDS."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+    def refusal(x):
+        return 'the tokens are wide' if x.shape[2] > 8 else None
+
+    def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
+        return torch.full_like(x, 7)
+
+    stub = SimpleNamespace(refusal=refusal, run=run)
+    monkeypatch.setattr(dispatch, 'BACKENDS', {'stub': stub, **BACKENDS})
+
+    x, *weights = make((4, 8))
+    wide = make((4, 9))[0]
+    assert choose_backend(x)[0] == 'stub'
+    assert (afno_operator(x, *weights, THRESHOLD) == 7).all()
+    name, reason = choose_backend(wide)
+    assert name != 'stub' and 'not stub: the tokens are wide' in reason
+    assert not (afno_operator(wide, *weights, THRESHOLD) == 7).any()
+    with use_backend('stub'):
+        assert choose_backend(x)[0] == 'stub'
+        with pytest.raises(ValueError, match="backend='stub' was asked for, but the tokens are"):
+            choose_backend(wide)
 
 
 @pytest.mark.parametrize(
@@ -315,12 +373,14 @@ def test_a_use_backend_is_given_back(monkeypatch, before):
         (
             'fastest',
             torch.float32,
-            'AFNO_MM_BACKEND=fastest is not a backend of AFNO; there are .*reference',
+            'AFNO_MM_BACKEND=fastest is not a backend of AFNO; there are .*composed',
         ),
-        ('eager', torch.float64, 'AFNO_MM_BACKEND=torch was asked for, but the tokens are float64'),
+        ('eager', torch.float64, 'AFNO_MM_BACKEND=eager was asked for, but the tokens are float64'),
     ],
 )
-def test_what_cannot_be_forced(monkeypatch, asked, dtype, message):
+def test_a_backend_that_does_not_exist_or_refuses_cannot_be_forced(
+    monkeypatch, asked, dtype, message
+):
     monkeypatch.setenv(VARIABLE, asked)
     with pytest.raises(ValueError, match=message):
         choose_backend(torch.zeros(1, 4, 4, 8, dtype=dtype))
@@ -359,7 +419,7 @@ class Layer(torch.nn.Module):
 @pytest.mark.parametrize(
     'as_graph', [lambda layer, x: torch.export.export(layer, (x,)).module(), torch.jit.trace]
 )
-def test_graphs_are_of_plain_operators(monkeypatch, as_graph):
+def test_exported_graphs_hold_plain_operators(monkeypatch, as_graph):
     monkeypatch.delenv(VARIABLE, raising=False)
     x, *weights = (t.detach() for t in make((6, 7)))
     layer = Layer(weights)
@@ -377,8 +437,8 @@ def test_graphs_are_of_plain_operators(monkeypatch, as_graph):
     ],
     ids=['vmap', 'grad', 'jvp'],
 )
-def test_function_transforms_take_the_composed(monkeypatch, transform):
-    """An operator without a rule for them would be silently wrong."""
+def test_function_transforms_take_the_backend_composed(monkeypatch, transform):
+    """Custom operators have no rules for them and would be silently wrong."""
     monkeypatch.delenv(VARIABLE, raising=False)
     x, *weights = (t.detach() for t in make((6, 7)))
 

@@ -1,4 +1,4 @@
-"""The compiled backend of AFNO: its numbers, and machines that cannot build it."""
+"""The backend 'cpu' of AFNO: its numbers, and machines that cannot build it."""
 
 import os
 import platform
@@ -16,10 +16,10 @@ NAMES = 'x', 'w1', 'b1', 'w2', 'b2'
 
 
 def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
-    """Tokens and weights with which no ReLU and no shrinkage by 1 is near its kink.
+    """Return tokens and weights that keep ReLU and a shrinkage by 1 away from their kinks.
 
-    Biases of the first layer keep half of its units open, those of the second two thirds of its
-    results above the threshold.
+    The biases of the first layer make half of its units positive. Those of the second layer put
+    two thirds of its outputs above the threshold.
     """
     k, b, h = num_blocks, block_size, max(1, int(block_size * hidden_ratio))
     sign = torch.randint(0, 2, (2, k, h)) * 2.0 - 1
@@ -33,13 +33,13 @@ def make(grid, num_blocks, block_size, hidden_ratio=1, batch=1):
 def values_and_gradients(tensors, backend, **options):
     leaves = [t.detach().clone().requires_grad_() for t in tensors]
     y = afno_operator(*leaves, 1.0, backend=backend, **options)
-    cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y.dtype)
-    return [y.detach(), *torch.autograd.grad(y, leaves, cotangent)]
+    grad_output = torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y.dtype)
+    return [y.detach(), *torch.autograd.grad(y, leaves, grad_output)]
 
 
 def assert_agrees(tensors, **options):
     batch, height, width, _ = tensors[0].shape
-    # The gradient of a weight may be a small sum of as many large numbers as there are tokens.
+    # The gradient of a weight sums one large number per token and may itself be small.
     terms = (batch * height * width) ** 0.5
     if options.get('norm') == 'forward':
         terms *= (height * width) ** 0.5
@@ -62,7 +62,9 @@ def assert_agrees(tensors, **options):
     st.sampled_from(['ortho', 'forward']),
     st.integers(0, 10**6),
 )
-def test_any_shape(height, width, blocks, block_size, ratio, batch, fraction, residual, norm, seed):
+def test_any_shape_agrees(
+    height, width, blocks, block_size, ratio, batch, fraction, residual, norm, seed
+):
     torch.manual_seed(seed)
     assert_agrees(
         make((height, width), blocks, block_size, ratio, batch),
@@ -85,12 +87,12 @@ def test_any_shape(height, width, blocks, block_size, ratio, batch, fraction, re
         ((2, 509), 1, 20, 0.3),
     ],
 )
-def test_sizes_of_the_paper_and_large_primes(grid, blocks, block_size, fraction):
+def test_sizes_of_the_paper_and_large_primes_agree(grid, blocks, block_size, fraction):
     assert_agrees(make(grid, blocks, block_size), mode_fraction=fraction, residual=True)
 
 
 @pytest.mark.parametrize('grid', [(2, 521), (2 * 521, 1)])
-def test_sides_of_a_prime_too_large_for_it_take_another_path(grid):
+def test_sides_of_a_prime_too_large_for_it_take_another_backend(grid):
     backend, why = choose_backend(torch.zeros(1, *grid, 8))
     assert backend == 'eager' and 'prime factor above 512' in why
     assert choose_backend(torch.zeros(1, 2 * 509, 3**6, 8))[0] == 'cpu'
@@ -98,7 +100,7 @@ def test_sides_of_a_prime_too_large_for_it_take_another_path(grid):
 
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
-    """An empty cache of libraries, for this test only."""
+    """Give this test an empty cache of libraries, and monkeypatch."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     library._built.cache_clear()
     yield monkeypatch
@@ -106,9 +108,9 @@ def fresh(monkeypatch, tmp_path):
     library._built.cache_clear()
 
 
-@pytest.mark.skipif(platform.machine() != 'x86_64', reason='names processors of x86')
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='the names of processors are for x86')
 @pytest.mark.parametrize('processor', ['x86-64', 'x86-64-v3', 'x86-64-v4'])
-def test_every_width_of_vectors(fresh, processor):
+def test_every_vector_width_agrees(fresh, processor):
     if processor == 'x86-64-v4' and 'avx512f' not in library._processor():
         pytest.skip('this processor has no AVX-512')
     fresh.setattr(library, 'FLAGS', (*library.FLAGS[:-1], f'-march={processor}'))
@@ -132,8 +134,8 @@ def test_a_second_process_takes_the_library_that_was_built(fresh):
         ('HOME', None, 'home directory.*XDG_CACHE_HOME can name another'),
     ],
 )
-def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
-    if variable == 'HOME':  # of a user that the system does not know
+def test_without_a_compiler_another_backend_runs(fresh, variable, value, reason):
+    if variable == 'HOME':  # A user without a home directory.
         fresh.delenv('XDG_CACHE_HOME')
         fresh.setattr(Path, 'home', pathlib_without_home)
     else:
@@ -144,7 +146,7 @@ def test_without_a_compiler_another_path_runs(fresh, variable, value, reason):
     assert backend != 'cpu'
     with pytest.raises(ValueError, match=reason) as error:
         choose_backend(torch.zeros(1, 2, 2, 8), 'cpu')
-    assert 'not compiled: ' in why and str(error.value).count('\n') == 0
+    assert 'not cpu: ' in why and str(error.value).count('\n') == 0
     assert choose_backend(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'composed'
     assert len(tries) == 1
 
@@ -153,16 +155,16 @@ def pathlib_without_home():
     raise RuntimeError('Could not determine home directory.')
 
 
-def test_a_library_that_is_not_whole_is_built_anew(fresh, tmp_path):
+def test_an_incomplete_library_is_built_again(fresh, tmp_path):
     choose_backend(torch.zeros(1, 2, 2, 8))
-    (library,) = tmp_path.glob('afno_mm/*.so')
-    cut_off = tmp_path / 'other/afno_mm' / library.name
+    (built,) = tmp_path.glob('afno_mm/*.so')
+    cut_off = tmp_path / 'other/afno_mm' / built.name
     cut_off.parent.mkdir(parents=True)
-    cut_off.write_bytes(library.read_bytes()[:100])
+    cut_off.write_bytes(built.read_bytes()[:100])
     fresh.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
     library._built.cache_clear()
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
-    assert cut_off.stat().st_size == library.stat().st_size
+    assert cut_off.stat().st_size == built.stat().st_size
 
 
 def test_equal_calls_give_equal_bits():
@@ -177,17 +179,15 @@ def test_equal_calls_give_equal_bits():
         assert all(map(torch.equal, run, runs[0]))
 
 
-def test_nan_is_passed_on():
+def test_nan_reaches_the_outputs_of_its_block_only():
     x, *weights = make((8, 8), 2, 64)
     x[0, 3, 3, 80] = torch.nan  # in the second block
     y = afno_operator(x, *weights, 1.0, backend='cpu')
     assert y[..., 64:].isnan().all() and not y[..., :64].isnan().any()
 
 
-def test_what_is_kept():
-    """The spectrum, whose mirror images are left out, and the hidden layer; nothing for inference."""
-
-    def kept(grad):
+def test_training_saves_independent_frequencies_and_hidden_layer_and_inference_nothing():
+    def saved(grad):
         sizes = []
         x, *weights = (t.requires_grad_(grad) for t in make((64, 64), 1, 48))
         with torch.autograd.graph.saved_tensors_hooks(
@@ -196,14 +196,14 @@ def test_what_is_kept():
             afno_operator(x, *weights, 1.0, backend='cpu')
         return (sum(sizes) - weights[0].nbytes - weights[2].nbytes) / x.nbytes
 
-    assert kept(False) <= 0
-    assert kept(True) == pytest.approx(1 + 4 / 64**2 + 66 / 64)
+    assert saved(False) <= 0
+    assert saved(True) == pytest.approx(1 + 4 / 64**2 + 66 / 64)
 
 
 @pytest.mark.parametrize('grid', [(6, 7), (5, 8), (1, 2), (4, 1)])
 @pytest.mark.parametrize('fraction', [0.5, 1.0])
 def test_operators_are_well_formed(grid, fraction):
-    """Schemas, and shapes without data."""
+    """torch.library.opcheck: schemas, and shapes on fake tensors."""
     checks = ('test_schema', 'test_faketensor')
     x, w1, b1, w2, b2 = tensors = make(grid, 2, 4, batch=2)
     settings = (1.0, fraction, 'ortho', True)
@@ -216,7 +216,7 @@ def test_operators_are_well_formed(grid, fraction):
         )
 
 
-def test_the_library_is_this_machines_alone():
-    """Homes are shared by unlike machines: the name of a library holds the processor's."""
+def test_the_processor_is_part_of_the_key_of_the_library():
+    """Machines with different processors may share a home directory."""
     assert library._processor()
-    assert os.backend.basename(cpu.build(cpu.SOURCE)._name).startswith('afno-')
+    assert os.path.basename(cpu.build(cpu.SOURCE)._name).startswith('afno-')

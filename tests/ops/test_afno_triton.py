@@ -1,7 +1,7 @@
-"""The Triton backend of AFNO against the reference backend in float64.
+"""The Triton backend of AFNO against the backend 'composed' in float64.
 
-On a CUDA GPU the tests run there. Without one, ``test_under_the_interpreter`` runs this file
-again in a process of its own where Triton interprets its kernels on the CPU.
+On a CUDA GPU the tests run there. Without one, Triton interprets the kernels on the CPU: see
+``tests/conftest.py``.
 """
 
 import os
@@ -16,34 +16,29 @@ from afno_mm.ops.afno.triton import operator as triton
 from afno_mm.ops.afno.triton import transforms
 from torch.utils.checkpoint import checkpoint
 
-CUDA = torch.cuda.is_available()
+pytest.importorskip('triton', reason='triton is not installed')
+
+from afno_mm.ops.afno.triton import block_mlp, kernels, self_test  # noqa: E402
+
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
-DEVICE = 'cuda' if CUDA and not INTERPRETED else 'cpu'
-anywhere = pytest.mark.skipif(
-    DEVICE == 'cpu' and not INTERPRETED, reason='runs inside test_under_the_interpreter'
-)
-on_gpu = pytest.mark.skipif(DEVICE == 'cpu', reason='needs a CUDA GPU')
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+if not INTERPRETED and not torch.cuda.is_available():
+    pytest.skip('needs a CUDA GPU, or TRITON_INTERPRET=1', allow_module_level=True)
 
 
-@pytest.mark.skipif(DEVICE == 'cuda' or INTERPRETED, reason='the tests run in this process')
-def test_under_the_interpreter():
-    pytest.importorskip('triton', reason='triton is not installed')
-    env = {**os.environ, 'TRITON_INTERPRET': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    env.pop('AFNO_MM_BACKEND', None)
-    done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', __file__],
-        env=env,
-        cwd=Path(__file__).parents[2],
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout
-    assert ' passed' in done.stdout
+def on_gpu(test):
+    """Mark a test that the interpreter cannot run."""
+    return pytest.mark.gpu(pytest.mark.skipif(INTERPRETED, reason='needs a CUDA GPU')(test))
+
+
+@pytest.fixture(autouse=True)
+def accept_interpreted_kernels(monkeypatch):
+    monkeypatch.setattr(triton, 'ACCEPT_INTERPRETED', True)
+    monkeypatch.delenv('AFNO_MM_BACKEND', raising=False)
 
 
 def make(grid, num_blocks, block_size, hidden_size=None, batch=2, dtype=torch.float32):
-    """Tokens and weights that let about half of everything through."""
+    """Return tokens and weights for which ReLU and shrinkage keep about half of the numbers."""
     k, b, h = num_blocks, block_size, hidden_size or block_size
     x = torch.randn(batch, *grid, k * b, device=DEVICE, dtype=dtype)
     weights = (
@@ -56,7 +51,7 @@ def make(grid, num_blocks, block_size, hidden_size=None, batch=2, dtype=torch.fl
 
 
 def away_from_kinks(weights):
-    """Biases that alone decide what ReLU and shrinkage by 1 let through, half of it."""
+    """Return weights whose biases alone decide what ReLU and shrinkage by 1 keep: about half."""
     w1, b1, w2, b2 = weights
     b1 = torch.where(b1 > 0, 8.0, -8.0)
     w2 = w2 / 32
@@ -64,19 +59,19 @@ def away_from_kinks(weights):
 
 
 def value_and_gradients(backend, x, weights, *settings, wanted=None):
-    """The output, and the gradients of x, w1, b1, w2 and b2 at a fixed cotangent."""
+    """Return the output, and the gradients of x, w1, b1, w2 and b2 for a fixed grad_output."""
     leaves = [
         t.detach().clone().requires_grad_(wanted is None or wanted[i])
         for i, t in enumerate([x, *weights])
     ]
     y = backend.run(leaves[0], leaves[1:], *settings)
-    cotangent = torch.linspace(-1, 1.3, y.numel(), device=y.device).sin().view_as(y)
-    y.backward(cotangent.to(y.dtype))
+    grad_output = torch.linspace(-1, 1.3, y.numel(), device=y.device).sin().view_as(y)
+    y.backward(grad_output.to(y.dtype))
     return [y.detach(), *(t.grad for t in leaves)]
 
 
 def errors(x, weights, *settings):
-    """Relative errors of :func:`value_and_gradients` against float64."""
+    """Return the relative errors of :func:`value_and_gradients` against float64."""
     actual = value_and_gradients(triton, x, weights, *settings)
     expected = value_and_gradients(composed, x.double(), [w.double() for w in weights], *settings)
     for a, t in zip(actual, [x, x, *weights]):
@@ -84,51 +79,46 @@ def errors(x, weights, *settings):
     return [((a.double() - e).norm() / e.norm()).item() for a, e in zip(actual, expected)]
 
 
-@anywhere
 @pytest.mark.parametrize('grid', [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)])
 @pytest.mark.parametrize(
     'fraction, norm, threshold, residual',
     [(1.0, 'ortho', 0.05, True), (0.5, 'forward', 0.05, False), (0.3, 'ortho', 0.0, True)],
 )
 @pytest.mark.parametrize('dense', [True, False])
-def test_float32(grid, fraction, norm, threshold, residual, dense, monkeypatch):
+def test_float32_agrees_with_float64(grid, fraction, norm, threshold, residual, dense, monkeypatch):
     monkeypatch.setattr(transforms, 'is_dense', lambda *_: dense)
     x, weights = make(grid, 2, 12, 20)
     worst = max(errors(x, weights, threshold, fraction, norm, residual))
     assert worst < 1e-5
 
 
-@anywhere
 @pytest.mark.parametrize(
     'num_blocks, block_size, hidden_size',
     [(2, 1, 1), (1, 8, 40), (3, 33, 9), (2, 88, 88), (1, 144, 144), (1, 129, 200)],
 )
-def test_any_block(num_blocks, block_size, hidden_size):
-    """Fused up to 32, one product at a time beyond."""
+def test_blocks_of_any_size_agree(num_blocks, block_size, hidden_size):
+    """Blocks up to 32 run fused, larger ones one product at a time."""
     x, weights = make((3, 4), num_blocks, block_size, hidden_size)
     assert max(errors(x, weights, 0.05, 1.0, 'ortho', True)) < 1e-5
 
 
-@anywhere
 @pytest.mark.parametrize('block_size', [24, 144])
-def test_float16_tokens(block_size):
+def test_float16_tokens_agree(block_size):
     x, weights = make((8, 9), 1, block_size, dtype=torch.float16)
     found = errors(x, away_from_kinks(weights), 1.0, 1.0, 'ortho', False)
     assert max(found) < 5e-3
 
 
-@anywhere
-def test_float16_spectra_beyond_its_range():
-    """With norm='ortho' the mean's coefficient is 32 times the mean, which float16 cannot hold."""
+def test_float16_tokens_may_have_a_spectrum_beyond_float16():
+    """With norm='ortho', the DC coefficient is 32 times the mean: more than float16 can hold."""
     x, weights = make((32, 32), 1, 8, batch=1, dtype=torch.float16)
     x = x + 3000
     found = errors(x, away_from_kinks(weights), 1.0, 0.5, 'ortho', True)
     assert max(found) < 5e-3
 
 
-@anywhere
-def test_autocast():
-    """Tokens in float32, all steps and what is kept in float16; parameters stay as they are."""
+def test_autocast_computes_and_saves_float16():
+    """Results and gradients of float32 tokens and weights stay float32."""
     x, weights = make((6, 7), 2, 12)
     weights = away_from_kinks(weights)
     exact = value_and_gradients(
@@ -150,14 +140,13 @@ def saved(x, weights, threshold, **more):
     return kept
 
 
-@anywhere
-def test_what_is_kept():
-    """Spectrum and a byte per frequency; nothing under no_grad; no bytes without shrinkage."""
+def test_forward_saves_the_spectrum_and_the_mask():
+    """No mask without shrinkage, and nothing under no_grad."""
     x, weights = make((6, 7), 2, 12)
     own = {w.data_ptr() for w in weights}
-    spectrum, survivors = (t for t in saved(x, weights, 0.1) if t.data_ptr() not in own)
-    assert spectrum.shape == (2, 2, 6, 4, 24) and survivors.shape == (2, 24, 24)
-    assert survivors.dtype == torch.uint8
+    spectrum, mask = (t for t in saved(x, weights, 0.1) if t.data_ptr() not in own)
+    assert spectrum.shape == (2, 2, 6, 4, 24) and mask.shape == (2, 24, 24)
+    assert mask.dtype == torch.uint8
     sizes = [t.numel() for t in saved(x, weights, 0.0) if t.data_ptr() not in own]
     assert sorted(sizes) == [0, spectrum.numel()]
     with torch.no_grad():
@@ -165,7 +154,6 @@ def test_what_is_kept():
     assert not triton.run(x, weights, 0.1, 1.0, 'ortho', True).requires_grad
 
 
-@anywhere
 @pytest.mark.parametrize(
     'wanted',
     [
@@ -176,7 +164,7 @@ def test_what_is_kept():
     ],
 )
 @pytest.mark.parametrize('block_size', [12, 48])
-def test_frozen(wanted, block_size):
+def test_frozen_inputs_get_no_gradient_and_change_no_other(wanted, block_size):
     x, weights = make((3, 4), 1, block_size)
     settings = (0.05, 1.0, 'ortho', True)
     full = value_and_gradients(triton, x, weights, *settings)
@@ -185,7 +173,6 @@ def test_frozen(wanted, block_size):
         assert torch.equal(a, b) if want else b is None
 
 
-@anywhere
 def test_results_repeat_bit_by_bit():
     x, weights = make((8, 9), 2, 12)
     first, second = (
@@ -194,7 +181,6 @@ def test_results_repeat_bit_by_bit():
     assert all(torch.equal(a, b) for a, b in zip(first, second))
 
 
-@anywhere
 def test_strides_of_tokens_and_gradients_do_not_matter():
     x, weights = make((5, 6), 2, 8)
     views = [
@@ -213,18 +199,16 @@ def test_strides_of_tokens_and_gradients_do_not_matter():
         assert torch.equal(y, found[0][0]) and torch.equal(grad, found[0][1])
 
 
-@anywhere
-def test_empty_batch():
+def test_an_empty_batch_gives_zero_gradients():
     x, weights = make((4, 5), 2, 8, batch=0)
     y, *gradients = value_and_gradients(triton, x, weights, 0.05, 1.0, 'ortho', True)
     assert y.shape == x.shape and gradients[0].shape == x.shape
     assert not any(g.any() for g in gradients[1:])
 
 
-@anywhere
 @pytest.mark.parametrize('dense', [True, False])
 def test_training_after_inference_mode(dense, monkeypatch):
-    """On a grid that nothing before has seen."""
+    """The grid is used by no other test, so inference mode fills the caches for it."""
     monkeypatch.setattr(transforms, 'is_dense', lambda *_: dense)
     x, weights = make((3, 11), 1, 8)
     with torch.inference_mode():
@@ -233,9 +217,8 @@ def test_training_after_inference_mode(dense, monkeypatch):
     assert torch.equal(before, after)
 
 
-@anywhere
 @pytest.mark.parametrize('use_reentrant', [True, False])
-def test_activation_checkpointing(use_reentrant):
+def test_activation_checkpointing_changes_no_gradient(use_reentrant):
     x, weights = make((4, 5), 2, 8)
     plain = value_and_gradients(triton, x, weights, 0.05, 1.0, 'ortho', True)
     leaf = x.clone().requires_grad_()
@@ -248,8 +231,7 @@ def test_activation_checkpointing(use_reentrant):
     assert torch.equal(leaf.grad, plain[1])
 
 
-@anywhere
-def test_distributed(tmp_path):
+def test_distributed_data_parallel_changes_no_gradient(tmp_path):
     x, weights = make((4, 5), 2, 8)
     settings = (0.05, 1.0, 'ortho', True)
     _, _, *expected = value_and_gradients(triton, x, weights, *settings)
@@ -278,7 +260,6 @@ def test_distributed(tmp_path):
         assert torch.equal(parameter.grad, grad)
 
 
-@anywhere
 def test_second_derivatives_are_refused():
     x, weights = make((4, 5), 2, 8)
     x.requires_grad_()
@@ -288,9 +269,8 @@ def test_second_derivatives_are_refused():
         grad.sum().backward()
 
 
-@anywhere
 def test_not_a_number_reaches_the_output():
-    """Where a loss scale is too high, it has to be seen."""
+    """A GradScaler must see inf and NaN, to lower a loss scale that is too high."""
     x, weights = make((4, 5), 1, 8)
     for parameter in range(4):
         bad = [w.clone() for w in weights]
@@ -298,25 +278,23 @@ def test_not_a_number_reaches_the_output():
         assert triton.run(x, bad, 0.05, 1.0, 'ortho', True).isnan().any()
 
 
-@anywhere
 def test_operators_are_well_formed():
-    """Schemas, shapes without data, and the gradients' registration."""
+    """Check the schemas, the fake implementations and the registration of gradients."""
     x, weights = make((4, 5), 2, 8)
     leaves = [t.requires_grad_() for t in (x, *weights)]
     settings = (0.05, 4, 3, True, True, torch.float32)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
     torch.library.opcheck(triton._forward, (*leaves, *settings, True), test_utils=checks)
     with torch.no_grad():
-        dy, z, survivors = triton._forward(*leaves, *settings, True)
+        y, z, mask = triton._forward(*leaves, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
         torch.library.opcheck(
             triton._backward,
-            (dy, z, survivors, *(w.detach() for w in weights), True, True, *asked),
+            (y, z, mask, *(w.detach() for w in weights), True, True, *asked),
             test_utils=checks,
         )
 
 
-@anywhere
 @pytest.mark.parametrize('dynamic', [False, True])
 def test_compiles_without_graph_breaks(dynamic):
     x, weights = make((4, 5), 2, 8)
@@ -331,36 +309,33 @@ def test_compiles_without_graph_breaks(dynamic):
         torch.testing.assert_close(a, b)
 
 
-def survivors_forgotten(monkeypatch):
-    from afno_mm.ops.afno.triton import block_mlp as triton_mlp
-
-    right = triton_mlp.forward
-    monkeypatch.setattr(triton_mlp, 'forward', lambda *a: (right(*a)[0], right(*a)[1] | 3))
+def mask_ignored(monkeypatch):
+    right = block_mlp.forward
+    monkeypatch.setattr(block_mlp, 'forward', lambda *a: (right(*a)[0], right(*a)[1] | 3))
 
 
 def nyquist_counted_twice(monkeypatch):
     monkeypatch.setattr(
         transforms,
-        '_counts',
+        '_multiplicity',
         lambda _, columns, device: torch.tensor([1.0] + [2.0] * (columns - 1))[:, None].to(device),
     )
-    monkeypatch.setattr(transforms, '_across', transforms._across.__wrapped__)
+    monkeypatch.setattr(transforms, '_along_w', transforms._along_w.__wrapped__)
 
 
 def middle_rows_kept(monkeypatch):
-    right = transforms._down.__wrapped__
+    right = transforms._along_h.__wrapped__
     monkeypatch.setattr(
         transforms,
-        '_down',
+        '_along_h',
         lambda size, rows, *a: right(size, size, *a)[
             [p * size + r for p in (0, 1) for r in range(rows)]
         ],
     )
 
 
-@anywhere
-@pytest.mark.parametrize('fault', [survivors_forgotten, nyquist_counted_twice, middle_rows_kept])
-def test_a_planted_fault_would_be_seen(fault, monkeypatch):
+@pytest.mark.parametrize('fault', [mask_ignored, nyquist_counted_twice, middle_rows_kept])
+def test_a_planted_fault_is_found(fault, monkeypatch):
     x, weights = make((6, 8), 2, 12)
     fraction = 0.5 if fault is middle_rows_kept else 1.0
     assert max(errors(x, weights, 0.05, fraction, 'ortho', False)) < 1e-5
@@ -368,8 +343,7 @@ def test_a_planted_fault_would_be_seen(fault, monkeypatch):
     assert max(errors(x, weights, 0.05, fraction, 'ortho', False)) > 1e-2
 
 
-@anywhere
-def test_choice():
+def test_the_dispatch_takes_it_for_all_but_float64():
     x = torch.randn(1, 4, 4, 8, device=DEVICE)
     assert choose_backend(x)[0] == 'triton'
     backend, reason = choose_backend(x.double())
@@ -377,17 +351,13 @@ def test_choice():
 
 
 def no_compiler(monkeypatch):
-    from afno_mm.ops.afno.triton import block_mlp as triton_mlp
-
     def fail(*args):
         raise RuntimeError('Failed to find\n C compiler')
 
-    monkeypatch.setattr(triton_mlp, 'forward', fail)
+    monkeypatch.setattr(block_mlp, 'forward', fail)
 
 
 def not_a_number(monkeypatch):
-    from afno_mm.ops.afno.triton import self_test
-
     monkeypatch.setattr(
         self_test,
         '_error',
@@ -397,71 +367,60 @@ def not_a_number(monkeypatch):
     )
 
 
-@anywhere
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'fault, reason',
     [
-        (survivors_forgotten, 'are wrong: relative error'),
+        (mask_ignored, 'are wrong: relative error'),
         (nyquist_counted_twice, 'are wrong: relative error'),
         (middle_rows_kept, 'are wrong: relative error'),
         (not_a_number, 'are wrong: relative error nan'),
         (no_compiler, 'failed: RuntimeError: Failed to find C compiler'),
     ],
 )
-def test_what_fails_its_trial_is_not_chosen(fault, reason, monkeypatch):
-    from afno_mm.ops.afno.triton import self_test
-
+def test_the_dispatch_takes_another_backend_if_the_self_test_fails(fault, reason, monkeypatch):
     x, weights = make((4, 5), 2, 8)
     self_test._failure.cache_clear()
     with monkeypatch.context() as patch:
         fault(patch)
-        with pytest.warns(UserWarning, match='does without its Triton kernels: their'):
+        with pytest.warns(UserWarning, match='does not use its Triton kernels: their'):
             backend, why = choose_backend(x)
         assert backend != 'triton' and reason in why
         with torch.inference_mode():
             assert afno_operator(x, *weights, 0.05).isfinite().all()
-    assert reason in choose_backend(x)[1]  # It is not tried again.
+    assert reason in choose_backend(x)[1]  # It does not run again.
     self_test._failure.cache_clear()
     assert choose_backend(x)[0] == 'triton'
 
 
-@anywhere
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
-def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
-    from afno_mm.ops.afno.triton import block_mlp as triton_mlp
-    from afno_mm.ops.afno.triton import self_test
-
+def test_the_self_test_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
     ran = set()
 
-    def spied(module, name, what):
-        original = getattr(module, name)
+    class Spy:
+        def __init__(self, kernel):
+            self.kernel = kernel
 
-        def spy(*args, **kwargs):
-            result = original(*args, **kwargs)
-            ran.add(what(args, result))
-            return result
+        def __getitem__(self, grid):
+            return lambda *args, **options: self.launch(grid, *args, **options)
 
-        monkeypatch.setattr(module, name, spy)
+        def launch(self, grid, *args, **options):
+            ran.add(options.get('STEP', self.kernel.__name__))
+            self.kernel[grid](*args, **options)
 
-    spied(triton_mlp, '_linear', lambda args, _: args[0])
-    spied(triton_mlp, '_launch', lambda args, _: args[0])
-    spied(transforms, 'is_dense', lambda _, dense: dense)
+    is_dense = transforms.is_dense
+    monkeypatch.setattr(transforms, 'is_dense', lambda *a: ran.add(is_dense(*a)) or is_dense(*a))
+    for name, kernel in list(vars(kernels).items()):
+        if name.endswith('_kernel'):
+            monkeypatch.setattr(kernels, name, Spy(kernel))
     assert self_test._reason(triton.run, torch.device(DEVICE), dtype, 3e-2) is None
-    kernels = triton_mlp.kernels
-    assert ran == {
-        'hidden',
-        'output',
-        'd_hidden',
-        'd_input',
-        True,
-        False,
-        kernels.linear_kernel,
-        kernels.fused_forward_kernel,
-        kernels.fused_backward_kernel,
-    }
+    fused = {'fused_forward_kernel', 'fused_backward_kernel'}
+    steps = {'hidden', 'output', 'grad_hidden', 'grad_input'}
+    assert ran == {*fused, *steps, 'weight_gradient_kernel', True, False}
 
 
-@anywhere
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'surroundings',
     [
@@ -471,9 +430,7 @@ def test_trial_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
         lambda: torch.device('meta'),
     ],
 )
-def test_trial_does_not_mind_where_it_happens(surroundings):
-    from afno_mm.ops.afno.triton import self_test
-
+def test_the_self_test_passes_in_any_mode_and_keeps_the_random_state(surroundings):
     x, weights = make((4, 5), 2, 8)
     before = torch.random.get_rng_state()
     self_test._failure.cache_clear()
@@ -482,10 +439,8 @@ def test_trial_does_not_mind_where_it_happens(surroundings):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@anywhere
-def test_trial_while_compiling():
-    from afno_mm.ops.afno.triton import self_test
-
+@pytest.mark.slow
+def test_the_self_test_passes_while_compiling():
     x, weights = make((4, 5), 2, 8)
     self_test._failure.cache_clear()
     compiled = torch.compile(
@@ -495,11 +450,9 @@ def test_trial_while_compiling():
     assert choose_backend(x)[0] == 'triton'
 
 
-@anywhere
+@pytest.mark.slow
 @pytest.mark.parametrize('use_reentrant', [True, False])
-def test_trial_in_a_checkpointed_block(use_reentrant):
-    from afno_mm.ops.afno.triton import self_test
-
+def test_the_self_test_passes_in_a_checkpointed_block(use_reentrant):
     x, weights = make((4, 5), 2, 8)
     x.requires_grad_()
     self_test._failure.cache_clear()
@@ -509,13 +462,19 @@ def test_trial_in_a_checkpointed_block(use_reentrant):
     assert torch.equal(x.grad, expected) and choose_backend(x)[0] == 'triton'
 
 
-@pytest.mark.skipif(INTERPRETED, reason='the interpreter takes CPU tokens')
-def test_refuses_what_is_not_on_a_gpu():
-    assert 'cpu' in triton.refusal(torch.randn(1, 4, 4, 8)) or not triton._HAS_TRITON
+def test_refuses_tokens_that_are_not_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(triton, '_INTERPRETED', False)
+    assert 'the tokens are on cpu' in triton.refusal(torch.randn(1, 4, 4, 8))
 
 
-def test_without_triton():
-    """The package imports, and AFNO says why it takes another backend."""
+def test_refuses_to_interpret_its_kernels_outside_tests(monkeypatch):
+    monkeypatch.setattr(triton, '_INTERPRETED', True)
+    monkeypatch.setattr(triton, 'ACCEPT_INTERPRETED', False)
+    x = torch.randn(1, 4, 4, 8)
+    assert choose_backend(x)[0] != 'triton' and 'TRITON_INTERPRET=1' in triton.refusal(x)
+
+
+def test_afno_works_without_triton_and_says_so():
     code = """if True:
         import sys
         sys.modules['triton'] = None  # as if it were not installed
@@ -543,8 +502,8 @@ STAGES = [
 @pytest.mark.parametrize(
     'kind, bound', [('exact', 1e-5), ('tf32', 2e-3), ('float16', 3e-3), ('bfloat16', 1e-2)]
 )
-def test_paper_stages(grid, num_blocks, block_size, fraction, kind, bound):
-    """Where ReLU and shrinkage have no kinks near."""
+def test_the_stages_of_the_paper_agree(grid, num_blocks, block_size, fraction, kind, bound):
+    """Gradients are compared away from the kinks of ReLU and shrinkage."""
     dtype = getattr(torch, kind, torch.float32)
     x, weights = make(grid, num_blocks, block_size, dtype=dtype)
     allowed = torch.backends.cuda.matmul.allow_tf32
@@ -564,8 +523,9 @@ def test_paper_stages(grid, num_blocks, block_size, fraction, kind, bound):
     DEVICE == 'cpu' or torch.cuda.mem_get_info()[1] < 60 * 2**30,
     reason='needs a CUDA GPU of more than 60 GB',
 )
-def test_offsets_beyond_32_bits():
-    """A spectrum of more than 2^31 values: the last image is computed as if alone."""
+@pytest.mark.gpu
+def test_the_last_image_of_a_spectrum_beyond_32_bits_is_computed_as_if_alone():
+    """The spectrum has more than 2^31 values."""
     x, weights = make((256, 256), 1, 128, batch=260, dtype=torch.bfloat16)
     with torch.no_grad():
         many, alone = (triton.run(t, weights, 0.01, 1.0, 'ortho', True) for t in (x, x[-1:]))
@@ -584,7 +544,7 @@ def test_waits_for_the_gpu_only_once_per_grid():
 
 
 @on_gpu
-def test_in_a_cuda_graph():
+def test_runs_in_a_cuda_graph():
     x, weights = make((16, 16), 2, 32)
     with torch.no_grad():
         expected = triton.run(x, weights, 0.05, 1.0, 'ortho', True)

@@ -11,7 +11,7 @@ GRIDS = [(1, 1), (1, 5), (2, 2), (5, 1), (8, 8), (9, 8), (7, 16), (6, 7), (16, 6
 
 
 def low_pass(x, mode_fraction):
-    """Zeros every frequency above the cut in torch's full complex spectrum."""
+    """Set every frequency above the cut to zero in torch's full complex spectrum."""
     height, width = x.shape[1:3]
     mask = torch.zeros(height, width, 1, dtype=x.dtype)
     for u in kept_frequencies(height, mode_fraction):
@@ -38,7 +38,7 @@ def test_round_trip_keeps_the_low_frequencies(grid, mode_fraction, norm):
         (7, 1.0, 7, 4),
     ],
 )
-def test_number_of_modes_kept(size, mode_fraction, rows, columns):
+def test_the_number_of_kept_modes(size, mode_fraction, rows, columns):
     assert rfft2(torch.zeros(1, size, size, 1), mode_fraction).shape == (1, rows, columns, 1)
 
 
@@ -51,12 +51,44 @@ def test_modes_kept_count_the_share(height, width, mode_fraction):
     )
 
 
+@pytest.mark.parametrize('compiled', [False, True])
+@pytest.mark.parametrize('norm', ['ortho', 'forward', 'backward'])
+@pytest.mark.parametrize('grid, modes', [((9, 8), (9, 5)), ((9, 8), (4, 3)), ((1, 1), (1, 1))])
+def test_an_empty_batch_has_an_empty_spectrum_and_an_empty_gradient(grid, modes, norm, compiled):
+    def there(x):
+        return rfft2_modes(x, *modes, norm)
+
+    def back(z):
+        return irfft2(z, grid, norm)
+
+    if compiled:
+        torch._dynamo.reset()
+        there, back = (torch.compile(f, backend='aot_eager', fullgraph=True) for f in (there, back))
+    x = torch.zeros(0, *grid, 3, requires_grad=True)
+    z = there(x)
+    assert z.shape == (0, *modes, 3) and z.dtype == torch.complex64
+    y = back(z)
+    assert y.shape == x.shape and y.dtype == x.dtype
+    (grad,) = torch.autograd.grad(y.sum(), x)
+    assert grad.shape == x.shape
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+def test_expanded_tensors_are_transformed(grid):
+    """Their strides are zero, which FFTs of torch 2.6 refuse."""
+    x = torch.ones(()).expand(2, *grid, 3)
+    z = rfft2(x)
+    torch.testing.assert_close(z, rfft2(x.contiguous()))
+    z = torch.ones((), dtype=torch.complex64).expand(z.shape)
+    torch.testing.assert_close(irfft2(z, grid), irfft2(z.contiguous(), grid))
+
+
 def row_frequencies(rows):
     return [u if u < (rows + 1) // 2 else u - rows for u in range(rows)]
 
 
 @pytest.mark.parametrize('grid', GRIDS)
-def test_any_number_of_modes(grid):
+def test_any_number_of_modes_agrees_with_torch(grid):
     x = torch.randn(2, *grid, 3, dtype=torch.float64)
     full = torch.fft.rfft2(x, dim=(1, 2))
     for rows in range(1, grid[0] + 1):
@@ -74,12 +106,11 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
     columns = data.draw(st.integers(1, width // 2 + 1))
     z = torch.randn(1, rows, columns, 2, dtype=torch.complex128, generator=generator)
     y = irfft2(z, (height, width))
-    # The columns that are their own mirror image reach the output by their Hermitian part alone.
+    # Only the Hermitian-symmetric part of the DC and Nyquist columns reaches the output.
     full = torch.zeros(1, height, width, 2, dtype=z.dtype)
     for i, u in enumerate(row_frequencies(rows)):
         for v in range(columns):
-            own_mirror = v == 0 or 2 * v == width
-            half = 0.5 if own_mirror else 1.0
+            half = 0.5 if v == 0 or 2 * v == width else 1.0
             full[:, u, v] += half * z[:, i, v]
             full[:, -u, -v] += half * z[:, i, v].conj()
     expected = torch.fft.ifft2(full, dim=(1, 2), norm='ortho')
@@ -92,7 +123,7 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
     'grid, modes',
     [((1, 1), (1, 1)), ((1, 5), (1, 2)), ((4, 6), (4, 4)), ((5, 7), (4, 4)), ((6, 2), (3, 2))],
 )
-def test_gradients_of_all_orders(grid, modes, norm):
+def test_gradients_of_both_orders_are_right(grid, modes, norm):
     x = torch.randn(1, *grid, 2, dtype=torch.float64, requires_grad=True)
     z = torch.randn(1, *modes, 2, dtype=torch.complex128, requires_grad=True)
     for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):

@@ -1,4 +1,4 @@
-"""The AFNO operator and the backends that compute it."""
+"""The AFNO operator and its backends."""
 
 from .dispatch import BACKENDS, VARIABLE, afno_operator, choose_backend, use_backend
 

@@ -1,16 +1,27 @@
 """AFNO as the composition of its three steps: any device, any dtype, differentiable twice."""
 
+from torch import Tensor
+
 from ..block_mlp import block_mlp
-from ..precision import full_precision
+from ..precision import autocast_off, full_precision
 from ..spectral import irfft2, rfft2
 
 
-def refusal(x):
-    """None: this path takes everything."""
+def refusal(x: Tensor) -> None:
+    """Return None: this backend takes everything."""
 
 
-def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
-    with full_precision(x) as tokens:
+def run(
+    x: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor, Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+) -> Tensor:
+    """Compute :func:`afno_mm.ops.afno_operator`."""
+    with autocast_off(x):
+        tokens = full_precision(x)
         weights = [w.to(tokens.dtype) for w in weights]
         z = rfft2(tokens, mode_fraction, norm)  # (B, K1, K2, C)
         z = block_mlp(z, *weights, sparsity_threshold)

@@ -1,8 +1,12 @@
 """The AFNO operator and the choice of the backend that computes it.
 
-A backend is a module with two functions. ``run`` computes the operator. ``refusal`` returns why
-the backend cannot take some tokens, or None if it can. All backends agree with ``composed`` in
-values and gradients. To add or remove a backend, edit its module and its row in ``BACKENDS``.
+A backend is a module with two functions::
+
+    refusal(x)  # returns why the backend cannot take the tokens x, or None if it can
+    run(x, weights, sparsity_threshold, mode_fraction, norm, residual)  # computes the operator
+
+All backends agree with ``composed`` in values and gradients. To add one, write the module and its
+row in ``BACKENDS``.
 """
 
 import contextlib
@@ -18,10 +22,10 @@ from . import composed, eager
 from .cpu import operator as cpu
 from .triton import operator as triton
 
-# From the fastest to the one that takes everything.
+# From the fastest backend to the one that takes everything.
 BACKENDS = {'triton': triton, 'cpu': cpu, 'eager': eager, 'composed': composed}
 VARIABLE = 'AFNO_MM_BACKEND'
-# The name of the variable, and of its values, in versions before 0.2.
+# The variable in versions before 0.2, and what its values are called now.
 OLD_VARIABLE = 'AFNO_MM_PATH'
 OLD_NAMES = {'triton': 'triton', 'compiled': 'cpu', 'torch': 'eager', 'reference': 'composed'}
 
@@ -91,11 +95,11 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
 
 
 def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
-    """Return the backend for tokens ``x`` and the reason, to be read in a log.
+    """Return the backend for tokens ``x`` and the reason, as a text for the log.
 
-    The argument ``backend`` forces one. Without it :func:`use_backend` does, and without that the
-    environment variable ``AFNO_MM_BACKEND``. If nothing forces one, the first of ``BACKENDS`` that
-    does not refuse the tokens is taken.
+    A backend can be forced, in order of priority, by the argument ``backend``, by
+    :func:`use_backend`, or by the environment variable ``AFNO_MM_BACKEND``. Otherwise the result is
+    the first of ``BACKENDS`` that does not refuse the tokens.
 
     Raises:
         ValueError: If the forced backend does not exist or refuses ``x``, or if the environment
@@ -134,7 +138,7 @@ def _from_environment():
 
 
 def _is_transformed():
-    """Return whether an exporter, torch.func or forward-mode autograd needs plain operators."""
+    """Return True if an exporter, torch.func or forward-mode autograd needs plain operators."""
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
     return (
         exporting()

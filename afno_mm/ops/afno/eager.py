@@ -1,214 +1,236 @@
-"""AFNO with PyTorch alone, in float32: an adjoint by hand, and temporaries that stay in cache.
+"""AFNO with PyTorch alone, in float32, with a backward pass written by hand.
 
-Forward and backward are opaque operators, so that they run as they are when compiled too.
+Forward and backward are custom operators, so torch.compile calls them as they are. Spectra are
+planar, ``(B, 2, M, C)`` with ``M = K1 * K2``: real and imaginary parts, see
+:mod:`.triton.transforms`. The MLP works on one image at a time, in pieces that fit in the cache
+of a CPU.
 
-Half of the spectrum of real tokens determines it, so all columns but two stand for two
-frequencies. The factors of 2 and 1/2 which that brings to the adjoints of the two transforms
-cancel in the gradient of the tokens: it is transformed just as the tokens are. The
-gradients of the weights, which lie between, see them.
+Forward saves the spectrum, the hidden layer and the mask of the soft shrinkage for backward. Mask
+bits: 0 = real part kept, 1 = imaginary part kept.
 """
+
+import itertools
+import math
+from typing import Sequence  # noqa: UP035  Custom operators of torch 2.6 know no other one.
 
 import torch
 from torch import Tensor
 
-from ..precision import full_precision
-from .eager_transforms import pieces, real_transform
+from ..precision import autocast_off, full_precision
+from ..spectral import kept_modes
+from .triton import transforms
+
+# Measured on CPUs: above this many operations per token and channel, an FFT is faster than
+# products with Fourier matrices.
+DENSE_OPERATIONS = 450
+# Bytes of a tensor per CPU thread and piece. Larger pieces leave the cache and need fresh memory
+# pages from the system. Smaller ones gain nothing, and threads wait for each other more often.
+PIECE = 2**21
 
 
-def refusal(x):
-    """What the reference path is for."""
+def refusal(x: Tensor) -> str | None:
+    """Return why this backend cannot take tokens ``x``, or None."""
     if x.dtype == torch.float64:
-        return 'the tokens are float64, where exactness counts'
+        return 'the tokens are float64 and it computes in float32'
     if x.device.type == 'meta' or x.layout != torch.strided or x.numel() == 0:
         return 'the tokens have no values to work on'
     return None
 
 
-def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
-    with full_precision(x) as tokens:
-        weights = [w.to(tokens.dtype) for w in weights]
-        keep = torch.is_grad_enabled() and any(t.requires_grad for t in (tokens, *weights))
-        y, *_ = _forward(tokens, *weights, sparsity_threshold, mode_fraction, norm, residual, keep)
-    return y.to(x.dtype)
-
-
-@torch.library.custom_op('afno_mm::torch_afno', mutates_args=())
-def _forward(
+def run(
     x: Tensor,
-    w1: Tensor,
-    b1: Tensor,
-    w2: Tensor,
-    b2: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor, Tensor],
     sparsity_threshold: float,
     mode_fraction: float,
     norm: str,
     residual: bool,
+) -> Tensor:
+    """Compute :func:`afno_mm.ops.afno_operator`."""
+    tokens, *weights = (full_precision(t) for t in (x, *weights))
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (tokens, *weights))
+    modes = kept_modes(x.shape[1:3], mode_fraction)
+    power = 0.5 if norm == 'ortho' else 1.0
+    y, *_ = _forward(tokens, weights, sparsity_threshold, modes, power, residual, keep)
+    return y.to(x.dtype)
+
+
+@torch.library.custom_op('afno_mm::eager_afno', mutates_args=())
+def _forward(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    sparsity_threshold: float,
+    modes: Sequence[int],
+    power: float,
+    residual: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The output and, if ``keep``, what backward needs: spectrum, hidden layer, survivors."""
-    _, k, b, h = w1.shape
-    with full_precision(x):
-        transform = real_transform(x.shape, mode_fraction, norm)
-        z = transform.spectrum(x)
-        hidden, alive = _kept(transform, x, w1, sparsity_threshold, keep)
+    """Return the output and, if ``keep``, spectrum, hidden layer and mask.
+
+    The transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
+    """
+    w1, b1, w2, b2 = weights
+    _, k, _, h = w1.shape
+    with autocast_off(x):
+        z = _analyse(x, modes, power)
+        shapes = _saved_shapes(x, w1, sparsity_threshold, modes, keep)
+        hidden, mask = x.new_empty(shapes[1]), x.new_empty(shapes[2], dtype=torch.uint8)
         out = torch.empty_like(z) if keep else z
-        first, second = _three(w1), _three(w2)
-        for f in pieces(z, 1):
-            a = _blocks(hidden[:, f] if keep else transform.empty(x, k * h, z[:, f].shape[1]), k)
-            a = _product(_blocks(z[:, f], k), first, a).add_(b1[:, :, None]).relu_()
-            o = _product(a, second, _blocks(out[:, f], k)).add_(b2[:, :, None])
+        factors1, factors2 = _gauss_factors(w1), _gauss_factors(w2)
+        for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
+            a = hidden[i, :, m] if keep else x.new_empty(2, m.stop - m.start, k * h)
+            a = _product(_blocks(z[i, :, m], k), factors1, _blocks(a, k))
+            a.add_(b1[:, :, None]).relu_()
+            o = _product(a, factors2, _blocks(out[i, :, m], k)).add_(b2[:, :, None])
             if sparsity_threshold > 0:
                 torch.ops.aten.softshrink.out(o, sparsity_threshold, out=o)
                 if keep:
-                    real, imag = torch.ne(o, 0).view(torch.uint8)
-                    torch.add(real, imag, alpha=2, out=_blocks(alive[:, f], k)[0])
-        y = transform.grid(out, x if residual else None)
-    return y, z if keep else x.new_empty(0), hidden, alive
+                    real, imag = torch.ne(out[i, :, m], 0).view(torch.uint8)
+                    torch.add(real, imag, alpha=2, out=mask[i, m])
+        y = _synthesise(out, modes, 1 - power, x, residual, mirrored=True)
+    return y, z if keep else x.new_empty(shapes[0]), hidden, mask
 
 
-@torch.library.custom_op('afno_mm::torch_afno_backward', mutates_args=())
+@torch.library.custom_op('afno_mm::eager_afno_backward', mutates_args=())
 def _backward(
-    g: Tensor,
+    grad_output: Tensor,
     z: Tensor,
     hidden: Tensor,
-    alive: Tensor,
-    w1: Tensor,
-    w2: Tensor,
-    mode_fraction: float,
-    norm: str,
+    mask: Tensor,
+    weights: Sequence[Tensor],
+    modes: Sequence[int],
+    power: float,
     residual: bool,
-    for_tokens: bool,
-    for_weights: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The gradients of tokens and weights; without values if they are not asked for."""
-    _, k, b, h = w1.shape
-    with full_precision(g):
-        transform = real_transform(g.shape, mode_fraction, norm)
-        u = transform.spectrum(g)
-        for column in transform.single_columns(u):
-            column /= 2
-        first, second = _three(_adjoint(w1)), _three(_adjoint(w2))
-        sums1, sums2 = g.new_zeros(3, k, b, h), g.new_zeros(3, k, h, b)
-        gb1, gb2 = g.new_zeros(2, k, h), g.new_zeros(2, k, b)
-        for f in pieces(z, 1):
-            a, o = _blocks(hidden[:, f], k), _blocks(u[:, f], k)
-            if alive.numel():
-                survived = _blocks(alive[:, f], k)[0]
-                o[0] *= survived & 1
-                o[1] *= survived >> 1
-            s = _blocks(transform.empty(g, k * h, a.shape[2]), k)
-            _product(o, second, s)
-            torch.ops.aten.threshold_backward.grad_input(s, a, 0, grad_input=s)
-            if for_weights:
-                _add_outer(sums1, _blocks(z[:, f], k), s)
-                _add_outer(sums2, a, o)
-                gb1 += s.sum(2)
-                gb2 += o.sum(2)
-            if for_tokens:
-                _product(s, first, o)
-        gx = g.new_empty(0)
-        if for_tokens:
-            for column in transform.single_columns(u):
-                column *= 2
-            gx = transform.grid(u, g if residual else None)
-        scale = 2 * (g.shape[1] * g.shape[2] if norm == 'forward' else 1)
-        return gx, _from_sums(sums1, scale), gb1 * scale, _from_sums(sums2, scale), gb2 * scale
+    """Return the gradients of x, w1, b1, w2 and b2."""
+    _, k, b, h = weights[0].shape
+    with autocast_off(grad_output):
+        grad_z = _analyse(grad_output, modes, 1 - power, mirrored=True)
+        factors1, factors2 = (
+            _gauss_factors(torch.stack([w[0], -w[1]]).transpose(2, 3))  # conjugate transposes
+            for w in weights
+        )
+        sums1, sums2 = z.new_zeros(3, k, b, h), z.new_zeros(3, k, h, b)
+        grad_b1, grad_b2 = z.new_zeros(2, k, h), z.new_zeros(2, k, b)
+        for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
+            a, grad_out = _blocks(hidden[i, :, m], k), _blocks(grad_z[i, :, m], k)
+            if mask.numel():
+                grad_z[i, 0, m] *= mask[i, m] & 1
+                grad_z[i, 1, m] *= mask[i, m] >> 1
+            grad_a = _product(grad_out, factors2, _blocks(torch.empty_like(hidden[i, :, m]), k))
+            torch.ops.aten.threshold_backward.grad_input(grad_a, a, 0, grad_input=grad_a)
+            _add_outer(sums1, _blocks(z[i, :, m], k), grad_a)
+            _add_outer(sums2, a, grad_out)
+            grad_b1 += grad_a.sum(2)
+            grad_b2 += grad_out.sum(2)
+            _product(grad_a, factors1, grad_out)
+        grad_input = _synthesise(grad_z, modes, power, grad_output, residual)
+        grad_w1, grad_w2 = (torch.stack([s[0] + s[2], s[0] + s[1]]) for s in (sums1, sums2))
+    return grad_input, grad_w1, grad_b1, grad_w2, grad_b2
 
 
-def _kept(transform, x, w1, sparsity_threshold, keep):
-    """Memory for the hidden layer, and for what survives the shrinkage if there is one.
-
-    Of the latter bit 0 tells of the real part and bit 1 of the imaginary one.
-    """
-    _, k, b, h = w1.shape
-    hidden = transform.empty(x, k * h) if keep else x.new_empty(0)
-    alive = (
-        transform.empty(x, k * b, dtype=torch.uint8, parts=1)
-        if (keep and sparsity_threshold > 0)
-        else x.new_empty(0, dtype=torch.uint8)
-    )
-    return hidden, alive
+def _saved_shapes(x, w1, sparsity_threshold, modes, keep):
+    """Return the shapes of spectrum, hidden layer and mask, of no images if not needed."""
+    batch, modes, channels = x.shape[0] if keep else 0, math.prod(modes), x.shape[3]
+    masks = batch if sparsity_threshold > 0 else 0
+    _, k, _, h = w1.shape
+    return (batch, 2, modes, channels), (batch, 2, modes, k * h), (masks, modes, channels)
 
 
 @_forward.register_fake
-def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep):
-    transform = real_transform(x.shape, mode_fraction, norm)
-    z = transform.empty(x, x.shape[3]) if keep else x.new_empty(0)
-    return x.new_empty(x.shape), z, *_kept(transform, x, w1, sparsity_threshold, keep)
+def _(x, weights, sparsity_threshold, modes, power, residual, keep):
+    z, hidden, mask = _saved_shapes(x, weights[0], sparsity_threshold, modes, keep)
+    mask = x.new_empty(mask, dtype=torch.uint8)
+    return x.new_empty(x.shape), x.new_empty(z), x.new_empty(hidden), mask
 
 
 @_backward.register_fake
-def _(g, z, hidden, alive, w1, w2, mode_fraction, norm, residual, for_tokens, for_weights):
-    _, k, b, h = w1.shape
-    shapes = g.shape if for_tokens else (0,), w1.shape, (2, k, h), w2.shape, (2, k, b)
-    return tuple(g.new_empty(shape) for shape in shapes)
+def _(grad_output, z, hidden, mask, weights, modes, power, residual):
+    _, k, b, h = weights[0].shape
+    shapes = grad_output.shape, (2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)
+    return tuple(grad_output.new_empty(shape) for shape in shapes)
 
 
-def _remember(ctx, inputs, output):
-    _, w1, _, w2, _, _, ctx.mode_fraction, ctx.norm, ctx.residual, _ = inputs
+def setup_context(ctx, inputs, output):
+    _, (w1, _, w2, _), _, *ctx.settings, _ = inputs
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(*output[1:], w1, w2)
 
 
-def _gradients(ctx, g, *_):
-    for_tokens, *for_weights = ctx.needs_input_grad[:5]
-    gx, *gw = _backward(
-        g,
-        *ctx.saved_tensors,
-        ctx.mode_fraction,
-        ctx.norm,
-        ctx.residual,
-        for_tokens,
-        any(for_weights),
-    )
-    return gx if for_tokens else None, *gw, None, None, None, None, None
+def backward(ctx, grad_output, *_):
+    z, hidden, mask, *weights = ctx.saved_tensors
+    grad_input, *grads = _backward(grad_output, z, hidden, mask, weights, *ctx.settings)
+    return grad_input, grads, *[None] * 5
 
 
-def _no_second_gradients(ctx, *_):
+def refuse_second_derivative(ctx, *_):
     raise RuntimeError(
-        "AFNO's backend 'eager' is differentiable once only; set "
-        'AFNO_MM_BACKEND=composed to differentiate its gradients'
+        "AFNO's backend 'eager' has no second derivative; set AFNO_MM_BACKEND=composed to get one"
     )
 
 
-_forward.register_autograd(_gradients, setup_context=_remember)
-_backward.register_autograd(_no_second_gradients)
+_forward.register_autograd(backward, setup_context=setup_context)
+_backward.register_autograd(refuse_second_derivative)
 
 
-def _blocks(z, k):
-    """``(2, M, C)`` as ``(2, k, M, b)``."""
+def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
+    """Transform tokens by :func:`.transforms.analyse`. An FFT takes a piece of the channels."""
+    if _is_dense(x.shape, modes):
+        x = x.contiguous()
+        return transforms.analyse(x, *modes, x.dtype, True, power, mirrored).flatten(2, 3)
+    z = x.new_empty(x.shape[0], 2, *modes, x.shape[3])
+    for c in _pieces(x, 3):
+        z[..., c] = transforms.analyse(x[..., c], *modes, x.dtype, False, power, mirrored)
+    return z.flatten(2, 3)
+
+
+def _synthesise(
+    z: Tensor, modes: Sequence[int], power: float, x: Tensor, residual: bool, mirrored: bool = False
+) -> Tensor:
+    """Transform back to the grid of ``x``, and add ``x`` if ``residual``."""
+    z, grid = z.unflatten(2, modes), x.shape[1:3]
+    if _is_dense(x.shape, modes):
+        add = x.contiguous() if residual else None
+        return transforms.synthesise(z, grid, True, power, mirrored, add)
+    y = z.new_empty(x.shape)
+    for c in _pieces(y, 3):
+        y[..., c] = transforms.synthesise(z[..., c], grid, False, power, mirrored)
+    return y.add_(x) if residual else y
+
+
+def _is_dense(shape: Sequence[int], modes: Sequence[int]) -> bool:
+    rows, columns = modes
+    return 4 * columns + 8 * rows * columns / shape[2] <= DENSE_OPERATIONS
+
+
+def _pieces(x: Tensor, dim: int) -> list[slice]:
+    """Cut a dimension into slices of ``PIECE`` bytes per thread, on other devices into one."""
+    step = size = x.shape[dim]
+    if x.device.type == 'cpu':
+        step = max(1, PIECE * torch.get_num_threads() * size // x.nbytes)
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _blocks(z: Tensor, k: int) -> Tensor:
+    """View ``(2, M, C)`` as ``(2, k, M, b)``."""
     return z.unflatten(2, (k, -1)).transpose(1, 2)
 
 
-def _adjoint(w):
-    """``(2, k, h, b)`` of ``(2, k, b, h)``."""
-    return torch.stack([w[0], -w[1]]).transpose(2, 3)
-
-
-def _three(w):
-    """The factors ``(3, k, b, h)`` of :func:`_product`, of weights ``(2, k, b, h)``."""
+def _gauss_factors(w: Tensor) -> Tensor:
+    """Return the real factors ``(3, k, b, h)`` that :func:`_product` takes for weights ``w``."""
     return torch.stack([w[0], w[1] - w[0], -w[0] - w[1]])
 
 
-def _product(z, three, out):
-    """``z w``, ``(2, k, M, h)`` of ``(2, k, M, b)``, by Gauss' three real products, not four."""
-    torch.bmm(z[0] + z[1], three[0], out=out[0])
-    torch.baddbmm(out[0], z[0], three[1], out=out[1])
-    out[0].baddbmm_(z[1], three[2])
+def _product(z: Tensor, factors: Tensor, out: Tensor) -> Tensor:
+    """Write ``z w`` to ``out`` by Gauss' three real products: (2, k, M, b) to (2, k, M, h)."""
+    torch.bmm(z[0] + z[1], factors[0], out=out[0])
+    torch.baddbmm(out[0], z[0], factors[1], out=out[1])
+    out[0].baddbmm_(z[1], factors[2])
     return out
 
 
-def _add_outer(sums, z, g):
-    """Add the parts of ``z* g``, summed over frequencies, for :func:`_from_sums`.
-
-    ``(3, k, b, h)`` of ``(2, k, M, b)`` and ``(2, k, M, h)``.
-    """
+def _add_outer(sums: Tensor, z: Tensor, grad: Tensor) -> None:
+    """Add the real products s of ``z^H grad = s[0] + s[2] + i (s[0] + s[1])`` to ``sums``."""
     real, imag = z.transpose(2, 3)
-    sums[0].baddbmm_(real - imag, g[0])
-    sums[1].baddbmm_(real, g[1] - g[0])
-    sums[2].baddbmm_(imag, g[0] + g[1])
-
-
-def _from_sums(sums, scale):
-    """The gradient ``(2, k, b, h)`` of weights."""
-    return torch.stack([sums[0] + sums[2], sums[0] + sums[1]]) * scale
+    sums[0].baddbmm_(real - imag, grad[0])
+    sums[1].baddbmm_(real, grad[1] - grad[0])
+    sums[2].baddbmm_(imag, grad[0] + grad[1])

@@ -1,1 +1,1 @@
-"""AFNO on CPUs in C."""
+"""The backend 'cpu' of AFNO, in C."""

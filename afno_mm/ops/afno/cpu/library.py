@@ -1,4 +1,4 @@
-"""C files of this package as a library, built once per machine by its own C compiler."""
+"""Build the C files of this package into a library, once per machine, and load it."""
 
 import ctypes
 import functools
@@ -16,24 +16,18 @@ FLAGS = ('-std=gnu11', '-O3', '-fPIC', '-fopenmp', '-march=native')
 
 
 class NotBuilt(Exception):
-    """The library cannot be built here; the message says why."""
+    """This machine cannot build the library. The message says why."""
 
 
-def build(source):
-    """The library of a C file and the headers beside it, from the cache or newly compiled.
+def build(source: Path) -> ctypes.CDLL:
+    """Return the library of a C file and the headers beside it, from the cache or newly compiled.
 
-    It lies in ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``) under a name that holds
+    The cache is ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``). The file name is a hash of
     source, flags, compiler and processor, so machines may share a home directory.
 
-    Args:
-        source (Path): The C file.
-
-    Returns:
-        ctypes.CDLL: The loaded library.
-
     Raises:
-        NotBuilt: If there is no compiler, or it fails, or nothing can be written. It is not
-            tried again in this process.
+        NotBuilt: If there is no compiler, it fails, or the cache cannot be written. Later calls in
+            this process raise it again without another try.
     """
     outcome = _built(source)
     if isinstance(outcome, NotBuilt):
@@ -42,7 +36,7 @@ def build(source):
 
 
 @functools.cache
-def _built(source):
+def _built(source: Path) -> ctypes.CDLL | NotBuilt:
     try:
         return _build(source)
     except NotBuilt as reason:
@@ -61,7 +55,7 @@ def _build(source):
         return _load(command, source, _cache() / name)
     except subprocess.CalledProcessError as error:
         raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
-    except (OSError, RuntimeError) as error:  # Path.home() raises the latter
+    except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError.
         raise NotBuilt(
             f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
             'for the library'
@@ -72,7 +66,7 @@ def _load(command, source, library):
     if library.exists():
         try:
             return ctypes.CDLL(str(library))
-        except OSError:  # not whole, as after a crash of the machine
+        except OSError:  # The file is incomplete, for example after a crash.
             library.unlink(missing_ok=True)
     _compile(command, source, library)
     return ctypes.CDLL(str(library))
@@ -81,19 +75,12 @@ def _load(command, source, library):
 def _compile(command, source, target):
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         compiled, linked = Path(folder, 'compiled.o'), Path(folder, 'linked.so')
-        subprocess.run(
+        for step in (
             [*command, '-c', str(source), '-o', str(compiled)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        subprocess.run(
             [command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        if not target.exists():  # Another process's may be in use, on another machine even.
+        ):
+            subprocess.run(step, check=True, capture_output=True, text=True)
+        if not target.exists():  # Another process, here or elsewhere, may have loaded it already.
             linked.replace(target)
 
 
@@ -105,13 +92,13 @@ def _cache():
 
 
 def _openmp():
-    """Torch's own OpenMP library, so that both share one pool of threads."""
+    """Return linker flags for torch's own OpenMP library, to share its pool of threads."""
     own = sorted(Path(torch.__file__).parent.glob('lib/libgomp*.so*'))
     return [str(own[0])] if own else ['-fopenmp']
 
 
 def _processor():
-    """What ``-march=native`` depends on."""
+    """Return a text that names the processor, on which ``-march=native`` depends."""
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
     except OSError:

@@ -1,8 +1,8 @@
-"""AFNO on CPUs by three sweeps of compiled code (``cpu/afno.c``), float32.
+"""AFNO on CPUs in float32, by three sweeps over memory in compiled C (``afno.c``).
 
-Kept for backward are the spectrum and the hidden layer, each as large as the tokens (a
-quarter of them for a quarter of the modes). What survived the shrinkage is in the signs of the
-hidden layer.
+Forward saves the spectrum and the hidden layer for backward. Each is as large as the tokens, or a
+quarter of them at ``mode_fraction=0.5``. The sign bits of the hidden layer store the mask of the
+soft shrinkage.
 """
 
 import ctypes
@@ -13,17 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...precision import full_precision
+from ...precision import autocast_off, full_precision
 from ...spectral import kept_modes
 from .library import NotBuilt, build
 
 SOURCE = Path(__file__).parent / 'afno.c'
-# Measured: its transform takes n^2 operations for a prime n, PyTorch's does not.
+# Measured: the transform of a prime size n takes n^2 operations here, fewer in PyTorch.
 LARGEST_PRIME = 512
 
 
 class Shape(ctypes.Structure):
-    """``Shape`` of cpu/sweep.h."""
+    """The struct ``Shape`` of sweep.h."""
 
     _fields_ = [
         (name, ctypes.c_int64)
@@ -52,7 +52,8 @@ def _why_not_built():
     return None
 
 
-def refusal(x):
+def refusal(x: Tensor) -> str | None:
+    """Return why this backend cannot take tokens ``x``, or None."""
     if x.device.type != 'cpu':
         return f'the tokens are on {x.device.type}'
     if x.dtype == torch.float64:
@@ -73,40 +74,38 @@ def _largest_prime(n):
     return n
 
 
-def run(x, weights, sparsity_threshold, mode_fraction, norm, residual):
-    with full_precision(x) as tokens:
-        weights = _at_least_square([w.to(tokens.dtype) for w in weights])
-        differentiated = torch.is_grad_enabled() and any(
-            t.requires_grad for t in (tokens, *weights)
-        )
-        y, *_ = _forward(
-            tokens.contiguous(),
-            *(w.contiguous() for w in weights),
-            sparsity_threshold,
-            mode_fraction,
-            norm,
-            residual,
-            differentiated,
-        )
+def run(
+    x: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor, Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+) -> Tensor:
+    """Compute :func:`afno_mm.ops.afno_operator`."""
+    tensors = [full_precision(t) for t in (x, *weights)]
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    with autocast_off(x):
+        tokens, *weights = (t.contiguous() for t in (tensors[0], *_padded(*tensors[1:])))
+        y, *_ = _forward(tokens, *weights, sparsity_threshold, mode_fraction, norm, residual, keep)
     return y.to(x.dtype)
 
 
-def _at_least_square(weights):
-    """With units added to a hidden layer that is narrower than its block: signs for all."""
-    lack = weights[0].shape[2] - weights[0].shape[3]
-    if lack <= 0:
-        return weights
-    w1, b1, w2, b2 = weights
-    return F.pad(w1, (0, lack)), F.pad(b1, (0, lack)), F.pad(w2, (0, 0, 0, lack)), b2
+def _padded(w1, b1, w2, b2):
+    """Pad the hidden layer to the block size: its sign bits store the shrinkage mask."""
+    missing = w1.shape[2] - w1.shape[3]
+    if missing <= 0:
+        return w1, b1, w2, b2
+    return F.pad(w1, (0, missing)), F.pad(b1, (0, missing)), F.pad(w2, (0, 0, 0, missing)), b2
 
 
 def _spectrum_rows(width, rows, columns):
-    """How many of ``K1 * K2`` frequencies a real signal leaves free.
+    """Return how many of the ``K1 * K2`` frequencies are independent for a real signal.
 
-    Those of a column that is its own mirror image, 0 or Nyquist, come in conjugate pairs.
+    The DC and Nyquist columns are Hermitian-symmetric: their frequencies are conjugate pairs.
     """
-    mirrors = 1 + (2 * (columns - 1) == width)
-    return columns * rows - mirrors * (rows - rows // 2 - 1)
+    symmetric = 1 + (2 * (columns - 1) == width)
+    return columns * rows - symmetric * (rows - rows // 2 - 1)
 
 
 def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
@@ -131,8 +130,12 @@ def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
     )
 
 
-def _kept(x, w1, mode_fraction, keep):
-    """Empty spectrum ``(B, k, rows, 2, C / k)`` and hidden layer ``(B, k, K2, K1, 2, h)``."""
+def _empty_saved(x, w1, mode_fraction, keep):
+    """Return empty ``(B, k, rows, 2, C / k)`` and ``(B, k, K2, K1, 2, h)``.
+
+    The first is for the spectrum with its independent frequencies as rows, the second for the
+    hidden layer. Both have size 0 if not ``keep``.
+    """
     if not keep:
         return x.new_empty(0), x.new_empty(0)
     batch, height, width, _ = x.shape
@@ -145,8 +148,8 @@ def _kept(x, w1, mode_fraction, keep):
     )
 
 
-def _scratch(x, shape):
-    """Memory for a half-spectrum ``(B, H, K2, 2, C)``."""
+def _workspace(x, shape):
+    """Return an empty buffer for a half spectrum of all rows, ``(B, H, K2, 2, C)``."""
     return x.new_empty(shape.batch, shape.height, shape.columns, 2, shape.channels)
 
 
@@ -157,7 +160,7 @@ def _call(function, shape, *tensors):
     )
 
 
-@torch.library.custom_op('afno_mm::compiled_afno', mutates_args=(), device_types='cpu')
+@torch.library.custom_op('afno_mm::cpu_afno', mutates_args=(), device_types='cpu')
 def _forward(
     x: Tensor,
     w1: Tensor,
@@ -170,34 +173,24 @@ def _forward(
     residual: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """AFNO of contiguous tokens ``(B, H, W, C)``, and what :func:`_kept` describes."""
+    """Return AFNO of contiguous tokens ``(B, H, W, C)``, spectrum and hidden layer."""
     shape = _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual)
     y = torch.empty_like(x)
-    kept = _kept(x, w1, mode_fraction, keep)
+    saved = _empty_saved(x, w1, mode_fraction, keep)
     if x.numel():
-        _call(
-            'afno_forward',
-            shape,
-            x,
-            w1,
-            b1,
-            w2,
-            b2,
-            y,
-            _scratch(x, shape),
-            *(kept if keep else [None] * 2),
-        )
-    return y, *kept
+        buffers = _workspace(x, shape), *(saved if keep else [None] * 2)
+        _call('afno_forward', shape, x, w1, b1, w2, b2, y, *buffers)
+    return y, *saved
 
 
 @_forward.register_fake
 def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep):
-    return torch.empty_like(x), *_kept(x, w1, mode_fraction, keep)
+    return torch.empty_like(x), *_empty_saved(x, w1, mode_fraction, keep)
 
 
-@torch.library.custom_op('afno_mm::compiled_afno_backward', mutates_args=(), device_types='cpu')
+@torch.library.custom_op('afno_mm::cpu_afno_backward', mutates_args=(), device_types='cpu')
 def _backward(
-    dy: Tensor,
+    grad_output: Tensor,
     spectrum: Tensor,
     hidden: Tensor,
     w1: Tensor,
@@ -206,78 +199,65 @@ def _backward(
     mode_fraction: float,
     norm: str,
     residual: bool,
-    to_tokens: bool,
-    to_weights: bool,
+    for_input: bool,
+    for_weights: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, w1, b1, w2 and b2, of their shapes; empty ones where not asked for."""
-    dx, *dw = _gradients(dy, w1, w2, to_tokens, to_weights)
-    shape = _shape(dy, w1, sparsity_threshold, mode_fraction, norm, residual)
-    if dy.numel():
+    """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
+    grad_input, *grads = _empty_gradients(grad_output, w1, w2, for_input, for_weights)
+    shape = _shape(grad_output, w1, sparsity_threshold, mode_fraction, norm, residual)
+    if grad_output.numel():
         _call(
             'afno_backward',
             shape,
-            dy,
+            grad_output,
             spectrum,
             hidden,
             w1,
             w2,
-            dx if to_tokens else None,
-            _scratch(dy, shape),
-            *(dw if to_weights else [None] * 4),
+            grad_input if for_input else None,
+            _workspace(grad_output, shape),
+            *(grads if for_weights else [None] * 4),
         )
-    return dx, *dw
+    return grad_input, *grads
 
 
 @_backward.register_fake
-def _(
-    dy,
-    spectrum,
-    hidden,
-    w1,
-    w2,
-    sparsity_threshold,
-    mode_fraction,
-    norm,
-    residual,
-    to_tokens,
-    to_weights,
-):
-    return _gradients(dy, w1, w2, to_tokens, to_weights)
+def _(grad_output, spectrum, hidden, w1, w2, *settings):
+    return _empty_gradients(grad_output, w1, w2, *settings[-2:])
 
 
-def _gradients(dy, w1, w2, to_tokens, to_weights):
-    """What the gradients are written to, empty where they are not wanted."""
+def _empty_gradients(grad_output, w1, w2, for_input, for_weights):
+    """Return buffers for the gradients of x, w1, b1, w2 and b2, empty if not asked for."""
     b1, b2 = (w.new_empty(2, w.shape[1], w.shape[3]) for w in (w1, w2))
     return (
-        torch.empty_like(dy) if to_tokens else dy.new_empty(0),
-        *(torch.zeros_like(w) if to_weights else w.new_empty(0) for w in (w1, b1, w2, b2)),
+        torch.empty_like(grad_output) if for_input else grad_output.new_empty(0),
+        *(torch.zeros_like(w) if for_weights else w.new_empty(0) for w in (w1, b1, w2, b2)),
     )
 
 
-def _keep(ctx, inputs, output):
+def setup_context(ctx, inputs, output):
     _, w1, _, w2, _, *ctx.settings, _ = inputs
-    _, *kept = output
-    ctx.mark_non_differentiable(*kept)
+    _, *saved = output
+    ctx.mark_non_differentiable(*saved)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*kept, w1, w2)
+    ctx.save_for_backward(*saved, w1, w2)
 
 
-def _differentiate(ctx, dy, *_):
-    if dy is None:
+def backward(ctx, grad_output, *_):
+    if grad_output is None:
         return (None,) * 10
-    to_tokens, *to_weights = ctx.needs_input_grad[:5]
-    gradients = _backward(
-        dy.contiguous(), *ctx.saved_tensors, *ctx.settings, to_tokens, any(to_weights)
+    for_input, *for_weights = needed = ctx.needs_input_grad[:5]
+    grads = _backward(
+        grad_output.contiguous(), *ctx.saved_tensors, *ctx.settings, for_input, any(for_weights)
     )
-    gradients = [g if needed else None for g, needed in zip(gradients, ctx.needs_input_grad)]
-    return *gradients, *(None,) * 5
+    return *(grad if need else None for grad, need in zip(grads, needed)), *(None,) * 5
 
 
-def _refuse(ctx, *_):
+def refuse_second_derivative(ctx, *_):
     raise RuntimeError(
-        "AFNO's backend 'cpu' has no second derivative; set AFNO_MM_BACKEND=composed, whose path has"
+        "AFNO's backend 'cpu' has no second derivative; set AFNO_MM_BACKEND=composed to get one"
     )
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep)
-_backward.register_autograd(_refuse)
+_forward.register_autograd(backward, setup_context=setup_context)
+_backward.register_autograd(refuse_second_derivative)

@@ -1,31 +1,35 @@
-"""The block MLP on planar spectra by Triton: which kernels run, and in what tiles.
+"""The block MLP on planar spectra and its gradients: which kernels run, and in which tiles.
 
-Small blocks run fused: one kernel reads the spectrum once and never writes the hidden layer,
-and its backward recomputes it. The fused kernels hold all channels of a block at once, as
-operands, sums, or both. Above 128 channels in half precision, 32 to 64 in float32, that takes
-more registers and shared memory than there are. Such blocks run one product at a time: their
-time goes into products anyway, and their tiles can follow the block's size closely, where
-fused ones are powers of two (208 channels padded to 256 by 256 are half as many again).
+Small blocks run fused: one kernel reads the spectrum once and never writes the hidden layer; its
+backward recomputes that. Fused kernels hold all channels of a block at once, as operands and sums.
+Above 128 channels in half precision, or 32 to 64 in float32, registers and shared memory do not
+suffice. Such blocks run one product at a time: products take most of their time anyway, and their
+tiles can follow the block size closely, while fused tiles are powers of two (a block of 208
+channels padded to 256 by 256 takes 1.5 times the work).
 """
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from . import kernels
 
-# float32 where tf32 is not allowed: three tf32 products for each, exact to about 1e-6.
-# Triton's own 'ieee' does without tensor cores.
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+
+# float32 without tf32: each product takes three tf32 products and is exact to about 1e-6. Triton's
+# 'ieee' does not use tensor cores.
 EXACT = 'tf32x3'
-# Programs to split a weight gradient into, for the largest GPUs; fixed, so that sums are
-# ordered alike on all.
+# Programs that share a weight gradient, enough for the largest GPUs. The number is fixed, so that
+# all GPUs add in the same order.
 GRADIENT_PROGRAMS = 512
 
-# Tiles by kind of product (:func:`_kind`). Chosen by what Triton 3.9 compiles them to for
-# compute capabilities 8.0, 8.6 and 9.0, not by timing: spilled registers stay below 200 bytes a
-# thread (450 in 'exact'), shared memory below the 99 KB that 8.6 has.
-# Of the fused kernels, by block size rounded up to a power of two: rows, hidden units, warps,
-# stages. A block that is not here runs one product at a time.
+# Tiles by kind of product (:func:`_kind`). They come from what Triton 3.9 compiles for compute
+# capabilities 8.0, 8.6 and 9.0, not from timings: less than 200 bytes of spilled registers a thread
+# (450 for 'exact'), and less than the 99 KB of shared memory of capability 8.6.
+# Fused kernels, by block size rounded up to a power of two: rows, hidden units, warps, stages. A
+# size that is not here runs one product at a time.
 FUSED_FORWARD = {
     'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (64, 32, 4, 2)},
     'tf32': {32: (64, 32, 4, 2), 64: (64, 32, 4, 2)},
@@ -45,197 +49,189 @@ WEIGHT_GRADIENT = {
 }
 
 
-def forward(z, weights, threshold, keep):
-    """The MLP of a spectrum.
+def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[Tensor, Tensor]:
+    """Compute the MLP of a spectrum.
 
     Args:
-        z (Tensor): Contiguous ``(B, 2, M, C)``, float32, float16 or bfloat16.
-        weights (tuple[Tensor]): ``w1, b1, w2, b2`` as the kernels take them.
-        threshold (float): lambda. 0 means no shrinkage.
-        keep (bool): Whether :func:`backward` will follow.
+        z: Contiguous ``(B, 2, M, C)``, float32, float16 or bfloat16.
+        weights: ``w1, b1, w2, b2`` as the kernels take them.
+        threshold: lambda of the soft shrinkage. 0 turns it off.
+        keep: Whether :func:`backward` will follow.
 
     Returns:
-        tuple[Tensor, Tensor]: The result, as ``z``; what survives the shrinkage, uint8
-        ``(B, M, C)`` with bit 0 for real and bit 1 for imaginary parts, or nothing.
+        The output, like ``z``; the mask of the shrinkage, uint8 ``(B, M, C)``, empty without
+        shrinkage or ``keep``. Mask bits: 0 = real part kept, 1 = imaginary part kept.
     """
     w1, b1, w2, b2 = weights
-    _, k, b, h = w1.shape
-    out = torch.empty_like(z)
     shrink = threshold != 0
-    survivors = z.new_empty((z.shape[0], *z.shape[2:]) if keep and shrink else 0, dtype=torch.uint8)
-    flags = dict(SHRINK=shrink, KEEP=keep, PRECISION=_precision(z))
-    tile = _fused_tile(FUSED_FORWARD, z, b)
-    if tile is None:
-        hidden = _linear('hidden', z, w1, b1, 0.0, flags | dict(SHRINK=False))
-        _linear('output', hidden, w2, b2, threshold, flags, survivors=survivors, out=out)
+    output = torch.empty_like(z)
+    batch, _, modes, channels = z.shape
+    mask = z.new_empty((batch, modes, channels) if keep and shrink else 0, dtype=torch.uint8)
+    sizes = _fused_sizes(FUSED_FORWARD, z, w1)
+    if sizes is None:
+        hidden = _linear('hidden', z, w1, b1)
+        _linear('output', hidden, w2, b2, threshold, shrink, keep, mask=mask, out=output)
     else:
-        rows, hidden_tile, warps, stages = tile
-        _launch(kernels.fused_forward_kernel, z, rows, k)(
-            z,
-            w1,
-            b1,
-            w2,
-            b2,
-            out,
-            survivors,
-            threshold,
+        kernels.fused_forward_kernel[_grid(z, w1, sizes)](
+            *(z, w1, b1, w2, b2, output, mask, threshold),
             *_counts(z),
-            BLOCKS=k,
-            BLOCK=b,
-            HIDDEN=h,
-            **flags,
-            TILE=rows,
-            BLOCK_TILE=_power_of_2(b),
-            HIDDEN_TILE=min(hidden_tile, _power_of_2(h)),
-            num_warps=warps,
-            num_stages=stages,
+            SHRINK=shrink,
+            SAVE_MASK=keep,
+            **sizes,
         )
-    return out, survivors
+    return output, mask
 
 
-def backward(g, survivors, z, weights, shrink, for_tokens, for_weights):
-    """Gradients of :func:`forward`, given that of its result.
+def backward(
+    grad_output: Tensor,
+    mask: Tensor,
+    z: Tensor,
+    weights: Weights,
+    shrink: bool,
+    for_tokens: bool,
+    for_weights: bool,
+) -> tuple[Tensor | None, Weights | None]:
+    """Compute the gradients of :func:`forward`.
 
     Returns:
-        tuple[Tensor | None, tuple[Tensor] | None]: The gradient of ``z``, if ``for_tokens``;
-        those of ``w1, b1, w2, b2`` in float32, if ``for_weights``.
+        The gradient of ``z``, or None without ``for_tokens``; those of ``w1, b1, w2, b2`` in
+        float32, or None without ``for_weights``.
     """
     w1, b1, w2, _ = weights
-    _, k, b, h = w1.shape
-    flags = dict(SHRINK=shrink, PRECISION=_precision(z))
-    tile = _fused_tile(FUSED_BACKWARD, z, b)
-    if tile is None:
-        flags |= dict(KEEP=False)
-        hidden = _linear('hidden', z, w1, b1, 0.0, flags)
-        d_hidden = _linear('d_hidden', g, w2, b1, 0.0, flags, survivors=survivors, gate=hidden)
-        dz = _linear('d_input', d_hidden, w1, b1, 0.0, flags) if for_tokens else None
+    blocks, hidden_size = w1.shape[1], w1.shape[3]
+    sizes = _fused_sizes(FUSED_BACKWARD, z, w1)
+    if sizes is None:
+        hidden = _linear('hidden', z, w1, b1)
+        grad_hidden = _linear(
+            'grad_hidden', grad_output, w2, b1, shrink=shrink, mask=mask, hidden=hidden
+        )
+        grad_z = _linear('grad_input', grad_hidden, w1, b1) if for_tokens else None
     else:
-        shape = (*z.shape[:3], k * h)
-        hidden, d_hidden = (z.new_empty(shape if for_weights else 0) for _ in range(2))
-        dz = torch.empty_like(z) if for_tokens else None
-        rows, hidden_tile, warps, stages = tile
-        _launch(kernels.fused_backward_kernel, z, rows, k)(
-            g,
-            survivors,
-            z,
-            w1,
-            b1,
-            w2,
-            hidden,
-            d_hidden,
-            dz if for_tokens else z,
+        shape = (*z.shape[:3], blocks * hidden_size) if for_weights else 0
+        hidden, grad_hidden = z.new_empty(shape), z.new_empty(shape)
+        grad_z = torch.empty_like(z) if for_tokens else None
+        kernels.fused_backward_kernel[_grid(z, w1, sizes)](
+            *(grad_output, mask, z, w1, b1, w2, hidden, grad_hidden),
+            grad_z if for_tokens else z,
             *_counts(z),
-            BLOCKS=k,
-            BLOCK=b,
-            HIDDEN=h,
-            **flags,
+            SHRINK=shrink,
             FOR_WEIGHTS=for_weights,
             FOR_TOKENS=for_tokens,
-            TILE=rows,
-            BLOCK_TILE=_power_of_2(b),
-            HIDDEN_TILE=min(hidden_tile, _power_of_2(h)),
-            num_warps=warps,
-            num_stages=stages,
+            **sizes,
         )
     if not for_weights:
-        return dz, None
-    return dz, (*_weight_gradient(z, d_hidden, k), *_weight_gradient(hidden, g, k, survivors))
+        return grad_z, None
+    grad_w1, grad_b1 = _weight_gradient(z, grad_hidden, blocks)
+    grad_w2, grad_b2 = _weight_gradient(hidden, grad_output, blocks, mask)
+    return grad_z, (grad_w1, grad_b1, grad_w2, grad_b2)
 
 
-def is_exact(dtype):
-    """Whether products of ``dtype`` are to be exact, for which cuBLAS leaves the tensor cores."""
+def is_exact(dtype: torch.dtype) -> bool:
+    """Return whether products of ``dtype`` must be full float32 (TF32 off).
+
+    cuBLAS then does not use tensor cores.
+    """
     return dtype == torch.float32 and not _tf32_is_allowed()
 
 
-def _linear(step, a, w, bias, threshold, flags, survivors=None, gate=None, out=None):
-    _, k, *sizes = w.shape
-    inputs, outputs = sizes if step in ('hidden', 'output') else sizes[::-1]
+def _linear(
+    step, a, w, bias, threshold=0.0, shrink=False, keep=False, mask=None, hidden=None, out=None
+):
+    """Run one step of :func:`.kernels.linear_kernel`. Unused tensors are replaced by ``out``."""
+    _, blocks, inputs, outputs = w.shape
+    if step in ('grad_hidden', 'grad_input'):
+        inputs, outputs = outputs, inputs
     if out is None:
-        out = a.new_empty(*a.shape[:3], k * outputs)
-    rows, input_tile, output_tile, warps, stages = LINEAR[_kind(a)]
-    output_tile = _fitting(outputs, output_tile)
-    _launch(kernels.linear_kernel, a, rows, k, math.ceil(outputs / output_tile))(
-        a,
-        w,
-        bias,
-        out,
-        out if survivors is None else survivors,
-        out if gate is None else gate,
-        threshold,
-        *_counts(a),
-        BLOCKS=k,
-        INPUTS=inputs,
-        OUTPUTS=outputs,
+        out = a.new_empty(*a.shape[:3], blocks * outputs)
+    sizes = _product_sizes(LINEAR, a, blocks, inputs, outputs)
+    rows, modes = _counts(a)
+    output_tiles = math.ceil(outputs / sizes['OUTPUT_TILE'])
+    kernels.linear_kernel[math.ceil(rows / sizes['TILE']) * output_tiles, blocks](
+        *(a, w, bias, out, out if mask is None else mask, out if hidden is None else hidden),
+        *(threshold, rows, modes),
         STEP=step,
-        **flags,
-        TILE=rows,
-        INPUT_TILE=_fitting(inputs, input_tile),
-        OUTPUT_TILE=output_tile,
-        num_warps=warps,
-        num_stages=stages,
+        SHRINK=shrink,
+        SAVE_MASK=keep,
+        **sizes,
     )
     return out
 
 
-def _weight_gradient(a, g, num_blocks, survivors=None):
-    """``a^H g`` and the sum of ``g`` per block, of ``g`` only what survives."""
-    inputs, outputs = a.shape[-1] // num_blocks, g.shape[-1] // num_blocks
-    tile, input_tile, output_tile, warps, stages = WEIGHT_GRADIENT[_kind(a)]
-    input_tile = _fitting(inputs, input_tile)
-    output_tile = _fitting(outputs, output_tile)
-    tiles = math.ceil(inputs / input_tile) * math.ceil(outputs / output_tile)
+def _weight_gradient(a, grad, blocks, mask=None):
+    """Return ``dW = a^H grad`` and ``db = sum(grad)`` per block, with ``grad`` masked."""
+    inputs, outputs = a.shape[-1] // blocks, grad.shape[-1] // blocks
+    sizes = _product_sizes(WEIGHT_GRADIENT, a, blocks, inputs, outputs)
+    tiles = math.ceil(inputs / sizes['INPUT_TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
     rows, modes = _counts(a)
-    per_part = math.ceil(rows * tiles * num_blocks / GRADIENT_PROGRAMS / tile) * tile
-    parts = math.ceil(rows / per_part)
-    dw = a.new_empty(parts, 2, num_blocks, inputs, outputs, dtype=torch.float32)
-    db = a.new_empty(parts, 2, num_blocks, outputs, dtype=torch.float32)
-    shrink = survivors is not None and survivors.numel() > 0
-    kernels.weight_gradient_kernel[tiles, num_blocks, parts](
-        a,
-        g,
-        survivors if shrink else a,
-        dw,
-        db,
-        rows,
-        modes,
-        per_part,
-        BLOCKS=num_blocks,
-        INPUTS=inputs,
-        OUTPUTS=outputs,
+    row_tiles = math.ceil(rows * tiles * blocks / GRADIENT_PROGRAMS / sizes['TILE'])
+    rows_per_part = row_tiles * sizes['TILE']
+    parts = math.ceil(rows / rows_per_part)
+    grad_w = a.new_empty(parts, 2, blocks, inputs, outputs, dtype=torch.float32)
+    grad_b = a.new_empty(parts, 2, blocks, outputs, dtype=torch.float32)
+    shrink = mask is not None and mask.numel() > 0
+    kernels.weight_gradient_kernel[tiles, blocks, parts](
+        *(a, grad, mask if shrink else a, grad_w, grad_b, rows, modes, rows_per_part),
         SHRINK=shrink,
-        PRECISION=_precision(a),
-        TILE=tile,
-        INPUT_TILE=input_tile,
-        OUTPUT_TILE=output_tile,
-        num_warps=warps,
-        num_stages=stages,
+        **sizes,
     )
-    return dw.sum(0), db.sum(0)
-
-
-def _launch(kernel, a, tile, num_blocks, columns=1):
-    rows, _ = _counts(a)
-    return kernel[math.ceil(rows / tile) * columns, num_blocks]
+    return grad_w.sum(0), grad_b.sum(0)
 
 
 def _counts(z):
+    """Return the number of rows ``B * M`` and of modes ``M``."""
     batch, _, modes, _ = z.shape
     return batch * modes, modes
 
 
-def _fused_tile(table, z, block_size):
-    return table[_kind(z)].get(max(32, _power_of_2(block_size)))
+def _grid(z, w1, sizes):
+    return math.ceil(_counts(z)[0] / sizes['TILE']), w1.shape[1]
+
+
+def _fused_sizes(table, z, w1) -> dict[str, Any] | None:
+    """Return a fused kernel's constants and launch options, or None if the block is too large."""
+    _, blocks, block_size, hidden_size = w1.shape
+    tile = table[_kind(z)].get(max(32, _power_of_2(block_size)))
+    if tile is None:
+        return None
+    rows, hidden_tile, warps, stages = tile
+    return dict(
+        BLOCKS=blocks,
+        BLOCK=block_size,
+        HIDDEN=hidden_size,
+        TILE=rows,
+        BLOCK_TILE=_power_of_2(block_size),
+        HIDDEN_TILE=min(hidden_tile, _power_of_2(hidden_size)),
+        PRECISION=_precision(z),
+        num_warps=warps,
+        num_stages=stages,
+    )
+
+
+def _product_sizes(table, a, blocks, inputs, outputs) -> dict[str, Any]:
+    """Return the constants and launch options of a kernel for one product."""
+    rows, input_tile, output_tile, warps, stages = table[_kind(a)]
+    return dict(
+        BLOCKS=blocks,
+        INPUTS=inputs,
+        OUTPUTS=outputs,
+        TILE=rows,
+        INPUT_TILE=_fitting(inputs, input_tile),
+        OUTPUT_TILE=_fitting(outputs, output_tile),
+        PRECISION=_precision(a),
+        num_warps=warps,
+        num_stages=stages,
+    )
 
 
 def _fitting(size, most):
-    """The largest tile that pads ``size`` by no more than a quarter; 32 if none does."""
+    """Return the largest tile that pads ``size`` by at most a quarter, or 32 if none does."""
     while most > 32 and math.ceil(size / most) * most > 1.25 * size:
         most //= 2
     return min(most, _power_of_2(size))
 
 
 def _power_of_2(size):
-    """The next one from 16 on, below which ``tl.dot`` takes no tiles."""
+    """Return the next power of two, at least 16. ``tl.dot`` takes no smaller tiles."""
     return max(16, 1 << (size - 1).bit_length())
 
 
@@ -252,5 +248,5 @@ def _precision(z):
 def _tf32_is_allowed():
     try:
         return torch.backends.cuda.matmul.allow_tf32
-    except RuntimeError:  # it was set by the newer name
+    except RuntimeError:  # The program has set it by PyTorch's newer name.
         return torch.backends.cuda.matmul.fp32_precision == 'tf32'

@@ -1,101 +1,116 @@
 """Real 2-D Fourier transforms between tokens and planar spectra, and their adjoints.
 
-A planar spectrum is real ``(B, 2, K1, K2, C)``, real and imaginary parts of the frequencies of
-:mod:`afno_mm.ops.spectral` in the same order, so that no complex type is involved.
+A planar spectrum is real ``(B, 2, K1, K2, C)``: real parts, then imaginary parts, of the kept
+frequencies of the half spectrum in the order of :mod:`afno_mm.ops.spectral`. No complex dtype.
 
-With A the transform of both axes as a real matrix, A^T sums the waves of a spectrum up. Each
-column of half a spectrum stands for two frequencies, save those that are their own mirror
-image, 0 and Nyquist: D holds these counts, 2 or 1. The inverse transform is A^T D and
-its adjoint D A. So two functions do for a transform, its inverse, and the gradients of both.
-A^T reads of columns 0 and Nyquist what is Hermitian, as it should.
+A is the forward transform, rfft2 without scaling, as a real matrix from tokens to planar spectra.
+A^T sums the waves of a spectrum. D is diagonal: it counts how many frequencies of the full spectrum
+a column of the half spectrum stands for. That is 1 for the DC and Nyquist columns, else 2.
+
+    forward transform     A          its adjoint   A^T
+    inverse transform     A^T D      its adjoint   D A
+
+So :func:`analyse` (A or D A) and :func:`synthesise` (A^T or A^T D) suffice for both transforms and
+their gradients. A^T uses only the Hermitian part of the DC and Nyquist columns, as irfft2 does.
 """
 
 import functools
 import math
 
 import torch
+from torch import Tensor
 
 from ...spectral import irfft2, rfft2_modes
 
-# Up to this many operations per token and channel, matrix products are taken to beat an FFT,
-# whose time is that of its passes over float32 memory. 6 (N + 2) on a full N x N grid, so all of
-# the frequencies of 256 x 256 by tensor cores, of 64 x 64 without. From the peak rates of an
-# A100 and an H200, not from measurements.
+# Up to this many operations per token and channel, take matrix products and not an FFT, whose time
+# is that of its passes over float32 memory. A full N x N grid takes 6 (N + 2): so all frequencies
+# of 256 x 256 with tensor cores, of 64 x 64 without. Estimated from the peak rates of an A100 and
+# an H200, not measured.
 DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
 
 
-def is_dense(grid, rows, columns, exact):
-    """Whether ``rows x columns`` frequencies of a grid are had by matrix products.
+def is_dense(grid: tuple[int, int], rows: int, columns: int, exact: bool) -> bool:
+    """Return whether to compute ``rows x columns`` frequencies of a grid by matrix products.
 
-    ``exact`` says that products are of float32 without tensor cores.
+    ``exact`` means float32 products without tensor cores.
     """
     operations = 4 * columns + 8 * rows * columns / grid[1]
     return operations <= DENSE_OPERATIONS['exact' if exact else 'tensor cores']
 
 
-def analyse(x, rows, columns, dtype, dense, power, mirrored=False):
-    """``A x`` or, if ``mirrored``, ``D A x``, divided by ``(H W)**power``.
+def analyse(
+    x: Tensor,
+    rows: int,
+    columns: int,
+    dtype: torch.dtype,
+    dense: bool,
+    power: float,
+    mirrored: bool = False,
+) -> Tensor:
+    """Compute ``A x``, or ``D A x`` if ``mirrored``, divided by ``(H W)**power``.
 
     Args:
-        x (Tensor): Contiguous ``(B, H, W, C)``.
-        rows (int), columns (int): K1 and K2.
-        dtype (torch.dtype): Of the result, and of all steps if ``dense``.
-        dense (bool): Whether by matrix products. By FFT, in float32, otherwise.
-        power (float): 1, 1/2 or 0.
-        mirrored (bool): Whether to count columns with their mirror images.
+        x: Contiguous tokens ``(B, H, W, C)``.
+        rows, columns: K1 and K2, the numbers of frequencies to keep.
+        dtype: Dtype of the result, and of all steps if ``dense``.
+        dense: Use matrix products. Otherwise an FFT in float32.
+        power: 1, 1/2 or 0.
+        mirrored: Multiply by D.
 
     Returns:
-        Tensor: Contiguous ``(B, 2, K1, K2, C)``.
+        Contiguous planar spectrum ``(B, 2, K1, K2, C)``.
     """
     batch, height, width, channels = x.shape
     if dense:
-        down, across = _matrices(height, width, rows, columns, mirrored, dtype, x.device)
+        along_h, along_w = _matrices(height, width, rows, columns, mirrored, dtype, x.device)
         z = x.to(dtype).view(batch * height, width, channels)
-        z = _product(across, z, width**-power)  # (B*H, 2*K2, C)
+        z = _product(along_w, z, width**-power)  # (B*H, 2*K2, C)
         z = z.view(batch, 2 * height, columns * channels)
-        z = _product(down, z, height**-power)  # (B, 2*K1, K2*C)
+        z = _product(along_h, z, height**-power)  # (B, 2*K1, K2*C)
         return z.view(batch, 2, rows, columns, channels)
     spectrum = rfft2_modes(x.float(), rows, columns, 'forward')
     parts = torch.view_as_real(spectrum).permute(0, 4, 1, 2, 3)
     scale = (height * width) ** (1 - power)
     if mirrored:
-        scale = scale * _counts(width, columns, x.device)
+        scale = scale * _multiplicity(width, columns, x.device)
     z = torch.empty(batch, 2, rows, columns, channels, dtype=dtype, device=x.device)
     return z.copy_(parts if power == 1 and not mirrored else parts * scale)
 
 
-def synthesise(z, grid, dense, power, mirrored=False, add=None):
-    """``A^T z`` or, if ``mirrored``, ``A^T D z``, divided by ``(H W)**power``; and ``+ add``.
+def synthesise(
+    z: Tensor,
+    grid: tuple[int, int],
+    dense: bool,
+    power: float,
+    mirrored: bool = False,
+    add: Tensor | None = None,
+) -> Tensor:
+    """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``; plus ``add``.
 
     Args:
-        z (Tensor): Contiguous ``(B, 2, K1, K2, C)``.
-        grid (tuple[int, int]): ``(H, W)``.
+        z: Contiguous planar spectrum ``(B, 2, K1, K2, C)``.
+        grid: ``(H, W)``.
         dense, power, mirrored: As in :func:`analyse`.
-        add (Tensor, optional): ``(B, H, W, C)`` to add, of any dtype.
+        add: Tokens ``(B, H, W, C)`` of any dtype to add.
 
     Returns:
-        Tensor: ``(B, H, W, C)``, of the dtype of ``add`` or else of ``z``.
+        Tokens ``(B, H, W, C)``, of the dtype of ``add`` or else of ``z``.
     """
     batch, _, rows, columns, channels = z.shape
     height, width = grid
     dtype = z.dtype if add is None else add.dtype
     if dense:
-        down, across = _matrices(height, width, rows, columns, mirrored, z.dtype, z.device)
+        along_h, along_w = _matrices(height, width, rows, columns, mirrored, z.dtype, z.device)
         y = z.view(batch, 2 * rows, columns * channels)
-        y = _product(down.t(), y, height**-power)  # (B, 2*H, K2*C)
+        y = _product(along_h.t(), y, height**-power)  # (B, 2*H, K2*C)
         y = y.view(batch * height, 2 * columns, channels)
-        rides = add is not None and add.dtype == z.dtype
-        y = _product(
-            across.t(),
-            y,
-            width**-power,
-            add.view(batch * height, width, channels) if rides else None,
-        )
-        y = y.view(batch, height, width, channels)
-        return y if rides or add is None else add + y
+        fused = add is not None and add.dtype == z.dtype  # The product adds it.
+        addend = add.view(batch * height, width, channels) if fused else None
+        y = _product(along_w.t(), y, width**-power, addend).view(batch, height, width, channels)
+        return y if fused or add is None else add + y
     spectrum = torch.complex(z[:, 0].float(), z[:, 1].float())
     if not mirrored:
-        spectrum *= 1 / _counts(width, columns, z.device)
+        spectrum *= 1 / _multiplicity(width, columns, z.device)
     y = irfft2(spectrum, grid, 'forward')
     if power:
         y = y * (height * width) ** -power
@@ -103,7 +118,7 @@ def synthesise(z, grid, dense, power, mirrored=False, add=None):
 
 
 def _product(matrix, x, scale, add=None):
-    """``scale * matrix @ x (+ add)`` for every ``x`` of a batch."""
+    """Return ``scale * matrix @ x (+ add)`` for every ``x`` of a batch."""
     matrix = matrix.expand(len(x), *matrix.shape)
     if add is None:
         return torch.baddbmm(x.new_empty(()), matrix, x, beta=0, alpha=scale)
@@ -111,13 +126,14 @@ def _product(matrix, x, scale, add=None):
 
 
 def _matrices(height, width, rows, columns, mirrored, dtype, device):
-    """A for rows, ``(2*K1, 2*H)``, the parts of a row side by side; for columns, ``(2*K2, W)``."""
-    return (_down(height, rows, dtype, device), _across(width, columns, mirrored, dtype, device))
+    """Return the factors of A (or D A): along H ``(2*K1, 2*H)`` and along W ``(2*K2, W)``."""
+    return _along_h(height, rows, dtype, device), _along_w(width, columns, mirrored, dtype, device)
 
 
 @functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)  # Inference tensors would break training later.
-def _down(size, rows, dtype, device):
+@torch.inference_mode(False)  # A cached inference tensor would break training later.
+def _along_h(size, rows, dtype, device):
+    """Return the complex transform. Each of the H inputs is a real and an imaginary part."""
     row = torch.arange(rows)
     cos, sin = _waves(torch.where(row < (rows + 1) // 2, row, row - rows), size)
     matrix = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)])
@@ -126,16 +142,17 @@ def _down(size, rows, dtype, device):
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _across(size, columns, mirrored, dtype, device):
+def _along_w(size, columns, mirrored, dtype, device):
+    """Return the real transform."""
     cos, sin = _waves(torch.arange(columns), size)
     matrix = torch.stack([cos, -sin])
     if mirrored:
-        matrix = matrix * _counts(size, columns, 'cpu').double()
+        matrix = matrix * _multiplicity(size, columns, 'cpu').double()
     return matrix.view(2 * columns, size).to(device, dtype)
 
 
 def _waves(frequencies, size):
-    """Cosine and sine in float64, ``(frequencies, size)``."""
+    """Return cosines and sines in float64, ``(frequencies, size)``."""
     steps = frequencies[:, None] * torch.arange(size) % size
     angles = steps * (2 * math.pi / size)
     return angles.cos(), angles.sin()
@@ -143,8 +160,8 @@ def _waves(frequencies, size):
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _counts(width, columns, device):
-    """The diagonal of D, ``(K2, 1)``."""
+def _multiplicity(width, columns, device):
+    """Return the diagonal of D, ``(K2, 1)``."""
     column = torch.arange(columns)
-    own_mirror = (column == 0) | (2 * column == width)
-    return torch.where(own_mirror, 1.0, 2.0)[:, None].to(device)
+    dc_or_nyquist = (column == 0) | (2 * column == width)
+    return torch.where(dc_or_nyquist, 1.0, 2.0)[:, None].to(device)

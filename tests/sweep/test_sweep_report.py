@@ -1,0 +1,53 @@
+"""Values and plots of a sweep."""
+
+import numpy as np
+import pytest
+from afno_mm.sweep import record, report
+from matplotlib.figure import Figure
+
+
+def test_validations_of_the_newest_launch_count(tmp_path):
+    for name, lines in dict(
+        a=['{"PSNR": 1.0, "step": 1}'],
+        b=['{"PSNR": 2.0, "step": 1}', '{"PSNR": 3.0, "step": 2}'],
+        c=['{"PSNR": 4.0, "step": 2}', '{"loss": 1, "st'],
+    ).items():
+        (tmp_path / name / 'vis_data').mkdir(parents=True)
+        (tmp_path / name / 'vis_data/scalars.json').write_text('\n'.join(lines))
+    assert record.validations(tmp_path, 'PSNR') == {1: 2.0, 2: 4.0}
+    assert record.validations(tmp_path, 'PSNR', since='c') == {2: 4.0}
+
+
+@pytest.mark.parametrize(
+    'names, even',
+    [
+        (['0', '.001', '.01', '.1', '1', '10'], True),
+        (['1', '2', '4', '8', '16'], True),
+        (['3', '4', '8'], False),
+        (['FNO', 'static', 'AFNO'], True),
+    ],
+)
+def test_names_and_numbers_that_span_a_decade_are_spread_evenly(names, even):
+    axes = Figure().subplots()
+    places, _ = report._axis(axes, names)
+    steps = np.diff(axes.transData.transform([(x, 0) for x in places])[:, 0])
+    assert (steps > 0).all() and (steps.max() < 1.2 * steps.min()) == even
+
+
+def test_a_line_joins_points_whose_names_are_equal_up_to_the_last_dash():
+    axes = Figure().subplots()
+    report._over_parameters(
+        axes,
+        {
+            name: dict(parameters=size * 1e6, value=value)
+            for name, size, value in [
+                ('AFNO-B1', 14, 78),
+                ('ESA-B0', 4, 74),
+                ('AFNO-B0', 4, 76),
+                ('alone', 9, 70),
+            ]
+        },
+    )
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert lines == {'AFNO': [[4, 76], [14, 78]], 'ESA': [[4, 74]], 'alone': [[9, 70]]}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
