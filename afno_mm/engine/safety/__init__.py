@@ -2,6 +2,7 @@
 
 from .checkpoint_files import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
 from .checkpoint_hook import CheckpointHook
+from .model_settings import SettingsHook, check_class_counts, check_custom_keys
 from .resume import (
     IterationSeedHook,
     ResumableEpochLoop,
@@ -10,6 +11,7 @@ from .resume import (
     SeededSampler,
 )
 from .runner import SafeRunner
+from .settings import SettingsError, check_options, check_settings
 
 __all__ = [
     'CheckpointError',
@@ -20,6 +22,12 @@ __all__ = [
     'SafeRunner',
     'SeededDataset',
     'SeededSampler',
+    'SettingsError',
+    'SettingsHook',
+    'check_class_counts',
+    'check_custom_keys',
+    'check_options',
+    'check_settings',
     'damage',
     'load_checkpoint_file',
     'newest_checkpoint',
