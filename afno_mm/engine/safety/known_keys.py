@@ -42,14 +42,16 @@ class Place(NamedTuple):
 
 
 def taken_by(*functions: Callable) -> frozenset[str]:
-    """Names of the arguments of functions."""
-    return frozenset(name for function in functions for name in _parameters(function))
+    """Return the names of the arguments of functions."""
+    return frozenset().union(*(_signature(function)[0] for function in functions))
 
 
-def _parameters(function):
+def _signature(function):
+    """Return the names of a function's arguments, and whether it takes no others."""
     kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = inspect.signature(function).parameters.values()
-    return [p.name for p in parameters if p.kind not in kinds and p.name != 'self']
+    names = frozenset(p.name for p in parameters if p.kind not in kinds and p.name != 'self')
+    return names, not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
 
 @lru_cache(None)
@@ -59,51 +61,52 @@ def arguments(kind: Callable) -> tuple[frozenset[str], bool]:
     A class that takes ``**kwargs`` usually hands them to its base class, so these are added.
     """
     if not inspect.isclass(kind):
-        return taken_by(kind), not _takes_any(kind)
+        return _signature(kind)
     if kind.__name__ in OPEN:
         return frozenset(), False
-    names: set[str] = set()
+    names: frozenset[str] = frozenset()
     initialisers = [vars(c).get('__init__') for c in kind.__mro__ if c not in (object, nn.Module)]
-    for init in filter(None, initialisers):
-        names |= taken_by(init)
-        if not _takes_any(init):
-            return frozenset(names), True
+    for init in filter(inspect.isfunction, initialisers):
+        more, closed = _signature(init)
+        names |= more
+        if closed:
+            return names, True
     if issubclass(kind, MMEngineCheckpointHook):
-        return frozenset(names | taken_by(Runner.save_checkpoint)), True
+        return names | taken_by(Runner.save_checkpoint), True
     # A chain that ends at nn.Module ends at a class without arguments.
-    return frozenset(names), not any(initialisers) or issubclass(kind, nn.Module)
+    return names, not any(initialisers) or issubclass(kind, nn.Module)
 
 
-def _takes_any(function):
-    parameters = inspect.signature(function).parameters.values()
-    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+def _words(text):
+    return frozenset(text.split())
 
 
-# Top-level keys that have an effect: of MMEngine's Runner and what it looks up in its config, of
-# upstream's tools, and of this package.
-TOP = taken_by(Runner.__init__) | {
-    *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval'),
-    *('find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn'),
-    *('tta_model', 'tta_pipeline', 'fp16', 'task'),
-    *('check_settings', 'allowed_settings', 'on_bad_file'),
-}
+# Top-level keys of this package.
+OWN = _words('check_settings allowed_settings on_bad_file task')
+# Top-level keys that have an effect: those of MMEngine's Runner and what it looks up in its
+# config, of upstream's tools, and of this package.
+TOP = (
+    taken_by(Runner.__init__)
+    | OWN
+    | _words(
+        'activation_checkpointing compile custom_imports efficient_conv_bn_eval fp16 '
+        'find_unused_parameters model_wrapper_cfg runner_type strategy sync_bn tta_model '
+        'tta_pipeline'
+    )
+)
 # Names that config files commonly give to the parts they are built from. They change nothing
 # after the file is read.
-PARTS = frozenset(
+PARTS = _words(
     'data_root dataset_type crop_size img_scale img_norm_cfg img_ratios norm_cfg bgr_mean bgr_std '
-    'num_classes optimizer vis_backends train_pipeline val_pipeline test_pipeline pipeline '
-    'checkpoint checkpoint_file custom_keys dataset_train dataset_aug query_dataloader '
-    'gallery_dataloader'.split()
+    'num_classes optimizer vis_backends checkpoint checkpoint_file custom_keys dataset_train '
+    'dataset_aug query_dataloader gallery_dataloader'
 )
-HOOKS = 'runtime_info timer sampler_seed logger param_scheduler checkpoint visualization'
-LOADER = taken_by(DataLoader.__init__) | {'num_batch_per_epoch', 'disable_subprocess_warning'}
-PARAMWISE = frozenset(
+PARAMWISE = _words(
     'custom_keys bias_lr_mult bias_decay_mult norm_decay_mult dwconv_decay_mult flat_decay_mult '
-    'dcn_offset_lr_mult bypass_duplicate'.split()
+    'dcn_offset_lr_mult bypass_duplicate'
 )
-# fix_lr: of MMPretrain's SimSiamHook.
-MULTIPLIERS = frozenset({'lr_mult', 'decay_mult', 'fix_lr'})
-
+MULTIPLIERS = _words('lr_mult decay_mult fix_lr')  # fix_lr: of MMPretrain's SimSiamHook
+LOADER = taken_by(DataLoader.__init__) | _words('num_batch_per_epoch disable_subprocess_warning')
 # Their base classes are MMDetection's, or without arguments if it is not installed.
 OPEN = ('MaskFormerHead', 'Mask2FormerHead')
 
@@ -129,41 +132,34 @@ REGISTRIES: dict[str, tuple[Registry, ...]] = {
 }
 # Keys that a builder takes before it calls the class.
 TAKEN_BEFORE: dict[Registry, frozenset[str]] = {
-    mm.PARAM_SCHEDULERS: frozenset({'convert_to_iter_based'}),
-    mm.HOOKS: frozenset({'priority'}),
-    mm.VISUALIZERS: frozenset({'name'}),
-    mm.MODELS: frozenset({'requires_grad', 'pretrained'}),
-    mm.TRANSFORMS: frozenset({'magnitude_key'}),
-    mm.WEIGHT_INITIALIZERS: frozenset({'override', 'name', 'min_match'}),
+    mm.PARAM_SCHEDULERS: _words('convert_to_iter_based'),
+    mm.HOOKS: _words('priority'),
+    mm.VISUALIZERS: _words('name'),
+    mm.MODELS: _words('requires_grad pretrained'),
+    mm.TRANSFORMS: _words('magnitude_key'),
+    mm.WEIGHT_INITIALIZERS: _words('override name min_match'),
 }
-# Types that may be left out, at the top level or in a model.
-DEFAULT_TYPES = {
-    'val_cfg': 'ValLoop',
-    'test_cfg': 'TestLoop',
-    'log_processor': 'LogProcessor',
-    'optim_wrapper': 'OptimWrapper',
-    'default_hooks.logger': 'LoggerHook',
-    'default_hooks.checkpoint': 'CheckpointHook',
+DEFAULT_TYPES = {'val_cfg': 'ValLoop', 'test_cfg': 'TestLoop', 'log_processor': 'LogProcessor'}
+# Dicts without a type. Other keys than these are errors ...
+CLOSED: dict[str, frozenset[str]] = {
+    **{f'{name}_dataloader': LOADER for name in ('train', 'val', 'test')},
+    'env_cfg': _words('cudnn_benchmark mp_cfg dist_cfg resource_limit'),
+    'mp_cfg': taken_by(set_multi_processing),
+    'dist_cfg': taken_by(init_dist, init_process_group),
+    'randomness': taken_by(Runner.set_randomness),
+    'auto_scale_lr': _words('enable base_batch_size'),
+    'compile': taken_by(torch_compile) | {'target'},
+    'clip_grad': taken_by(clip_grad_norm_, clip_grad_value_) | {'type'},
 }
-# Dicts without a type: their keys, and whether no others are possible.
-PLAIN: dict[str, tuple[frozenset[str], bool]] = {
-    **{f'{name}_dataloader': (LOADER, True) for name in ('train', 'val', 'test')},
-    'default_hooks': (frozenset(HOOKS.split()), False),
-    'env_cfg': (frozenset({'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'}), True),
-    'mp_cfg': (taken_by(set_multi_processing), True),
-    'dist_cfg': (taken_by(init_dist, init_process_group), True),
-    'randomness': (taken_by(Runner.set_randomness), True),
-    'auto_scale_lr': (frozenset({'enable', 'base_batch_size'}), True),
-    'compile': (taken_by(torch_compile) | {'target'}, True),
-    'clip_grad': (taken_by(clip_grad_norm_, clip_grad_value_) | {'type'}, True),
-    'data_prefix': (frozenset({'img_path', 'img_path2', 'seg_map_path', 'depth_map_path'}), False),
-    'metainfo': (frozenset({'classes', 'palette'}), False),
-    # Without a type: the model chooses it.
-    'data_preprocessor': (
-        frozenset('mean std to_rgb to_onehot num_classes batch_augments pad_value'.split()),
-        False,
+# ... or errors only if they are close to one of these.
+FREE: dict[str, frozenset[str]] = {
+    'default_hooks': _words(
+        'runtime_info timer sampler_seed logger param_scheduler checkpoint visualization'
     ),
-    'model.test_cfg': (frozenset({'mode', 'crop_size', 'stride'}), False),
+    'data_prefix': _words('img_path img_path2 seg_map_path depth_map_path'),
+    'metainfo': _words('classes palette'),
+    'data_preprocessor': _words('mean std to_rgb to_onehot num_classes batch_augments pad_value'),
+    'model.test_cfg': _words('mode crop_size stride'),
 }
 
 
@@ -172,7 +168,7 @@ def places(cfg: Mapping[str, Any]) -> list[Place]:
     found = [Place('', cfg, TOP | PARTS, 'a config', False)]
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         for key in cfg:
-            if key in TOP and (key in REGISTRIES or key in PLAIN):
+            if key in TOP and (key in REGISTRIES or key in CLOSED):
                 found += _walk(key, cfg[key], REGISTRIES.get(key, ()))
     return found
 
@@ -183,7 +179,7 @@ def _walk(path: str, node: Any, registries: tuple[Registry, ...]) -> Iterator[Pl
             yield from _walk(f'{path}.{number}', item, registries)
     if not isinstance(node, Mapping):
         return
-    if mm.OPTIM_WRAPPERS in registries and 'optimizer' in node:
+    if mm.OPTIM_WRAPPERS in registries and isinstance(node.get('optimizer'), Mapping):
         yield from _optim_wrapper(path, node, registries)
     else:
         yield _place(path, node, registries)
@@ -201,14 +197,14 @@ def _registries_below(registries, key):
     return REGISTRIES.get(key, registries)
 
 
-def _place(path, node, registries, kind=None):
+def _place(path, node, registries):
     key = path.rpartition('.')[2]
-    kind = node.get('type', kind or DEFAULT_TYPES.get(path))
+    kind = node.get('type', DEFAULT_TYPES.get(path))
     if path == 'train_cfg' and 'type' not in node:
         kind = 'EpochBasedTrainLoop' if node.get('by_epoch', True) else 'IterBasedTrainLoop'
     if kind is None or key == 'clip_grad':
-        known, closed = PLAIN.get(path) or PLAIN.get(key) or (frozenset(), False)
-        return Place(path, node, known, path, closed)
+        known = CLOSED.get(key) or FREE.get(path) or FREE.get(key) or frozenset()
+        return Place(path, node, known, path, key in CLOSED)
     if 'mixer' in path.split('.')[-2:] and isinstance(kind, str) and '.' not in kind:
         kind = f'afno_mm.{kind}'
     found = find(kind, registries)
@@ -221,8 +217,9 @@ def _place(path, node, registries, kind=None):
 
 
 def _optim_wrapper(path, node, registries):
-    wrapper = _place(path, node, registries, 'OptimWrapper')
-    yield wrapper._replace(known=wrapper.known | {'optimizer', 'paramwise_cfg', 'constructor'})
+    wrapper = _place(path, {'type': 'OptimWrapper', **node}, registries)
+    known = wrapper.known | _words('optimizer paramwise_cfg constructor')
+    yield wrapper._replace(node=node, known=known)
     path, paramwise = f'{path}.paramwise_cfg', node.get('paramwise_cfg') or {}
     constructor = find(
         node.get('constructor', 'DefaultOptimWrapperConstructor'), (mm.OPTIM_WRAPPER_CONSTRUCTORS,)
@@ -230,14 +227,15 @@ def _optim_wrapper(path, node, registries):
     if constructor is DefaultOptimWrapperConstructor:
         yield Place(path, paramwise, PARAMWISE, 'paramwise_cfg')
     elif constructor:
-        yield Place(path, paramwise, PARAMWISE | _words(constructor), constructor.__name__)
+        yield Place(path, paramwise, PARAMWISE | _texts(constructor), constructor.__name__)
     optimizer = find(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
-    read = MULTIPLIERS | (arguments(optimizer)[0] | _words(optimizer) if optimizer else set())
+    read = MULTIPLIERS | (arguments(optimizer)[0] | _texts(optimizer) if optimizer else set())
     for name, options in (paramwise.get('custom_keys') or {}).items():
-        yield Place(f'{path}.custom_keys.{name}', options, read, 'an entry of custom_keys')
+        if isinstance(options, Mapping):
+            yield Place(f'{path}.custom_keys.{name}', options, read, 'an entry of custom_keys')
 
 
-def _words(kind):
+def _texts(kind):
     """Return the texts in the code of a class, among them the keys that it reads from a dict."""
     functions = [inspect.unwrap(f) for c in kind.__mro__ for f in vars(c).values() if callable(f)]
     constants = [c for f in functions if inspect.isfunction(f) for c in f.__code__.co_consts]
@@ -248,14 +246,8 @@ def find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
     """Return the class or function of a config's ``type``, or None if there is none."""
     if not isinstance(kind, str):
         return kind if callable(kind) else None
-    scope = DefaultScope.get_current_instance()
-    return _find(kind, registries, scope and scope.scope_name)
-
-
-@lru_cache(None)
-def _find(kind, registries, scope):
     for registry in registries:
-        with _scoped(registry, scope) as scoped:
+        with _scoped(registry) as scoped:
             try:
                 found = scoped.get(kind)
             except RuntimeError:  # MMEngine 0.10 for names that it does not find
@@ -265,11 +257,11 @@ def _find(kind, registries, scope):
     return None
 
 
-def _scoped(registry, scope):
+def _scoped(registry):
     # MMEngine looks for functions in its root registry.
     if registry is mm.FUNCTIONS:
         return nullcontext(registry)
-    return registry.switch_scope_and_registry(scope)
+    return registry.switch_scope_and_registry(None)
 
 
 def _types(kind, registries):
@@ -277,14 +269,10 @@ def _types(kind, registries):
     package, _, _ = kind.rpartition('.')
     names: set[str] = set()
     for registry in registries:
-        with _scoped(registry, None) as scoped:
+        with _scoped(registry) as scoped:
             if package:
-                child = scoped.root.children.get(package)
-                names.update(
-                    f'{package}.{name}' for name in (() if child is None else child.module_dict)
-                )
-                continue
+                scoped = scoped.root.children.get(package)
             while scoped is not None:  # an empty registry is false
-                names.update(scoped.module_dict)
-                scoped = scoped.parent
+                names.update(f'{package}.{n}' if package else n for n in scoped.module_dict)
+                scoped = None if package else scoped.parent
     return frozenset(names)

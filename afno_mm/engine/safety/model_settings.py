@@ -1,7 +1,7 @@
 """Settings that need the model and the data to be checked: dead custom_keys, counts of classes."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -65,7 +65,7 @@ def _nearest_part(key: str, names: Iterable[str]) -> str:
 
 
 def check_class_counts(
-    model: nn.Module, classes: int | Sized | None, allowed: Collection[str] = ()
+    model: nn.Module, classes: int | Sequence[str] | None, allowed: Collection[str] = ()
 ) -> None:
     """Refuse heads for another number of classes than the data has.
 
@@ -96,12 +96,13 @@ def check_class_counts(
         ):
             lines.append(f'{path} is {found}, the data has {wanted} classes')
     if lines:
-        listed = '' if isinstance(classes, int) else f' ({", ".join(list(map(str, classes))[:5])}'
-        listed += (', ...)' if len(classes) > 5 else ')') if listed else ''
+        few = (
+            [*classes[:5], *(['...'] if wanted > 5 else [])] if not isinstance(classes, int) else []
+        )
         raise SettingsError(
             '\n* '.join(['the model and the data disagree on the number of classes:', *lines])
             + f'\nSet num_classes={wanted} there, or give the dataset the classes that the model '
-            f'is for: dataset.metainfo.classes. The data has {wanted}{listed}'
+            f'is for: dataset.metainfo.classes. The data has {", ".join(few) or wanted}'
         )
 
 
