@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from ..registry import type_name
 from ..tasks import Task, task_of
+from .safety.settings import check_options
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -73,6 +74,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     options = options or {}
     before = cfg.get('data_root')
     _remove_replaced_mixers(cfg, options)
+    check_options(cfg, options)
     cfg.merge_from_dict(options)
     if 'data_root' in options:
         for loader in _loaders(cfg):
