@@ -26,11 +26,10 @@ def protect(cfg: Config) -> None:
         if not is_on(cfg, name) or hook in present:
             continue
         if name == 'checkpoints':
-            default = dict(type='CheckpointHook', interval=1)
-            hooks = cfg.setdefault('default_hooks', {})
-            checkpoint = hooks.setdefault('checkpoint', default)
+            hooks = dict(cfg.get('default_hooks') or {})
+            checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook', interval=1))
             if checkpoint and checkpoint.get('type') == 'CheckpointHook':
-                checkpoint['type'] = hook
+                cfg.default_hooks = dict(hooks, checkpoint=dict(checkpoint, type=hook))
         else:
             cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=hook)]
 
