@@ -2,6 +2,8 @@
 
 from .checkpoint_files import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
 from .checkpoint_hook import CheckpointHook
+from .distributed import RankWatchHook
+from .network import choose_interface, set_interface
 from .numbers import FiniteNumbersHook, NonFiniteError, check_weights
 from .resume import (
     IterationSeedHook,
@@ -20,6 +22,7 @@ __all__ = [
     'FiniteNumbersHook',
     'IterationSeedHook',
     'NonFiniteError',
+    'RankWatchHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'SafeRunner',
@@ -28,8 +31,10 @@ __all__ = [
     'StopSignalHook',
     'check_weights',
     'check_work_dir',
+    'choose_interface',
     'damage',
     'load_checkpoint_file',
     'newest_checkpoint',
     'only_one',
+    'set_interface',
 ]
