@@ -37,7 +37,8 @@ class RankWatchHook(Hook):
 
     Args:
         timeout: Seconds. Default: nine tenths of ``env_cfg.dist_cfg.timeout``, which is the
-            collectives' own, so that the name comes first; 600 if that is not set.
+            collectives' own, so that the name comes first; 600 if that is not set. 0 turns the
+            hook off.
     """
 
     # After the hook that reads the losses, and so waits for the GPU; before all long ones.
@@ -52,9 +53,17 @@ class RankWatchHook(Hook):
         self.doing = 'data loading'
         self.in_step = self.saving = self.done = False
 
+    def bound(self, cfg: dict[str, Any]) -> float:
+        """Return the seconds without progress after which a training of a config ends."""
+        if self.timeout is not None:
+            return self.timeout
+        limit = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+        return 0.9 * limit if limit else 600
+
     def before_train(self, runner: Any) -> None:
         """Begin to watch."""
-        if not is_distributed() or get_world_size() == 1:
+        timeout = self.bound(runner.cfg)
+        if not timeout or not is_distributed() or get_world_size() == 1:
             return
         if 'MASTER_ADDR' not in os.environ or 'MASTER_PORT' not in os.environ:
             runner.logger.warning(
@@ -62,8 +71,6 @@ class RankWatchHook(Hook):
                 'store in which processes can publish their progress'
             )
             return
-        limit = (runner.cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('timeout')
-        timeout = self.timeout or (0.9 * limit if limit else 600)
         self._pass('data loading', runner.iter + 1)
         runner.model.register_forward_pre_hook(lambda *_: self._forward(True))
         runner.model.register_forward_hook(lambda *_: self._forward(False))

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from afno_mm.engine.safety import EXIT_CODE, choose_interface, newest_checkpoint, set_interface
-from afno_mm.engine.safety.distributed import Judge
+from afno_mm.engine.safety.distributed import Judge, RankWatchHook
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -70,6 +71,27 @@ def test_progress_of_any_process_is_enough():
     for second in range(50):
         moving = state(second, moves=second // 8)
         assert judge([state(second, stage=9), moving], 9, 1) == ([], '')
+
+
+def test_validation_iterations_are_progress_but_put_no_process_ahead_until_the_last():
+    hook, runner = RankWatchHook(), SimpleNamespace(iter=5, val_dataloader=range(3))
+    hook.before_val_epoch(runner)
+    seen = []
+    for index in range(3):
+        before = hook.moves
+        hook.before_val_iter(runner, index)
+        hook.after_val_iter(runner, index)
+        assert hook.moves > before and not hook.in_step
+        seen.append((hook.stage, hook.doing))
+    assert seen == [(1, 'validation'), (1, 'validation'), (2, 'evaluation')]
+    hook.before_train_iter(runner, 0)
+    assert hook.in_step and hook.iteration == 6
+
+
+def test_the_timeout_is_below_that_of_the_collectives():
+    assert RankWatchHook().bound({}) == 600
+    assert RankWatchHook().bound(dict(env_cfg=dict(dist_cfg=dict(timeout=100)))) == 90
+    assert RankWatchHook(timeout=7).bound(dict(env_cfg=dict(dist_cfg=dict(timeout=100)))) == 7
 
 
 def test_the_interface_leads_to_the_master(monkeypatch):
@@ -205,34 +227,33 @@ def machines():
 
 
 @pytest.mark.slow
-def test_two_machines_train_and_one_lost_ends_the_other_in_time(machines, tmp_path):
+def test_two_machines_train_and_one_lost_ends_the_other_in_time_and_both_resume(machines, tmp_path):
     names, links = machines
-    runs = []
-    for rank, name in enumerate(names):
-        folder = tmp_path / name
-        folder.mkdir()
-        runs.append(
-            Launched(
-                folder,
-                *('--how', 'slow', '--most', 1000, '--timeout', 5),
-                processes=1,
-                inside=('ip', 'netns', 'exec', name),
-                NNODES='2',
-                NODE_RANK=str(rank),
-                MASTER_ADDR='10.231.7.1',
-                PORT='29577',
-            )
-        )
-    with runs[0], runs[1]:
-        for run, link in zip(runs, links):
+
+    def launch(rank, *arguments):
+        where = dict(NNODES='2', NODE_RANK=str(rank), MASTER_ADDR='10.231.7.1', PORT='29577')
+        inside = ('ip', 'netns', 'exec', names[rank])
+        return Launched(tmp_path, *arguments, processes=1, inside=inside, **where)
+
+    slowly = ('--how', 'slow', '--most', 1000, '--timeout', 4)
+    with launch(0, *slowly) as first, launch(1, *slowly) as second:
+        for run, link in zip((first, second), links):
             run.expect(f'interface {link}\n')
             run.expect('iteration 3 begins')
         subprocess.run(['ip', '-n', names[1], 'link', 'set', links[1], 'down'], check=True)
         lost = time.monotonic()
-        assert [run.end(20) for run in runs] == [1, 1]
-        assert time.monotonic() - lost < 5 + 6
-    assert re.search(r'rank 1 \(.*gives no sign of life', runs[0].text()), runs[0].text()[-5000:]
-    assert 'its store at 10.231.7.1:29577 has been out of reach for' in runs[1].text()
+        assert [first.end(20), second.end(20)] == [1, 1]
+        assert time.monotonic() - lost < 10
+    assert re.search(r'rank 1 \(.*gives no sign of life', first.text()), first.text()[-5000:]
+    assert 'its store at 10.231.7.1:29577 has been out of reach for' in second.text()
+
+    subprocess.run(['ip', '-n', names[1], 'link', 'set', links[1], 'up'], check=True)
+    reached = int(newest_checkpoint(tmp_path / 'work').stem.rpartition('_')[2])
+    again = ('--resume', '--most', reached + 2)
+    with launch(0, *again) as first, launch(1, *again) as second:
+        assert [first.end(), second.end()] == [0, 0], first.text()[-5000:]
+    assert f'iteration {reached + 1} begins' in first.text()
+    assert 'iteration 1 begins' not in first.text()
 
 
 def slurm(folder, *arguments, code=0, **environment):

@@ -67,8 +67,9 @@ if __name__ == '__main__':
         by_epoch=False,  # batches of two always, as batch norm needs
         hooks=[
             dict(type='afno_mm.RankWatchHook', timeout=args.timeout),
-            dict(type='afno_mm.StopSignalHook'),
             dict(type=Harm, how=args.how, rank=args.rank, iteration=args.iteration),
+            # Its processes wait for each other. Without it the others of a slow save go on.
+            *([] if args.how == 'slow save' else [dict(type='afno_mm.StopSignalHook')]),
         ],
         launcher='pytorch',
         cfg=dict(
