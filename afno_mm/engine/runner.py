@@ -6,7 +6,7 @@ from mmengine.registry import RUNNERS
 
 from .config import complete
 from .cpu import distribute_over_cpus, keep_freed_memory
-from .safety import SafeRunner, check_settings, protect
+from .safety import SafeRunner, check_settings, protect, set_interface
 
 
 def build_runner(cfg: Config) -> SafeRunner:
@@ -18,6 +18,8 @@ def build_runner(cfg: Config) -> SafeRunner:
     complete(cfg)
     check_settings(cfg)
     protect(cfg)
+    if cfg.launcher != 'none':
+        set_interface()
     if get_device() == 'cpu':
         keep_freed_memory()
         if cfg.launcher != 'none':

@@ -2,7 +2,9 @@
 
 from .checkpoint_files import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
 from .checkpoint_hook import CheckpointHook
+from .distributed import RankWatchHook
 from .model_settings import SettingsHook, check_class_counts, check_custom_keys
+from .network import choose_interface, set_interface
 from .numbers import FiniteNumbersHook, NonFiniteError, check_weights
 from .resume import (
     IterationSeedHook,
@@ -23,6 +25,7 @@ __all__ = [
     'FiniteNumbersHook',
     'IterationSeedHook',
     'NonFiniteError',
+    'RankWatchHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'SAFETIES',
@@ -38,9 +41,11 @@ __all__ = [
     'check_custom_keys',
     'check_options',
     'check_settings',
+    'choose_interface',
     'damage',
     'load_checkpoint_file',
     'newest_checkpoint',
     'only_one',
     'protect',
+    'set_interface',
 ]

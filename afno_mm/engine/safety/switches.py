@@ -8,6 +8,7 @@ SAFETIES = {
     'exact_resume': 'afno_mm.IterationSeedHook',
     'finite_numbers': 'afno_mm.FiniteNumbersHook',
     'settings': 'afno_mm.SettingsHook',
+    'rank_watch': 'afno_mm.RankWatchHook',
     'signals': 'afno_mm.StopSignalHook',
 }
 
