@@ -86,7 +86,7 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
                 raise ValueError('its end is missing')
             picture = Image.open(io.BytesIO(data))
         picture.load()
-        facts = dict(size=list(picture.size))
+        facts: dict[str, Any] = dict(size=list(picture.size))
         if is_label:
             facts |= dict(mode=picture.mode, values=[])
             if picture.mode in ('L', 'P'):
@@ -134,8 +134,12 @@ def audit(
     Yields:
         None every few seconds, then the outcome.
     """
-    files = [(i, bool(k), path) for i, pair in enumerate(pairs) for k, path in enumerate(pair)]
-    files = [file for file in files if file[2]]
+    files = [
+        (index, bool(k), path)
+        for index, pair in enumerate(pairs)
+        for k, path in enumerate(pair)
+        if path
+    ]
 
     def see(file: tuple[int, bool, str]) -> tuple[int, bool, dict]:
         return *file[:2], _facts(file[2], file[1], memory, deep, backend_args)

@@ -103,14 +103,14 @@ class AuditedFiles(BaseDataset):
         for note in notes:
             self._warn(note)
         faults = self._faults_of_names()
-        hidden = {fault.index for fault in faults if fault.kind == 'hidden'}
-        faults += [fault for fault in found if fault.index not in hidden]
+        hidden = {fault.sample for fault in faults if fault.kind == 'hidden'}
+        faults += [fault for fault in found if fault.sample not in hidden]
         if not faults:
             return
         if self.on_bad_file == 'stop' or any(fault.kind in WHOLE_SET for fault in faults):
             raise self._refusal(faults, SETTINGS)
-        bad = {fault.index for fault in faults} - {None}
-        number = len(bad) + sum(fault.index is None for fault in faults)
+        bad = {fault.sample for fault in faults} - {None}
+        number = len(bad) + sum(fault.sample is None for fault in faults)
         text = f'{number} of {len(pairs)} samples are bad'
         if number > self.max_bad_share * len(pairs):
             limit = f"on_bad_file='skip' leaves out at most max_bad_share={self.max_bad_share}"

@@ -56,7 +56,8 @@ and test_dataloader.dataset.ann_file."""
         return data_list
 
     def _refusal(self, faults: Sequence[Fault], *advice: str) -> Exception:
-        return super()._refusal(faults, LIST if self.ann_file else '', *advice)
+        listed = self.ann_file and any(fault.kind == 'no image' for fault in faults)
+        return super()._refusal(faults, LIST if listed else '', *advice)
 
     def _check_classes(self, with_images: set[int]) -> None:
         names = set(self.folder_to_idx)

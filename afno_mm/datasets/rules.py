@@ -41,11 +41,11 @@ LABEL_MODES = {'L', 'P', '1', 'I', 'I;16', 'I;16B'}
 
 
 class Fault(NamedTuple):
-    """A fault: its kind (one of ``KINDS``), details, sample, and if it is the label's."""
+    """A fault: kind (one of ``KINDS``), details, index of the sample, and if a label has it."""
 
     kind: str
     text: str
-    index: int | None = None
+    sample: int | None = None
     of_label: bool = False
 
 
@@ -93,7 +93,8 @@ class Rules:
     def judge(self, pairs: Sequence[tuple[str, str | None]], seen: Sequence[list]) -> Outcome:
         """Faults and warnings of (image, label) pairs, by what ``look`` saw in their files."""
         faults: list[Fault] = []
-        labels, values, ignored, unsure, sixteen = 0, set(), [], [], []
+        labels, values = 0, set()
+        ignored, unsure, sixteen = [], [], []
         for index, ((image_path, path), (image, label)) in enumerate(zip(pairs, seen)):
             for of_label, facts in enumerate((image, label)):
                 if facts and 'fault' in facts:
@@ -115,7 +116,7 @@ class Rules:
             faults.append(Fault('one class', f'all {labels} labels', None, True))
         elif labels and len(ignored) == labels:
             faults.append(Fault('all ignored', f'all {labels} labels', None, True))
-        notes = {
+        notes: dict[str, list[str]] = {
             f'images have 16 bits. {SIXTEEN_BITS}': sixteen,
             'labels ignore every pixel': ignored,
             f'images have an EXIF orientation that keeps their size. {ORIENTATION} '
