@@ -57,6 +57,8 @@ class Memory:
     def write(self, suffix: str, text: str) -> str | None:
         """Write a whole file, or none. Return its path, or None if the folder is read-only."""
         path = self.stem + suffix
+        if not osp.isabs(path):  # There is no home folder.
+            return None
         try:
             os.makedirs(osp.dirname(path), exist_ok=True)
             with tempfile.TemporaryDirectory(dir=osp.dirname(path)) as folder:

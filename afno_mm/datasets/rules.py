@@ -108,7 +108,7 @@ class Rules:
             labels += 1
             values.update(label['values'])
             if label['values'] and {*map(self.class_of, label['values'])} == {self.ignore_index}:
-                ignored.append(path)
+                ignored.append(str(path))
             if self.turns and image.get('turned') == image.get('size') == label['size']:
                 unsure += [image_path] if 'turned' in image else []
         several = (self.num_classes or 0) > 1

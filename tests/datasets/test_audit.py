@@ -309,6 +309,12 @@ def test_an_image_turned_by_exif_must_fit_its_label_as_it_is_read(
         assert 'color_ignore_orientation' in text and f'is {read[1]}x{read[0]} as it is' in text
 
 
+@pytest.mark.parametrize('data', [b'XX**garbage', b'II*\0', b'MM\0*\0\0\0\x08\0\x01\x01\x12'])
+def test_damaged_exif_data_do_not_matter(tmp_path, data):
+    image = encode(Image.new('RGB', (16, 8)), format='JPEG', exif=b'Exif\0\0' + data)
+    assert build(make(tmp_path, 1, image))[0]['img'].shape == (8, 16, 3)
+
+
 def test_an_orientation_that_keeps_the_size_is_said(tmp_path, warnings):
     exif = Image.Exif()
     exif[audit.EXIF_ORIENTATION] = 3
