@@ -1,5 +1,6 @@
 """Data-parallel training over several CPU processes, by gloo."""
 
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -24,7 +25,8 @@ def distribute_over_cpus(cfg: Config) -> None:
         )
     # MMEngine's own initialisation selects a CUDA device.
     if not is_distributed():
-        distributed.init_process_group('gloo')
+        seconds = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+        distributed.init_process_group('gloo', timeout=seconds and timedelta(seconds=seconds))
     cfg.model_wrapper_cfg = dict(
         type='afno_mm.CPUDistributedDataParallel',
         device_ids=None,
