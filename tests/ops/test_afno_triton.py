@@ -282,17 +282,14 @@ def test_operators_are_well_formed():
     """Check the schemas, the fake implementations and the registration of gradients."""
     x, weights = make((4, 5), 2, 8)
     leaves = [t.requires_grad_() for t in (x, *weights)]
-    settings = (0.05, 4, 3, True, True, torch.float32)
+    settings = (0.05, 1.0, 'ortho', True, torch.float32)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
-    torch.library.opcheck(triton._forward, (*leaves, *settings, True), test_utils=checks)
+    torch.library.opcheck(triton._afno, (*leaves, *settings, True), test_utils=checks)
     with torch.no_grad():
-        y, z, mask = triton._forward(*leaves, *settings, True)
+        y, *kept = triton._afno(*leaves, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
-        torch.library.opcheck(
-            triton._backward,
-            (y, z, mask, *(w.detach() for w in weights), True, True, *asked),
-            test_utils=checks,
-        )
+        inputs = (y, *(w.detach() for w in weights), *kept, *settings, *asked)
+        torch.library.opcheck(triton._gradient, inputs, test_utils=checks)
 
 
 @pytest.mark.parametrize('dynamic', [False, True])
