@@ -45,8 +45,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
     """Mix Transformer (SegFormer B0-B5) whose blocks take any token mixer.
 
     This is MMSegmentation's class with a few more settings. Without a mixer it is upstream's
-    model: same keys, same initial values, same output. The features are a tuple, so MMPretrain's
-    necks and heads take them too.
+    model: same keys, same initial values, same output.
 
     Args:
         embed_dims: Width of each stage. An int has upstream's meaning: stage i is
@@ -104,14 +103,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
         BaseModule.__init__(self, init_cfg)
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
-        per_stage = dict(
-            embed_dims=embed_dims,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            patch_sizes=patch_sizes,
-            strides=strides,
-            sr_ratios=sr_ratios,
-        )
+        per_stage = dict(embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads)
+        per_stage |= dict(patch_sizes=patch_sizes, strides=strides, sr_ratios=sr_ratios)
         for name, values in per_stage.items():
             if len(values) != num_stages:
                 raise ValueError(

@@ -9,8 +9,6 @@ from torch.utils.checkpoint import checkpoint
 from ..mixers import build_mixer, mixer_takes
 from ..mixers.checks import check_choice
 
-SKIPS = ('double', 'single')
-
 
 class MixerBlock:
     """norm -> token mixer -> skip -> norm -> feed-forward -> skip.
@@ -107,7 +105,7 @@ def put_mixers(
     Raises:
         ValueError: If a setting is unknown or has no effect.
     """
-    check_choice('skip', skip, SKIPS)
+    check_choice('skip', skip, ('double', 'single'))
     chosen = [mixer for mixer in mixers if mixer is not None]
     if skip != 'double' and not chosen:
         raise ValueError(f'skip={skip!r} has no effect without a mixer: set mixer, or leave it out')

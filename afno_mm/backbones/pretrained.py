@@ -55,8 +55,8 @@ def load_pretrained(
     )
 
     name = type(module).__name__
-    sizes = [sum(tensor.numel() for tensor in state.values()) for state in (fitting, wanted)]
-    share = sizes[0] / max(sizes[1], 1)
+    loaded, total = (sum(t.numel() for t in tensors.values()) for tensors in (fitting, wanted))
+    share = loaded / max(total, 1)
     summary = (
         f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded, '
         f'{share:.1%} of its values'

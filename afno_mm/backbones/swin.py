@@ -44,14 +44,10 @@ class _MixerSwin(MixerBackbone):
         for blocks, stride in zip(stages, strides):
             grid = tuple(-(-size // stride) for size in grid)  # Upstream pads odd sizes.
             attention = blocks[0].attn.w_msa
-            settings = dict(
-                embed_dims=attention.embed_dims,
-                num_heads=attention.num_heads,
-                qkv_bias=attention.qkv.bias is not None,
-                attn_drop=getattr(attention.attn_drop, 'p', 0.0),
-                grid_size=grid,
-            )
-            known.append(settings)
+            sizes = dict(embed_dims=attention.embed_dims, num_heads=attention.num_heads)
+            rate = getattr(attention.attn_drop, 'p', 0.0)
+            settings = dict(qkv_bias=attention.qkv.bias is not None, attn_drop=rate)
+            known.append(sizes | settings | dict(grid_size=grid))
         put_mixers(stages, mixer_per_stage(mixer, len(stages)), block_class, known, skip)
 
     def _prepare_relative_position_bias_table(
@@ -99,7 +95,7 @@ class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
     def _convert_old_checkpoint(
         self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any
     ) -> None:
-        """Convert old checkpoints as upstream does, which converts them only for its own class.
+        """Convert old checkpoints as upstream does for its own class alone.
 
         Versions before 2 have one norm. Versions before 3 hold attention masks.
         """
@@ -119,8 +115,6 @@ class SegSwin(_MixerSwin, mmseg_swin.SwinTransformer):
     """:class:`Swin` on MMSegmentation's class, with its arguments and its public weights.
 
     Args:
-        pretrain_img_size: Image size (H, W) of the pre-training.
-        strides: Stride of the patch embedding and of each patch merging.
         mixer, skip: As in :class:`Swin`.
         **kwargs: All other arguments of MMSegmentation's ``SwinTransformer``.
     """

@@ -84,15 +84,12 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     Without a mixer this is upstream's model: same keys, same initial values, same output.
 
     Args:
-        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Every mixer but
-            self-attention needs ``with_cls_token=False`` and ``out_type='featmap'`` or
-            ``'avg_featmap'``, because it mixes whole grids.
+        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Mixers of whole grids, all
+            but SA, need ``with_cls_token=False`` and ``out_type='featmap'`` or ``'avg_featmap'``.
+            A class token that the mixer cannot take raises ValueError.
         mixer: Token mixer in place of the attention. A list has one per layer, see
             :func:`afno_mm.mixers.mixer_per_stage`.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
-
-    Raises:
-        ValueError: If there is a class token and the mixer cannot take it.
     """
 
     def __init__(
@@ -100,13 +97,9 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     ) -> None:
         super().__init__(*args, **kwargs)
         attention = self.layers[0].attn
-        known = dict(
-            embed_dims=self.embed_dims,
-            num_heads=attention.num_heads,
-            qkv_bias=attention.qkv.bias is not None,
-            attn_drop=attention.attn_drop,
-            grid_size=tuple(self.patch_resolution),
-        )
+        known = dict(embed_dims=self.embed_dims, grid_size=tuple(self.patch_resolution))
+        known |= dict(num_heads=attention.num_heads, qkv_bias=attention.qkv.bias is not None)
+        known |= dict(attn_drop=attention.attn_drop)
         settings = "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones"
         self._put_mixers(mixer, ViTBlock, known, skip, settings)
 
@@ -127,10 +120,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         num_heads: Attention heads, also of mixers that have heads.
         mixer, skip: As in :class:`ViT`.
         **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``. Mixers of whole
-            grids need ``with_cls_token=False``.
-
-    Raises:
-        ValueError: If there is a class token and the mixer cannot take it.
+            grids need ``with_cls_token=False``, else ValueError.
     """
 
     def __init__(
@@ -147,13 +137,9 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         heads = num_heads if None in mixers else 1
         super().__init__(num_layers=num_layers, num_heads=heads, **kwargs)
         attention = self.layers[0].attn.attn
-        known = dict(
-            embed_dims=attention.embed_dim,
-            num_heads=num_heads,
-            qkv_bias=attention.in_proj_bias is not None,
-            attn_drop=attention.dropout,
-            grid_size=self._grid(),
-        )
+        known = dict(embed_dims=attention.embed_dim, grid_size=self._grid())
+        known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
+        known |= dict(attn_drop=attention.dropout)
         self._put_mixers(mixers, SegViTBlock, known, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
@@ -161,9 +147,9 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         return tuple(size // self.patch_size for size in self.img_size)
 
     def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
-        """Resize position embeddings of another image size, as upstream does for ``init_cfg``.
+        """Resize position embeddings of another, square image size, as upstream for ``init_cfg``.
 
-        The saved image size must be square. The saved model may have no class token.
+        The saved model may have no class token.
         """
         key = prefix + 'pos_embed'
         saved, own = state_dict.get(key), self.pos_embed
