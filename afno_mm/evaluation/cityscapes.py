@@ -37,7 +37,7 @@ class CityscapesMetric(MMSegCityscapesMetric):
         keep_results: bool = True,
         collect_device: str = 'cpu',
         prefix: str = 'cityscapes',
-    ):
+    ) -> None:
         if output_dir is None:
             if format_only:
                 raise ValueError('format_only=True needs an output_dir to write to')

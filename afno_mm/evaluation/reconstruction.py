@@ -26,7 +26,7 @@ class ReconstructionMetric(BaseMetric):
 
     def __init__(
         self, composite: bool = False, collect_device: str = 'cpu', prefix: str | None = None
-    ):
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.composite = composite
 

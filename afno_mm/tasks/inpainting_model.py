@@ -25,7 +25,7 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
         options: ``to_rgb`` and ``non_blocking``, as in MMPretrain.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool):
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool) -> None:
         super().__init__(mean=mean, std=std, **options)
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -63,7 +63,7 @@ class InpaintingHead(nn.Module):
 
     def __init__(
         self, in_channels: int, patch_size: int = 4, out_channels: int = 3, loss_on: str = 'image'
-    ):
+    ) -> None:
         super().__init__()
         if loss_on not in LOSS_ON:
             raise ValueError(f'loss_on must be one of {list(LOSS_ON)}, got {loss_on!r}')
@@ -97,7 +97,7 @@ class InpaintingModel(BaseSelfSupervisor):
 
     def __init__(
         self, backbone: dict, head: dict, data_preprocessor: dict, init_cfg: dict | None = None
-    ):
+    ) -> None:
         super().__init__(
             backbone,
             head=head,

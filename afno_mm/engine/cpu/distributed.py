@@ -95,7 +95,7 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     options are those of MMDistributedDataParallel; ``device_ids`` must be None.
     """
 
-    def __init__(self, module: nn.Module, broadcast_buffers: bool = False, **options: Any):
+    def __init__(self, module: nn.Module, broadcast_buffers: bool = False, **options: Any) -> None:
         for parent in list(module.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, nn.SyncBatchNorm):
