@@ -1,6 +1,7 @@
 """What the backbones with a mixer slot have in common."""
 
 import inspect
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -14,6 +15,8 @@ class MixerBackbone(BaseModule):
     Pre-trained weights are loaded with every tensor accounted for. Features are a tuple, which
     MMSegmentation and MMPretrain both take. ``eval()`` returns the module.
     """
+
+    init_cfg: Any
 
     def init_weights(self) -> None:
         """Run upstream's init_weights, then load the checkpoint over it.

@@ -72,8 +72,9 @@ class LS(nn.Module):
         check_grid(x, self.embed_dims)
         rate = self.attn_drop if self.training else 0.0
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
-        settings = dict(use_reentrant=False, preserve_rng_state=rate > 0)
-        y = checkpoint(self._attend, x, q, k, v, rate, **settings)
+        y = checkpoint(
+            self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
+        )
         return self.proj(y).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
@@ -82,10 +83,11 @@ class LS(nn.Module):
             tokens = full_precision(x)
             scores = F.linear(tokens, *_parameters(self.to_dynamic_projection, tokens))
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
-            landmarks = dynamic_projection(scores, k, v, self.num_heads)
-            landmarks = [_norm(self.dual_ln_dp, t) for t in landmarks]  # (B, r, C) each
+            landmarks = dynamic_projection(scores, k, v, self.num_heads)  # (B, r, C) each
+            k_landmarks, v_landmarks = (_norm(self.dual_ln_dp, t) for t in landmarks)
         k, v = k.to(q.dtype), v.to(q.dtype)
-        return long_short(q, k, v, *landmarks, self.num_heads, self.window_size, drop_rate)
+        sizes = self.num_heads, self.window_size
+        return long_short(q, k, v, k_landmarks, v_landmarks, *sizes, drop_rate)
 
     extra_repr = show_settings
 

@@ -19,9 +19,9 @@ def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     sparsity_threshold, mode_fraction, norm, residual = settings
     with autocast_off(x):
         tokens = full_precision(x)
-        weights = [w.to(tokens.dtype) for w in weights]
+        w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)
         z = rfft2(tokens, mode_fraction, norm)  # (B, K1, K2, C)
-        z = block_mlp(z, *weights, sparsity_threshold)
+        z = block_mlp(z, w1, b1, w2, b2, sparsity_threshold)
         y = irfft2(z, x.shape[1:3], norm)  # (B, H, W, C)
         if residual:
             y = y + tokens

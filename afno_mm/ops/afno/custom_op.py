@@ -35,7 +35,7 @@ def define(
         settings: As in the schema of an operator.
         device_types: As in :func:`torch.library.custom_op`.
     """
-    custom_op = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
+    custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))
     schema = f'(Tensor x, {WEIGHTS}, {settings}, bool keep) -> ({results})'
     afno = custom_op(f'afno_mm::{backend}_afno', forward, schema=schema)

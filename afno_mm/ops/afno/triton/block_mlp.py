@@ -94,11 +94,11 @@ def backward(
         shape = (*z.shape[:3], blocks * hidden_size) if for_weights else 0
         hidden, grad_hidden = z.new_empty(shape), z.new_empty(shape)
         grad_z = torch.empty_like(z) if for_tokens else None
-        arguments = grad_output, mask, z, w1, b1, w2, hidden, grad_hidden
-        arguments += grad_z if for_tokens else z, *_counts(z)
+        saved = mask, z, w1, b1, w2
+        results = hidden, grad_hidden, z if grad_z is None else grad_z
         kernel = kernels.fused_backward_kernel[_grid(z, w1, sizes)]
-        asked = dict(FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens)
-        kernel(*arguments, SHRINK=shrink, **asked, **sizes)
+        asked = dict(SHRINK=shrink, FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens)
+        kernel(grad_output, *saved, *results, *_counts(z), **asked, **sizes)
     if not for_weights:
         return grad_z, None
     grad_w1, grad_b1 = _weight_gradient(z, grad_hidden, blocks)
