@@ -32,7 +32,7 @@ FILE = re.compile(
 )
 CONFIG = re.compile(r'(?<![\w/.])(?:deeplabv3plus|mit|segformer|swin|vit)_[\w{},*]+')
 OPTION = re.compile(r'`(--[a-z-]+)')
-DEFINED_OPTION = re.compile(r"add_argument\(\s*'(--[a-z-]+)'")
+DEFINED_OPTION = re.compile(r"\badd(?:_argument)?\(\s*'(--[a-z-]+)'")
 
 
 def read(page: str) -> str:

@@ -56,7 +56,7 @@ def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseMode
         RuntimeError: If the checkpoint lacks weights of the model or has others.
     """
     cfg = copy.deepcopy(cfg)
-    cfg.model.backbone.init_cfg = None  # pretrained weights would be overwritten
+    cfg.model.get('backbone', {}).pop('init_cfg', None)  # the checkpoint replaces these weights
     model = build_model(cfg, None, device)
     load_checkpoint(model, checkpoint, map_location=device, strict=True)
     return model.eval()

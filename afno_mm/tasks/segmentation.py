@@ -27,9 +27,11 @@ class Segmentation(Task):
     ) -> dict[str, Any]:
         from mmseg.structures import SegDataSample
 
+        head = model_cfg.decode_head
+        head = head[-1] if isinstance(head, list) else head  # a cascade has several
         samples = []
         for _ in range(batch_size):
-            labels = torch.randint(model_cfg.decode_head.num_classes, (1, *size))
+            labels = torch.randint(head.num_classes, (1, *size))
             sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
             sample.set_metainfo(dict(img_shape=size, ori_shape=size))
             samples.append(sample)

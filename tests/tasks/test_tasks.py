@@ -86,6 +86,7 @@ def test_mmpretrain_s_models_get_stacked_images(cfg, name):
     'task, model, field',
     [
         (Segmentation(), dict(decode_head=dict(num_classes=3)), 'gt_sem_seg'),
+        (Segmentation(), dict(decode_head=[dict(), dict(num_classes=3)]), 'gt_sem_seg'),
         (Classification(), dict(head=dict(num_classes=3)), 'gt_label'),
         (Inpainting(), dict(), 'mask'),
     ],
