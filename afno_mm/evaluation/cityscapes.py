@@ -37,20 +37,15 @@ class CityscapesMetric(MMSegCityscapesMetric):
         keep_results: bool = True,
         collect_device: str = 'cpu',
         prefix: str = 'cityscapes',
-    ):
+    ) -> None:
         if output_dir is None:
             if format_only:
                 raise ValueError('format_only=True needs an output_dir to write to')
             shared = [tempfile.mkdtemp(prefix='cityscapes_') if is_main_process() else None]
             broadcast_object_list(shared)
             output_dir, keep_results = shared[0], False
-        super().__init__(
-            output_dir,
-            format_only=format_only,
-            keep_results=keep_results,
-            collect_device=collect_device,
-            prefix=prefix,
-        )
+        options = dict(format_only=format_only, keep_results=keep_results)
+        super().__init__(output_dir, collect_device=collect_device, prefix=prefix, **options)
 
     def process(self, data_batch: dict, data_samples: list[dict]) -> None:
         super().process(data_batch, data_samples)
