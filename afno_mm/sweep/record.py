@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from .plan import Run
@@ -23,12 +22,10 @@ IRRELEVANT_SETTINGS = set(
 
 
 def check(run: Run) -> dict | None:
-    """Return the record of a run that has begun with the settings that are asked for.
-
-    None if the run has no checkpoint yet: it then starts from the beginning.
+    """Return the record of a run that has begun, or None if the run has no checkpoint yet.
 
     Raises:
-        ValueError: If it ran with other settings.
+        ValueError: If it ran with other settings than those that are asked for.
     """
     path = run.folder / 'stage.json'
     record = json.loads(path.read_text()) if path.is_file() else None
@@ -67,10 +64,8 @@ def begin(run: Run) -> dict:
 def finish(run: Run, record: dict) -> dict:
     """Write and return the record of a run whose training has ended.
 
-    Returns:
-        The record, with these keys added: 'value' of the metric; 'at', its epoch or iteration,
-        and 'unit', which of both; 'parameters' of the model; the file names of the 'last' and the
-        'best' checkpoint; 'finished', the time.
+    Added keys are 'value' of the metric; 'at', its epoch or iteration, and 'unit', which of both;
+    'parameters' of the model; file names of the 'last' and 'best' checkpoint; 'finished', the time.
 
     Raises:
         ValueError: If the validations do not have the metric.
@@ -87,6 +82,8 @@ def finish(run: Run, record: dict) -> dict:
     numbers = [at for at in values if not math.isnan(values[at])]
     best = better(numbers or values, key=lambda at: values[at])
     at = best if stage.collect == 'best' else max(values)
+    with DefaultScope.overwrite_default_scope(run.config.get('default_scope', 'mmengine')):
+        model = MODELS.build(run.config.model)
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
     record = dict(
@@ -94,7 +91,7 @@ def finish(run: Run, record: dict) -> dict:
         value=values[at],
         at=at,
         unit=unit,
-        parameters=parameters(run.config),
+        parameters=sum(p.numel() for p in model.parameters()),
         last=os.path.basename((run.folder / 'last_checkpoint').read_text().strip()),
         best=f'best_{stage.metric}_{unit}_{best}.pth'.replace('/', '_'),
         finished=time.strftime('%Y-%m-%d %H:%M:%S'),
@@ -142,28 +139,17 @@ def validations(folder: Path, metric: str, since: str = '') -> dict[int, float]:
     return dict(sorted(values.items()))
 
 
-def parameters(config: Config) -> int:
-    """Return the number of parameters of a config's model."""
-    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmengine')):
-        return sum(p.numel() for p in MODELS.build(config.model).parameters())
-
-
 def settings(run: Run) -> dict[str, Any]:
     """Return all settings that can change a run's result, by dotted keys."""
-    kept = {
-        path: value
-        for path, value in _flat(run.config.to_dict())
-        if IRRELEVANT_SETTINGS.isdisjoint(path.split('.'))
-    }
+    every = _flat(run.config.to_dict())
+    kept = {k: value for k, value in every if IRRELEVANT_SETTINGS.isdisjoint(k.split('.'))}
     # One GPU with a batch of 16 takes the same steps as two with 8 each.
     kept['batch_size x gpus'] = kept.pop('train_dataloader.batch_size', 1) * run.gpus
     if run.previous:
         before = check(run.previous)
-        kept['start'] = (
-            f'{before[run.stage.start_from]} of {before["finished"]}'
-            if is_finished(before)
-            else 'not trained yet'
-        )
+        kept['start'] = 'not trained yet'
+        if is_finished(before):
+            kept['start'] = f'{before[run.stage.start_from]} of {before["finished"]}'
     # As JSON reads them back: this makes the comparison with a record exact.
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 

@@ -53,7 +53,7 @@ def stopped(folder):
         run_sweep(sweep)
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and 'the same command goes on from here' in output
+    assert process.returncode == 130 and 'the same command continues the sweep' in output
     training = str(refused.value).split('training, process ')[1].split(',')[0]
     assert not Path('/proc', training).exists()
     (folder / 'hold').unlink()
