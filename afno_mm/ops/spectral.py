@@ -31,7 +31,9 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     Returns:
         ``(K1, K2)``. K1 counts positive and negative frequencies, K2 only 0 and positive ones.
     """
-    m, n = (int(mode_fraction * (size // 2) + 1e-9) for size in grid)
+    # len(range(m)) is m. It makes torch.compile treat m as a constant if layers have different
+    # mode_fractions; autograd functions take no symbols that come from floats.
+    m, n = (len(range(int(mode_fraction * (size // 2) + 1e-9))) for size in grid)
     return min(2 * m + 1, grid[0]), n + 1
 
 

@@ -21,7 +21,7 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
     MMPretrain's ``to_rgb`` and ``non_blocking``.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool):
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool) -> None:
         super().__init__(mean=mean, std=std, **options)
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -55,7 +55,7 @@ class InpaintingHead(nn.Module):
 
     def __init__(
         self, in_channels: int, patch_size: int = 4, out_channels: int = 3, loss_on: str = 'image'
-    ):
+    ) -> None:
         super().__init__()
         if loss_on not in ('image', 'masked'):
             raise ValueError(f"loss_on must be one of ['image', 'masked'], got {loss_on!r}")
@@ -86,7 +86,7 @@ class InpaintingModel(BaseSelfSupervisor):
 
     def __init__(
         self, backbone: dict, head: dict, data_preprocessor: dict, init_cfg: dict | None = None
-    ):
+    ) -> None:
         super().__init__(
             backbone,
             head=head,

@@ -240,7 +240,21 @@ def test_compiles_without_a_break(backend, mode_fraction):
         )
 
 
+def test_layers_with_different_mode_fractions_compile_together(backend):
+    torch._dynamo.reset()
+    x, *weights = make((9, 8))
+
+    def function(x, mode_fraction):
+        return afno_operator(x, *weights, THRESHOLD, mode_fraction, backend=backend)
+
+    compiled = torch.compile(function, fullgraph=True, backend='aot_eager')
+    for mode_fraction in (1.0, 0.5, 0.3):
+        torch.testing.assert_close(compiled(x, mode_fraction), function(x, mode_fraction))
+
+
 def test_one_compiled_program_takes_batches_of_any_size(backend):
+    if backend == 'composed' and torch.__version__.startswith('2.6.'):
+        pytest.skip('torch 2.6 cannot trace an FFT of a symbolic batch size')
     torch._dynamo.reset()
     programs = CompileCounterWithBackend('aot_eager')
     function = torch.compile(
