@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from .plan import Run
@@ -82,8 +83,6 @@ def finish(run: Run, record: dict) -> dict:
     numbers = [at for at in values if not math.isnan(values[at])]
     best = better(numbers or values, key=lambda at: values[at])
     at = best if stage.collect == 'best' else max(values)
-    with DefaultScope.overwrite_default_scope(run.config.get('default_scope', 'mmengine')):
-        model = MODELS.build(run.config.model)
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
     record = dict(
@@ -91,7 +90,7 @@ def finish(run: Run, record: dict) -> dict:
         value=values[at],
         at=at,
         unit=unit,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameters(run.config),
         last=os.path.basename((run.folder / 'last_checkpoint').read_text().strip()),
         best=f'best_{stage.metric}_{unit}_{best}.pth'.replace('/', '_'),
         finished=time.strftime('%Y-%m-%d %H:%M:%S'),
@@ -108,13 +107,11 @@ def checkpoint_to_start_from(run: Run) -> Path | None:
     assert before is not None  # runs start after the previous stage has finished
     path = run.previous.folder / before[kind]
     if not path.is_file():
-        hint = ''
-        if kind == 'best':
-            metric = run.previous.stage.metric
-            hint = f'. Keep it with --cfg-options default_hooks.checkpoint.save_best={metric}'
+        metric = run.previous.stage.metric
+        hint = f'. Keep it with --cfg-options default_hooks.checkpoint.save_best={metric}'
         raise ValueError(
             f'{run} starts from the {kind} checkpoint of the previous stage, and there is no '
-            f'{path}{hint}'
+            f'{path}{hint if kind == "best" else ""}'
         )
     return path
 
@@ -137,6 +134,12 @@ def validations(folder: Path, metric: str, since: str = '') -> dict[int, float]:
             if metric in entry:
                 values[entry['step']] = entry[metric]
     return dict(sorted(values.items()))
+
+
+def parameters(config: Config) -> int:
+    """Return the number of parameters of a config's model."""
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmengine')):
+        return sum(p.numel() for p in MODELS.build(config.model).parameters())
 
 
 def settings(run: Run) -> dict[str, Any]:
