@@ -63,6 +63,7 @@ def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
     layers: list[Layer] = []
     mixed: dict[nn.Module, Tensor] = {}
     names = {module: name for name, module in backbone.named_modules()}
+    blocks: Any = [module for module in names if isinstance(module, MixerBlock)]
 
     def before_mixer(mixer, args):
         mixed[mixer] = args[0]
@@ -73,10 +74,9 @@ def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
         layers.append(Layer(names[block], tokens, block.attn, grid))
 
     with ExitStack() as hooks, torch.no_grad():
-        for block in names:
-            if isinstance(block, MixerBlock):
-                hooks.enter_context(block.attn.register_forward_pre_hook(before_mixer))
-                hooks.enter_context(block.register_forward_hook(after_block))
+        for block in blocks:
+            hooks.enter_context(block.attn.register_forward_pre_hook(before_mixer))
+            hooks.enter_context(block.register_forward_hook(after_block))
         backbone(images)
     if not layers:
         raise ValueError(

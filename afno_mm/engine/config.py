@@ -153,7 +153,8 @@ def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
         match = re.fullmatch(r'(.*)\.(mixer|(?<=\.mixer\.)\d+)\.type', key)
         if not match:
             continue
-        path, name = match.groups()
+        path: str = match[1]
+        name: Any = match[2]
         holder: Any = cfg
         for part in path.split('.'):
             holder = holder.get(part) or {}
