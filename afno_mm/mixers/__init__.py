@@ -13,16 +13,5 @@ from .gfn import GFN
 from .long_short import LS
 from .per_stage import MixerConfig, mixer_per_stage
 
-__all__ = [
-    'AFNO',
-    'ESA',
-    'FNO',
-    'GFN',
-    'LS',
-    'MixerConfig',
-    'SA',
-    'StaticAFNO',
-    'build_mixer',
-    'mixer_per_stage',
-    'mixer_takes',
-]
+__all__ = ['AFNO', 'ESA', 'FNO', 'GFN', 'LS', 'MixerConfig', 'SA', 'StaticAFNO', 'build_mixer']
+__all__ += ['mixer_per_stage', 'mixer_takes']

@@ -46,7 +46,7 @@ class GFN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        grid = tuple(x.shape[1:3])
+        grid = x.shape[1], x.shape[2]
         with autocast_off(x):
             tokens = full_precision(x)
             weight = self.complex_weight.to(tokens.dtype)

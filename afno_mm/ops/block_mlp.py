@@ -44,7 +44,8 @@ def published_weights(num_blocks: int, block_size: int, hidden_size: int) -> Wei
     Unless blocks are large, a threshold of 0.1 sets almost all outputs and gradients to zero.
     """
     k, b, h = num_blocks, block_size, hidden_size
-    return tuple(0.02 * torch.randn(2, *shape) for shape in ((k, b, h), (k, h), (k, h, b), (k, b)))
+    w1, b1, w2, b2 = (torch.randn(2, *shape) for shape in ((k, b, h), (k, h), (k, h, b), (k, b)))
+    return 0.02 * w1, 0.02 * b1, 0.02 * w2, 0.02 * b2
 
 
 def scaled_weights(num_blocks: int, block_size: int, hidden_size: int) -> Weights:

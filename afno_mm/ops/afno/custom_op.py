@@ -30,10 +30,7 @@ def define(
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Register the operators of a backend and return them: AFNO, and its gradient.
 
-    Args:
-        saved: Names of the tensors that forward saves.
-        settings: As in the schema of an operator.
-        device_types: As in :func:`torch.library.custom_op`.
+    ``saved`` names the tensors that forward saves. ``settings`` is part of the operator's schema.
     """
     custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))

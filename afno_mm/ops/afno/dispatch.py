@@ -110,7 +110,7 @@ def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
         raise ValueError(f'{source} was asked for, but {reason}; {advice}')
     if _is_transformed():
         return 'composed', 'it is exported, or transformed by torch.func'
-    refusals = []
+    refusals: list[str] = []
     for name, module in BACKENDS.items():
         reason = module.refusal(x)
         if reason is None:

@@ -1,7 +1,7 @@
 """AFNO with PyTorch alone, in float32, with a backward pass written by hand.
 
 Spectra are planar, ``(B, 2, M, C)`` with ``M = K1 * K2``: real and imaginary parts, see
-:mod:`.triton.transforms`. The MLP works on one image at a time, in pieces that fit in the cache
+:mod:`.planar`. The MLP works on one image at a time, in pieces that fit in the cache
 of a CPU. Forward saves the spectrum, the hidden layer and the mask of the soft shrinkage. Mask
 bits: 0 = real part kept, 1 = imaginary part kept.
 """
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..precision import autocast_off, full_precision
 from ..spectral import kept_modes
+from . import planar
 from .custom_op import define, empty_gradients, needs_backward
-from .triton import transforms
 
 # Measured on CPUs: above this many operations per token and channel, an FFT is faster than
 # products with Fourier matrices.
@@ -118,13 +118,14 @@ _afno, _gradient = define('eager', _forward, _backward, _empty_saved, ('z', 'hid
 
 
 def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
-    """Transform tokens by :func:`.transforms.analyse`. An FFT takes a piece of the channels."""
+    """Transform tokens by :func:`.planar.analyse`. An FFT takes a piece of the channels."""
+    rows, columns = modes
     if _is_dense(x.shape, modes):
         x = x.contiguous()
-        return transforms.analyse(x, *modes, x.dtype, True, power, mirrored).flatten(2, 3)
-    z = x.new_empty(x.shape[0], 2, *modes, x.shape[3])
+        return planar.analyse(x, rows, columns, x.dtype, True, power, mirrored).flatten(2, 3)
+    z = x.new_empty(x.shape[0], 2, rows, columns, x.shape[3])
     for c in _pieces(x, 3):
-        z[..., c] = transforms.analyse(x[..., c], *modes, x.dtype, False, power, mirrored)
+        z[..., c] = planar.analyse(x[..., c], rows, columns, x.dtype, False, power, mirrored)
     return z.flatten(2, 3)
 
 
@@ -135,10 +136,10 @@ def _synthesise(
     z, grid = z.unflatten(2, modes), x.shape[1:3]
     if _is_dense(x.shape, modes):
         add = x.contiguous() if residual else None
-        return transforms.synthesise(z, grid, True, power, mirrored, add)
+        return planar.synthesise(z, grid, True, power, mirrored, add)
     y = z.new_empty(x.shape)
     for c in _pieces(y, 3):
-        y[..., c] = transforms.synthesise(z[..., c], grid, False, power, mirrored)
+        y[..., c] = planar.synthesise(z[..., c], grid, False, power, mirrored)
     return y.add_(x) if residual else y
 
 

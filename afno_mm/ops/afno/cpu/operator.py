@@ -28,7 +28,7 @@ SCALES = 'shrink forward_scale inverse_scale'
 
 
 class Shape(ctypes.Structure):
-    """The struct ``Shape`` of sweep.h."""
+    """The struct ``Shape`` of shape.h."""
 
     _fields_ = [(name, ctypes.c_int64) for name in SIZES.split()]
     _fields_ += [(name, ctypes.c_double) for name in SCALES.split()]

@@ -9,7 +9,6 @@ channels padded to 256 by 256 takes 1.5 times the work).
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -157,7 +156,7 @@ def _grid(z, w1, sizes):
     return math.ceil(_counts(z)[0] / sizes['TILE']), w1.shape[1]
 
 
-def _fused_sizes(table, z, w1) -> dict[str, Any] | None:
+def _fused_sizes(table, z, w1):
     """Return a fused kernel's constants and launch options, or None if the block is too large."""
     _, blocks, block_size, hidden_size = w1.shape
     tiles = table[_kind(z)].get(max(32, _power_of_2(block_size)))
@@ -170,7 +169,7 @@ def _fused_sizes(table, z, w1) -> dict[str, Any] | None:
     return sizes | tiles | _options(z, warps, stages)
 
 
-def _product_sizes(table, a, blocks, inputs, outputs) -> dict[str, Any]:
+def _product_sizes(table, a, blocks, inputs, outputs):
     """Return the constants and launch options of a kernel for one product."""
     rows, input_tile, output_tile, warps, stages = table[_kind(a)]
     sizes = dict(BLOCKS=blocks, INPUTS=inputs, OUTPUTS=outputs, TILE=rows)

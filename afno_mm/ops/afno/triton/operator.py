@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from ...spectral import kept_modes
+from .. import planar
 from ..custom_op import SETTINGS, define, empty_gradients, needs_backward
-from . import transforms
 
 _HAS_TRITON = importlib.util.find_spec('triton') is not None
 # Triton's interpreter runs the kernels on CPUs, slowly, for tests. bfloat16 is wrong there.
@@ -85,12 +85,12 @@ def _forward(x, w1, b1, w2, b2, *settings):
     scale = _scale(grid, norm)
     with torch.autocast(x.device.type, enabled=False):
         x = x.contiguous()
-        dense = transforms.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
-        z = transforms.analyse(x, rows, columns, dtype, dense, power=1)
+        dense = planar.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
+        z = planar.analyse(x, rows, columns, dtype, dense, power=1)
         weights = _kernel_weights((w1, b1, w2, b2), scale, dtype)
         mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, keep)
         add = x if residual else None
-        y = transforms.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, add=add)
+        y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, add=add)
     return y.to(x.dtype), z if keep else z.new_empty(0), mask
 
 
@@ -119,16 +119,16 @@ def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
     scale = _scale(grid, norm)
     with torch.autocast(grad_output.device.type, enabled=False):
         grad_output = grad_output.contiguous()
-        dense = transforms.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
+        dense = planar.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
         kept = rows, columns, dtype, dense
-        grad_mixed = transforms.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
+        grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
         saved = mask, z.flatten(2, 3), _kernel_weights(weights, scale, dtype), mask.numel() > 0
         grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *asked)
         del grad_mixed
         grad_input = grad_output.new_empty(0)
         if for_input:
             add = grad_output if residual else None
-            grad_input = transforms.synthesise(grad_z.view_as(z), grid, dense, power=0.5, add=add)
+            grad_input = planar.synthesise(grad_z.view_as(z), grid, dense, power=0.5, add=add)
         grad_input = grad_input.to(grad_output.dtype)
         if not for_weights:
             return grad_input, *(w.new_empty(0) for w in weights)

@@ -23,10 +23,7 @@ SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.0), ((1, 772), 1, 8, 1.0))
 
 
 def failure(run: Callable[..., Tensor], device: torch.device, dtype: torch.dtype) -> str | None:
-    """Compare a backend's ``run`` with 'composed', once per device and dtype of the tokens.
-
-    Returns why it failed, or None.
-    """
+    """Compare ``run`` with 'composed', once per device and dtype. Return why it failed, or None."""
     if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
         return None  # A capture allows no comparison. The warm-up before it has run the self-test.
     return _failure(run, device, dtype, block_mlp.is_exact(dtype))

@@ -16,11 +16,12 @@ their gradients. A^T uses only the Hermitian part of the DC and Nyquist columns,
 
 import functools
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ...spectral import irfft2, rfft2_modes
+from ..spectral import irfft2, rfft2_modes
 
 # Up to this many operations per token and channel, take matrix products and not an FFT, whose time
 # is that of its passes over float32 memory. A full N x N grid takes 6 (N + 2). Estimated from the
@@ -28,7 +29,7 @@ from ...spectral import irfft2, rfft2_modes
 DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
 
 
-def is_dense(grid: tuple[int, int], rows: int, columns: int, exact: bool) -> bool:
+def is_dense(grid: Sequence[int], rows: int, columns: int, exact: bool) -> bool:
     """Return whether matrix products are faster. ``exact``: float32 without tensor cores."""
     operations = 4 * columns + 8 * rows * columns / grid[1]
     return operations <= DENSE_OPERATIONS['exact' if exact else 'tensor cores']
@@ -45,16 +46,9 @@ def analyse(
 ) -> Tensor:
     """Compute ``A x``, or ``D A x`` if ``mirrored``, divided by ``(H W)**power``.
 
-    Args:
-        x: Contiguous tokens ``(B, H, W, C)``.
-        rows, columns: K1 and K2, the numbers of frequencies to keep.
-        dtype: Dtype of the result, and of all steps if ``dense``.
-        dense: Use matrix products. Otherwise an FFT in float32.
-        power: 1, 1/2 or 0.
-        mirrored: Multiply by D.
-
-    Returns:
-        Contiguous planar spectrum ``(B, 2, K1, K2, C)``.
+    Contiguous tokens ``(B, H, W, C)`` become a contiguous planar spectrum ``(B, 2, K1, K2, C)``
+    with ``K1 = rows`` and ``K2 = columns``. ``dense`` uses matrix products in ``dtype``, else it is
+    an FFT in float32. ``power`` is 1, 1/2 or 0.
     """
     batch, height, width, channels = x.shape
     if dense:
@@ -76,7 +70,7 @@ def analyse(
 
 def synthesise(
     z: Tensor,
-    grid: tuple[int, int],
+    grid: Sequence[int],
     dense: bool,
     power: float,
     mirrored: bool = False,
@@ -96,10 +90,11 @@ def synthesise(
         y = z.view(batch, 2 * rows, columns * channels)
         y = _product(along_h.t(), y, height**-power)  # (B, 2*H, K2*C)
         y = y.view(batch * height, 2 * columns, channels)
-        fused = add is not None and add.dtype == z.dtype  # The product adds it.
-        addend = add.view(batch * height, width, channels) if fused else None
+        addend = None  # The product adds it if the dtypes agree.
+        if add is not None and add.dtype == z.dtype:
+            addend, add = add.view(batch * height, width, channels), None
         y = _product(along_w.t(), y, width**-power, addend).view(batch, height, width, channels)
-        return y if fused or add is None else add + y
+        return y if add is None else add + y
     spectrum = torch.complex(z[:, 0].float(), z[:, 1].float())
     if not mirrored:
         spectrum *= 1 / _multiplicity(width, columns, z.device)
