@@ -44,9 +44,9 @@ def long_short(
     The keys and values of each window are copied: ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
     tokens, 4.5 times the grid for w = 4 and r = 8. Fused kernels store no attention weights.
 
-    Queries, keys and values are ``(B, H, W, C)``, landmarks ``(B, r, C)``. The gradient of landmarks
-    is a sum over all windows in their dtype, which may be wider than that of ``k``. Scores are
-    scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` is the dropout of the attention weights.
+    Queries, keys and values are ``(B, H, W, C)``, landmarks ``(B, r, C)``. The gradient of a
+    landmark is a sum over all windows in its dtype, which may be wider than that of ``k``. Scores
+    are scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` is the dropout of the attention weights.
     """
     batch, height, width, channels = q.shape
     rank = k_landmarks.shape[1]
