@@ -15,51 +15,30 @@ import torch
 FLAGS = ('-std=gnu11', '-O3', '-fPIC', '-fopenmp', '-march=native')
 
 
-class NotBuilt(Exception):
-    """This machine cannot build the library. The message says why."""
-
-
-def build(source: Path) -> ctypes.CDLL:
-    """Return the library of a C file and the headers beside it, from the cache or newly compiled.
-
-    The cache is ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``). The file name is a hash of
-    source, flags, compiler and processor, so machines may share a home directory.
-
-    Raises:
-        NotBuilt: If there is no compiler, it fails, or the cache cannot be written. Later calls in
-            this process raise it again without another try.
-    """
-    outcome = _built(source)
-    if isinstance(outcome, NotBuilt):
-        raise outcome
-    return outcome
-
-
 @functools.cache
-def _built(source: Path) -> ctypes.CDLL | NotBuilt:
-    try:
-        return _build(source)
-    except NotBuilt as reason:
-        return reason
+def build(source: Path) -> ctypes.CDLL | str:
+    """Return the library of a C file and the headers beside it, or why there is none.
 
-
-def _build(source):
+    It comes from the cache or is compiled: ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``). The
+    file name is a hash of source, flags, compiler and processor, so machines may share a home
+    directory. Each process tries once.
+    """
     compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
     if compiler is None:
-        raise NotBuilt('there is no C compiler (cc or gcc on PATH, or CC)')
+        return 'there is no C compiler (cc or gcc on PATH, or CC)'
     command = [compiler, *FLAGS]
     sources = [file.read_text() for file in sorted(source.parent.glob('*.[ch]'))]
     key = '\n'.join([*sources, *command, *_openmp(), *platform.libc_ver(), _processor()])
     name = f'{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so'
     try:
-        return _load(command, source, _cache() / name)
+        folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'afno_mm')
+        folder.mkdir(parents=True, exist_ok=True)
+        return _load(command, source, folder / name)
     except subprocess.CalledProcessError as error:
-        raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
+        return f'{" ".join(command)} failed: {_first_error(error.stderr or str(error))}'
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError.
-        raise NotBuilt(
-            f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
-            'for the library'
-        ) from error
+        reason = ' '.join(str(error).split())
+        return f'{reason}; XDG_CACHE_HOME can name another folder for the library'
 
 
 def _load(command, source, library):
@@ -75,20 +54,12 @@ def _load(command, source, library):
 def _compile(command, source, target):
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         compiled, linked = Path(folder, 'compiled.o'), Path(folder, 'linked.so')
-        for step in (
-            [*command, '-c', str(source), '-o', str(compiled)],
-            [command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)],
-        ):
+        compile_only = [*command, '-c', str(source), '-o', str(compiled)]
+        link = [command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)]
+        for step in (compile_only, link):
             subprocess.run(step, check=True, capture_output=True, text=True)
         if not target.exists():  # Another process, here or elsewhere, may have loaded it already.
             linked.replace(target)
-
-
-def _cache():
-    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    folder = Path(home, 'afno_mm')
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _openmp():
@@ -107,7 +78,6 @@ def _processor():
     return '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
-def _first_line(error):
-    text = error.stderr or str(error)
-    lines = [line for line in text.splitlines() if 'error' in line.lower()] or [text.strip()]
-    return lines[0]
+def _first_error(text):
+    errors = [line for line in text.splitlines() if 'error' in line.lower()]
+    return errors[0] if errors else text.strip()
