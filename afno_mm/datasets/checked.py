@@ -60,6 +60,9 @@ class AuditedFiles(BaseDataset):
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
     backend_args: dict | None = None
+    data_list: list[dict]
+    serialize_data: bool
+    _fully_initialized: bool
 
     def __init__(
         self,

@@ -119,12 +119,11 @@ class RankWatchHook(Hook):
 
     def state(self) -> dict[str, Any]:
         """What the other processes are told."""
-        frame = sys._current_frames().get(threading.main_thread().ident)
-        code = frame.f_code if frame else None
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
         names = ('moves', 'stage', 'iteration', 'doing', 'in_step', 'saving', 'done')
         return dict(
             {name: getattr(self, name) for name in names},
-            line=f'{code.co_filename}:{frame.f_lineno} ({code.co_name})' if code else 'unknown',
+            line=_line(frame) if frame else 'unknown',
             host=os.uname().nodename,
             process=os.getpid(),
             identity=_identity(os.getpid()),
@@ -280,6 +279,11 @@ class Judge:
                 'is out of reach.'
             )
         return f'{text}, in {state["doing"]}, and the others wait for it. It is at {state["line"]}.'
+
+
+def _line(frame):
+    code = frame.f_code
+    return f'{code.co_filename}:{frame.f_lineno} ({code.co_name})'
 
 
 def _identity(process):
