@@ -67,6 +67,10 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     options = options or {}
     before = cfg.get('data_root')
     _remove_replaced_mixers(cfg, options)
+    if 'data_preprocessor' in cfg.get('model', {}):
+        # The config passes a copy of its top-level one to the model before options are merged.
+        copies = {key: value for key, value in options.items() if key.startswith('data_preproc')}
+        options = {**{f'model.{key}': value for key, value in copies.items()}, **options}
     check_options(cfg, options)
     cfg.merge_from_dict(options)
     if 'data_root' in options:
