@@ -67,10 +67,17 @@ setup(
     ],
     extras_require={
         # setuptools builds wheels itself since 70.1.
-        'tests': ['pytest', 'hypothesis', 'scikit-image', 'scikit-learn', 'setuptools>=70.1'],
+        'tests': [
+            'pytest',
+            'pytest-xdist',
+            'hypothesis',
+            'scikit-image',
+            'scikit-learn',
+            'setuptools>=70.1',
+        ],
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
-        'lint': ['ruff>=0.17,<0.18', 'mypy', 'pre-commit'],
+        'lint': ['ruff>=0.17,<0.18', 'mypy>=2.4,<3', 'pre-commit'],
     },
     cmdclass={'build_py': BuildWithConfigsAndTools},
 )

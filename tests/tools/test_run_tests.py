@@ -69,7 +69,7 @@ def test_whole_command_checks_the_code_and_runs_pytest(run_tests):
         'ruff format --check .',
         'ruff check .',
         'mypy ',
-        'python -m pytest -m not slow',
+        'python -m pytest -n auto --maxprocesses 4 --dist loadfile -m not slow',
         'cache home',
     ]
 
