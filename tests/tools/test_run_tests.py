@@ -95,7 +95,7 @@ def test_chosen_torch_has_its_own_environment_and_cache(run_tests, tmp_path):
         'python -m venv .venv-torch-2.6.0',
         'python -m pip --version',
         f'{INSTALL} .[tests] torch==2.6.0 torchvision',
-        'python -m pytest -x',
+        'python -m pytest -n auto --maxprocesses 4 --dist loadfile -x',
         f'cache {tmp_path}/.venv-torch-2.6.0/cache',
     ]
 
