@@ -112,7 +112,7 @@ class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
 
 @MODELS.register_module()
 class SegSwin(_MixerSwin, mmseg_swin.SwinTransformer):
-    """:class:`Swin` on MMSegmentation's class, with its arguments and its public weights.
+    """:class:`Swin`, derived from MMSegmentation's class. It can load that class's public weights.
 
     Args:
         mixer, skip: As in :class:`Swin`.

@@ -114,7 +114,7 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
 
 @MODELS.register_module()
 class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
-    """:class:`ViT` on MMSegmentation's class, with its arguments and its public weights.
+    """:class:`ViT`, derived from MMSegmentation's class. It can load that class's public weights.
 
     Args:
         num_heads: Attention heads, also of mixers that have heads.

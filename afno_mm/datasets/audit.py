@@ -95,7 +95,7 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
                 facts['values'] = np.flatnonzero(picture.histogram()).tolist()
             elif picture.mode in LABEL_MODES:
                 values = np.unique(np.asarray(picture)).astype(int)
-                facts['values'] = values[:300].tolist()  # No label has more class ids.
+                facts['values'] = values[:300].tolist()  # Valid labels have 256 at most.
         else:
             if picture.getexif().get(EXIF_ORIENTATION) in range(2, 9):
                 facts['turned'] = list(_opencv(data, cv2.IMREAD_COLOR).shape[1::-1])
@@ -225,7 +225,7 @@ def broken_links(folder: str, suffixes: Sequence[str]) -> list[Fault]:
 
 
 def count_suffixes(folder: str) -> Counter:
-    """Number of files by suffix below a local folder."""
+    """Count the files of each suffix below a folder. Empty if this is not a local folder."""
     local = osp.isdir(folder)
     return Counter(osp.splitext(e.name)[1] for e in _entries(folder)) if local else Counter()
 

@@ -139,7 +139,7 @@ class AuditedFiles(BaseDataset):
         )
 
     def _faults_of_names(self) -> list[Fault]:
-        """Hidden folders and broken links among the images. A list says which ones it wants."""
+        """Find hidden folders and broken links among the images, unless ``ann_file`` lists them."""
         if self.ann_file:
             return []
         folder = self.data_prefix['img_path'].rstrip('/')

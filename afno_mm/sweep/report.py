@@ -82,7 +82,7 @@ def _plot(sweep, outcomes):
 
 def _over_names(axes, names, known):
     places, line = _axis(axes, names)
-    for place in places:  # marks the points without a result too
+    for place in places:  # A grey line marks each name, even one without a result.
         axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
     values = [(x, known[name]['value']) for x, name in zip(places, names) if name in known]
     _points(axes, sorted(values), line)

@@ -13,7 +13,7 @@ from .base import Batch, Scores, Task, model_type, random_images, score_table
 
 @TASKS.register_module()
 class Classification(Task):
-    """A class for each image."""
+    """Predict one class for each image."""
 
     def handles(self, cfg: Config) -> bool:
         return model_type(cfg) == 'ImageClassifier'

@@ -13,7 +13,7 @@ from .base import Batch, Scores, Task, model_type, random_images
 
 @TASKS.register_module()
 class Inpainting(Task):
-    """An image from a masked one. :mod:`afno_mm.tasks.inpainting_model` has the model."""
+    """Reconstruct images from masked ones, with :mod:`afno_mm.tasks.inpainting_model`."""
 
     def handles(self, cfg: Config) -> bool:
         return model_type(cfg) == 'InpaintingModel'

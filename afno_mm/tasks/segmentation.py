@@ -13,7 +13,7 @@ from .base import Batch, Scores, Task, draw_hook, evaluators, model_type, random
 
 @TASKS.register_module()
 class Segmentation(Task):
-    """A class for each pixel."""
+    """Predict one class for each pixel."""
 
     def handles(self, cfg: Config) -> bool:
         return cfg.get('default_scope') == 'mmseg' or model_type(cfg) == 'EncoderDecoder'

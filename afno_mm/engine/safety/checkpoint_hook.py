@@ -64,7 +64,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         return str(Path(self.out_dir, Path(path).name))
 
     def _save_checkpoint_with_step(self, runner, step, meta):
-        # MMEngine counts the files to keep before it saves; it calls remove() on the backend.
+        # MMEngine removes old files before it saves the new one. _LateRemoval only notes them.
         super()._save_checkpoint_with_step(runner, step, meta)
         self._remove_old()
 

@@ -107,7 +107,8 @@ class RankWatchHook(Hook):
         self.saving = False
 
     def _forward(self, begins):
-        # The first forward pass of a step only: all processes count alike.
+        # Count only the first forward pass of a step. Processes may differ in how many more they
+        # run, but their stages must be comparable.
         if self.in_step and self.doing == ('the start of the step' if begins else 'forward'):
             self._pass('forward' if begins else 'backward or optimizer', in_step=True)
 

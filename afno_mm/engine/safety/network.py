@@ -67,7 +67,7 @@ def set_interface() -> str | None:
 
 
 def _addresses() -> dict[str, str]:
-    """Interface names by address."""
+    """Return the names of this machine's network interfaces by their IP addresses."""
     names = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for _, name in socket.if_nameindex():

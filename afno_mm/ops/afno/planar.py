@@ -1,7 +1,7 @@
 """Real 2-D Fourier transforms between tokens and planar spectra, and their adjoints.
 
 A planar spectrum is real ``(B, 2, K1, K2, C)``: real parts, then imaginary parts, of the kept
-frequencies of the half spectrum in the order of :mod:`afno_mm.ops.spectral`. No complex dtype.
+frequencies of the half spectrum in the order of :mod:`afno_mm.ops.spectral`.
 
 A is the forward transform, rfft2 without scaling, as a real matrix from tokens to planar spectra.
 A^T sums the waves of a spectrum. D is diagonal: it counts how many frequencies of the full spectrum
@@ -23,9 +23,9 @@ from torch import Tensor
 
 from ..spectral import irfft2, rfft2_modes
 
-# Up to this many operations per token and channel, take matrix products and not an FFT, whose time
-# is that of its passes over float32 memory. A full N x N grid takes 6 (N + 2). Estimated from the
-# peak rates of an A100 and an H200, not measured.
+# Transforms use matrix products up to this many operations per token and channel, and an FFT above.
+# All frequencies of an N x N grid take 6 (N + 2). The limits are estimates from the peak rates of
+# an A100 and an H200, not measured. They assume that memory traffic in float32 bounds the FFT.
 DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
 
 
@@ -76,10 +76,11 @@ def synthesise(
     mirrored: bool = False,
     add: Tensor | None = None,
 ) -> Tensor:
-    """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``; plus ``add``.
+    """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``. Add ``add``.
 
-    Arguments are those of :func:`analyse`. ``add`` are tokens ``(B, H, W, C)`` of any dtype; the
-    result has their dtype, or else that of ``z``.
+    A planar spectrum ``z`` becomes tokens of the size ``grid``, ``(H, W)``. ``dense`` and ``power``
+    are as in :func:`analyse`. ``add`` holds tokens ``(B, H, W, C)`` of any dtype. The result has
+    the dtype of ``add``, or that of ``z`` without ``add``.
     """
     batch, _, rows, columns, channels = z.shape
     height, width = grid

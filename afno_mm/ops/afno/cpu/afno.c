@@ -9,7 +9,12 @@
  *   2. column_pass.h and gemm.h, each job: FFT along H, block MLP, inverse FFT along H
  *   3. row_pass.h, each row of tokens:     inverse real FFT along W, residual
  * Backward makes the same passes with the adjoint of each step. Forward saves the spectrum and the
- * hidden layer for it.
+ * hidden layer for it. The latter's sign bits hold the shrinkage mask, see column_pass.h.
+ *
+ * To change the MLP: activate() in gemm.h computes relu and S_lambda, layer_tile() adds the biases.
+ * save_hidden_and_mask() and load_hidden_and_mask() have the gradient of S_lambda, which must be 0
+ * or 1. operator.py calls the two functions below by ctypes, which does not check their arguments:
+ * change both together. tests/ops/test_afno_backends.py compares all backends with ops/naive.py.
  *
  * Layout: between the passes, the half spectrum is in `workspace` (B, H, K2, 2, C). Channels are
  * the lanes of vectors (simd.h). Weights are (2, k, inputs, outputs), biases (2, k, outputs), real

@@ -2,7 +2,7 @@
  *
  * A job is a group of columns (frequencies along W) of one block of channels, and stays in the
  * cache. gather() makes their kept frequencies the rows of a Matrix, so that the block MLP is two
- * matrix products: row c K1 + k is frequency k of column c. Frequencies along H are
+ * matrix products: row c * K1 + f is frequency f of the group's column c. Frequencies along H are
  * 0 .. (K1 - 1) / 2, then the negative ones.
  *
  * Saved for backward:
@@ -10,7 +10,8 @@
  *       frequencies 0 .. K1 / 2. Their other frequencies are conjugates of these.
  *   hidden (B, k, K2, K1, 2, h): hidden layer after the ReLU. It is not negative, so its sign bits
  *       are free: that of unit c stores the shrinkage mask of output c. The mask is 1 where the
- *       gradient passes: the output is not 0, or there is no shrinkage. This needs h >= C / k. */
+ *       gradient passes: the output is not 0, or there is no shrinkage. This needs h >= C / k. A
+ *       shrinkage whose slope is not 0 or 1 needs an array of its own. */
 #pragma once
 #include "fft.h"
 #include "gemm.h"
@@ -30,8 +31,8 @@ static int64_t columns_per_group(const Shape *s) {
     return best;
 }
 
-/* Sizes of jobs and chunks; the MLP works on a chunk of a job's rows at a time. Widths are whole
- * vectors, numbers of rows whole tiles. */
+/* Sizes of jobs and chunks. The MLP works on one chunk of a job's rows at a time. Widths count
+ * floats and are rounded up to whole vectors. Numbers of rows are rounded up to whole tiles. */
 typedef struct {
     int64_t block_size, block_width, hidden_width, group_columns, groups, job_rows, chunk_rows;
 } Plan;

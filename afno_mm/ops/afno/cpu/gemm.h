@@ -3,7 +3,8 @@
  * Gauss' product: a complex product takes three real ones. For a + ib and c + id,
  *     p = (a + b) c,    q = b * -(c + d),    r = a (d - c);    result (p + q) + i (p + r).
  * A Matrix holds the left factors a + b (`combined`), b (`im`) and a (`re`). Packed weights hold
- * the right factors c, -(c + d) and d - c.
+ * the right factors c, -(c + d) and d - c. `combined` is valid only after combine(), or after a
+ * layer() with RELU or RELU_GRADIENT. It has room for one chunk of rows, see column_pass.h.
  *
  * Matrix: real and imaginary parts are separate row-major arrays. `stride`, the distance of rows,
  * is the number of columns rounded up to whole vectors. The number of rows is rounded up to whole
@@ -98,7 +99,7 @@ INLINE void multiply_transposed(vec acc[TILE_ROWS][PANEL_VECTORS], const float *
 }
 
 /* RELU and SHRINK (soft shrinkage by lambda) keep NaN. RELU_GRADIENT sets to 0 where `relu`, the
- * result of the ReLU, is 0. */
+ * result of the ReLU, is 0. The gradient of SHRINK is not here: load_hidden_and_mask() has it. */
 typedef struct {
     enum { RELU, SHRINK, RELU_GRADIENT, LINEAR } kind;
     float lambda;

@@ -2,13 +2,13 @@
  *
  * Layout: tokens (B, H, W, C), half spectrum (B, H, K2, 2, C). Channels are the lanes of vectors.
  * Two real transforms take one complex FFT: LANES channels `a` are the real part and the next LANES
- * channels `b` the imaginary part. With Z the FFT of a + i b,
- *     A[k] = (Z[k] + conj Z[W - k]) / 2,    B[k] = (Z[k] - conj Z[W - k]) / 2i,
- * and for the inverse Z[k] = A[k] + i B[k], Z[W - k] = conj A[k] + i conj B[k].
+ * channels `b` the imaginary part. Let X, Y and Z be the FFTs of a, b and a + i b. Then
+ *     X[k] = (Z[k] + conj Z[W - k]) / 2,    Y[k] = (Z[k] - conj Z[W - k]) / 2i,
+ * and for the inverse Z[k] = X[k] + i Y[k], Z[W - k] = conj X[k] + i conj Y[k].
  *
  * Adjoints: let A be the real FFT along W as a real matrix, and D the diagonal matrix with 1 for
  * the DC and Nyquist columns and 2 for the others, each of which stands for frequencies k and -k.
- * The inverse is A^T D. So the adjoint of the inverse is D A (rows_to_columns with adjoint = 1),
+ * Without scaling, the inverse is A^T D. So its adjoint is D A (rows_to_columns with adjoint = 1),
  * and the adjoint of the forward transform is A^T (columns_to_rows with adjoint = 1). */
 #pragma once
 #include "fft.h"

@@ -1,11 +1,12 @@
 """The block MLP on planar spectra and its gradients: which kernels run, and in which tiles.
 
-Small blocks run fused: one kernel reads the spectrum once and never writes the hidden layer; its
-backward recomputes that. Fused kernels hold all channels of a block at once, as operands and sums.
-Above 128 channels in half precision, or 32 to 64 in float32, registers and shared memory do not
-suffice. Such blocks run one product at a time: products take most of their time anyway, and their
-tiles can follow the block size closely, while fused tiles are powers of two (a block of 208
-channels padded to 256 by 256 takes 1.5 times the work).
+Small blocks run fused: one kernel reads the spectrum once and never writes the hidden layer; the
+backward kernel recomputes it. Fused kernels hold all channels of a block at once, as operands and
+sums. Registers and shared memory do not suffice above 128 channels in half precision, above 64 in
+tf32 (32 in backward), and above 32 in exact float32. Such blocks run one product at a time:
+products take most of their time anyway, and their tiles can follow the block size closely, while
+fused tiles are powers of two (a block of 208 channels padded to 256 by 256 takes 1.5 times the
+work).
 """
 
 import math
@@ -106,7 +107,10 @@ def backward(
 
 
 def is_exact(dtype: torch.dtype) -> bool:
-    """Return whether products of ``dtype`` must be full float32, without tensor cores in cuBLAS."""
+    """Return whether products need float32 accuracy: ``dtype`` is float32 and tf32 is off.
+
+    cuBLAS then uses no tensor cores. The kernels still do, see ``PRECISIONS``.
+    """
     return dtype == torch.float32 and not _tf32_is_allowed()
 
 

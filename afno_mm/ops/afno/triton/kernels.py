@@ -1,7 +1,8 @@
 """Triton kernels of the block MLP and its gradients.
 
 Formula: ``hidden = relu(z w1 + b1)``, ``output = S(hidden w2 + b2)`` for each frequency and block
-of channels, with complex products. ReLU and soft shrinkage S act on either part separately.
+of channels, with complex products. ReLU and soft shrinkage S act on real and imaginary parts
+separately.
 
 Layout: ``z``, ``output`` and their gradients are planar spectra, real ``(B, 2, M, C)``: real and
 imaginary parts of M frequencies in ``C = k * b`` channels. So is the hidden layer, with ``k * h``
@@ -11,6 +12,12 @@ frequencies of all images are one list of ``rows = B * M``, cut into tiles.
 
 Sums are in float32 and in a fixed order, so results repeat bit by bit. Sizes of channels are
 compile-time constants. Otherwise Triton could not know that rows of 440 values are aligned.
+
+To change the MLP, change the fused kernels and :func:`linear_kernel` alike: :mod:`.block_mlp` takes
+one or the other by block size. Every kernel that reads ``grad_output`` applies the mask to it, so
+the slope of S must be 0 or 1. :mod:`.operator` scales z, the biases and the threshold by one factor
+s, so S must satisfy ``S(s x, s threshold) = s S(x, threshold)``. A new bias needs that factor too.
+``tests/ops/test_afno_backends.py`` compares all backends with :mod:`afno_mm.ops.naive`.
 """
 
 import triton

@@ -37,7 +37,7 @@ def multiply(a_re, a_im, b_re, b_im, PRECISION: tl.constexpr):
 
 @triton.jit
 def locate(row, rows, modes, CHANNELS: tl.constexpr):
-    """Return where ``row`` lies in a planar tensor: its offset, if it exists, distance of parts.
+    """Return the offset of ``row``, whether it exists, and the distance between its two parts.
 
     ``row`` counts the frequencies of all images: ``modes`` of an image, ``rows`` in total.
     """
