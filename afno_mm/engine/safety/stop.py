@@ -1,4 +1,4 @@
-"""Signals that stop a training, and what protects a work dir from two of them."""
+"""Save and stop on a signal; keep two trainings out of one work dir."""
 
 import fcntl
 import os
@@ -22,15 +22,15 @@ EXIT_CODE = 75
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Save a checkpoint after the current step and leave, when a signal asks for it.
+    """Save a checkpoint after the current step and exit, when a signal asks for it.
 
-    All processes finish the same step, so it is enough that one of them gets the signal. The
-    checkpoint is ``stopped_at_iter_N.pth``, the exit code is 75, and ``--resume`` goes on from
-    there with the bits of a training that was never stopped. A second signal ends the process at
-    once, as without this hook.
+    All processes finish the same step, so only one of them needs to get the signal. The checkpoint
+    is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there with
+    the bits of a training that was never stopped. A second signal ends the process at once, as
+    without this hook.
 
     Args:
-        signals: Names of the signals. Slurm sends SIGTERM, or the one of ``--signal``.
+        signals: Names of the signals. Slurm sends SIGTERM, or the signal of ``--signal``.
     """
 
     priority = 'LOWEST'  # after the schedules, the logs and the checkpoints of the same step
@@ -42,22 +42,21 @@ class StopSignalHook(Hook):
         self.group: Any = None
 
     def before_train(self, runner: Any) -> None:
-        """Begin to listen."""
         for number in self.signals:
             self.before[number] = signal.signal(number, self._receive)
         if is_distributed() and get_world_size() > 1:
-            # On the CPU, so that no step waits for a GPU.
+            # A group on the CPU: no step waits for a GPU.
             self.group = distributed.new_group(backend='gloo')
 
     def after_train(self, runner: Any) -> None:
-        """Give the signals back."""
+        """Put the former signal handlers back."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save and leave if a signal came. Gradients are never accumulated half."""
+        """Save and exit if a signal came and the gradients of this step are applied."""
         if (runner.iter + 1) % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
             return
         if self._anyone_asked():
@@ -66,7 +65,7 @@ class StopSignalHook(Hook):
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save and leave in a validation too. Resuming makes up for it."""
+        """Save and exit during a validation too. A resumed training repeats the validation."""
         if self.before and self._anyone_asked():
             self._save_and_leave(runner, runner.epoch, runner.iter)
 
@@ -92,7 +91,7 @@ class StopSignalHook(Hook):
             runner.work_dir, name, by_epoch=False, meta=dict(epoch=epoch, iter=iteration)
         )
         if self.group is not None:
-            # Nobody leaves before the file is whole: the launcher ends the others.
+            # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
         self.after_train(runner)
         raise SystemExit(EXIT_CODE)
@@ -125,7 +124,7 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
 
 
 def _rank():
-    """The rank that a launcher gives this process, before the process group exists."""
+    """Return the rank that a launcher gives this process. It needs no process group."""
     names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
     return int(next((os.environ[name] for name in names if name in os.environ), 0))
 
@@ -140,6 +139,6 @@ def check_work_dir(folder: str | Path) -> None:
     if found:
         raise FileExistsError(
             f'{folder} holds {len(found)} checkpoints of an earlier training ({found[-1]}), and a '
-            'new one would overwrite them. Go on with it: --resume. Or choose another --work-dir, '
+            'new one would overwrite them. Continue it with --resume, choose another --work-dir, '
             'or delete this one'
         )
