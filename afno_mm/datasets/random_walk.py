@@ -17,18 +17,13 @@ def random_walks(
     num_walks: int = 1,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
-    """Draw random walks. A walk starts anywhere and steps to one of the four neighbours.
+    """Draw walks: row and column at the start and each step, (num_walks, num_steps + 1, 2).
 
-    The paper does not say what a step out of the grid does. ``boundary`` chooses: the walk stays
-    where it is ('clamp'), takes the opposite step ('reflect'), or enters at the opposite side
-    ('wrap'). With 'clamp' and 'wrap' every cell is equally likely at every step. With 'reflect' a
-    cell of the border is visited half as often as an inner one.
-
-    Returns:
-        Row and column at every step, (num_walks, num_steps + 1, 2), the start first.
-
-    Raises:
-        ValueError: If ``boundary`` is unknown.
+    A walk starts anywhere and steps to one of the four neighbours. The paper does not say what a
+    step out of the grid does. ``boundary`` chooses: the walk stays where it is ('clamp'), takes
+    the opposite step ('reflect'), or enters at the opposite side ('wrap'). With 'clamp' and 'wrap'
+    every cell is equally likely at every step. With 'reflect' a cell of the border is visited half
+    as often as an inner one.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
@@ -74,7 +69,6 @@ class RandomWalkMask(BaseTransform):
     (31 % with ``boundary='wrap'``).
 
     Args:
-        num_steps: Steps of the walk.
         grid: 'token' walks on the grid of patches and masks whole patches; 'pixel' walks on
             the pixels.
         patch_size: Side of a patch in pixels, for ``grid='token'``.
