@@ -126,11 +126,8 @@ def audit(
 
     Args:
         pairs: Path of the image and of its label (or None), for every sample.
-        rules: How the pipeline reads them.
         memory: Facts from earlier starts. It keeps only those of local files.
-        name: Name of the dataset, for the progress.
         deep: False: only check that the files exist.
-        backend_args: Arguments of MMEngine's file backend.
     """
     both = [(i, bool(k), path) for i, pair in enumerate(pairs) for k, path in enumerate(pair)]
     files = [file for file in both if file[2]]

@@ -11,11 +11,7 @@ MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 
 
 def random_walks(
-    grid: tuple[int, int],
-    num_steps: int,
-    boundary: str = 'clamp',
-    num_walks: int = 1,
-    rng: np.random.Generator | None = None,
+    grid: tuple[int, int], num_steps: int, boundary: str, num_walks: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw walks: row and column at the start and each step, (num_walks, num_steps + 1, 2).
 
@@ -27,7 +23,6 @@ def random_walks(
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
-    rng = rng or np.random.default_rng()
     start = rng.integers(grid, size=(num_walks, 1, 2))
     steps = MOVES[rng.integers(len(MOVES), size=(num_walks, num_steps))]
     free = np.concatenate([start, steps], axis=1).cumsum(axis=1)
@@ -48,11 +43,7 @@ def _fold(position: np.ndarray, size: np.ndarray, boundary: str) -> np.ndarray:
 
 
 def random_walk_masks(
-    grid: tuple[int, int],
-    num_steps: int,
-    boundary: str = 'clamp',
-    num_walks: int = 1,
-    rng: np.random.Generator | None = None,
+    grid: tuple[int, int], num_steps: int, boundary: str, num_walks: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw masks (num_walks, rows, columns). They are True where :func:`random_walks` went."""
     walks = random_walks(grid, num_steps, boundary, num_walks, rng)
@@ -100,7 +91,7 @@ class RandomWalkMask(BaseTransform):
             rng = np.random.default_rng((self.seed, results['sample_idx']))
         height, width = results['img'].shape[:2]
         grid = -(-height // self.cell), -(-width // self.cell)
-        (mask,) = random_walk_masks(grid, self.num_steps, self.boundary, rng=rng)
+        (mask,) = random_walk_masks(grid, self.num_steps, self.boundary, 1, rng)
         mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         results['mask'] = mask[:height, :width]
         return results

@@ -8,8 +8,8 @@ import logging
 import os
 import pickle
 import re
-import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,45 +41,36 @@ class AtomicLocalBackend(LocalBackend):
     def put(self, obj: bytes, filepath: str | Path) -> None:
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(TEMPORARY, f'.{path.name}.', path.parent)
+        temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY}')
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             with os.fdopen(descriptor, 'wb') as file:
                 file.write(obj)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
-        except BaseException as error:
-            Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise OSError(
-                    error.errno,
-                    f'{error.strerror}: {path} could not be written. The checkpoints that were '
-                    'there before are untouched. Free some space, then continue with --resume',
-                ) from error
-            raise
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f'{error.strerror}: {path} could not be written. The checkpoints that were there '
+                'before are untouched. Free some space, then continue with --resume',
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
         _flush_folder(path.parent)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         self.put(obj.encode(encoding), filepath)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _flush_folder(folder):
     """Make the renaming itself survive a power cut, where the file system can."""
-    try:
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    except OSError:
-        pass
 
 
 def damage(path: str | Path) -> str | None:
@@ -107,10 +98,7 @@ def damage(path: str | Path) -> str | None:
 def newest_checkpoint(folder: str | Path) -> Path | None:
     """Return the newest whole checkpoint of a work dir, or None if there is no checkpoint.
 
-    The log names the damaged files that this skips.
-
-    Raises:
-        CheckpointError: If there are checkpoints, but none is whole.
+    The log names damaged files. If all are damaged, this raises CheckpointError.
     """
     found = _by_age(Path(folder)) or _by_age(_elsewhere(Path(folder)))
     for path in found:
@@ -143,7 +131,6 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
     """Load a local checkpoint without executing anything in it.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         CheckpointError: If the file is damaged, or holds objects other than tensors, numbers,
             text and containers of them.
     """

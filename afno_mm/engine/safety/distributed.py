@@ -44,7 +44,7 @@ class RankWatchHook(Hook):
     # After the hook that reads the losses, and so waits for the GPU. Before all long ones.
     priority = 'VERY_HIGH'
 
-    def __init__(self, timeout: float | None = None):
+    def __init__(self, timeout: float | None = None) -> None:
         self.timeout = timeout
         self.watch: RankWatch | None = None
         # moves counts calls of any hook. stage counts the points that all processes pass alike.
@@ -74,7 +74,6 @@ class RankWatchHook(Hook):
         runner.model.register_forward_pre_hook(lambda *_: self._forward(True))
         runner.model.register_forward_hook(lambda *_: self._forward(False))
         self.watch = RankWatch(self, get_rank(), get_world_size(), timeout, runner.logger)
-        self.watch.start()
 
     def after_train(self, runner: Any) -> None:
         """Tell the others not to expect more progress of this process."""
@@ -119,11 +118,11 @@ class RankWatchHook(Hook):
     def state(self) -> dict[str, Any]:
         """Return what this process publishes."""
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
-        code = frame and frame.f_code
+        line = frame and f'{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})'
         names = ('moves', 'stage', 'iteration', 'doing', 'in_step', 'saving', 'done')
         return dict(
             {name: getattr(self, name) for name in names},
-            line=f'{code.co_filename}:{frame.f_lineno} ({code.co_name})' if frame else 'unknown',
+            line=line or 'unknown',
             host=os.uname().nodename,
             process=os.getpid(),
             identity=_identity(os.getpid()),
@@ -131,9 +130,11 @@ class RankWatchHook(Hook):
 
 
 class RankWatch:
-    """Two threads: one talks to the store and can block, the other judges and never blocks."""
+    """Start two threads: one talks to the store and can block, one judges and never blocks."""
 
-    def __init__(self, hook: RankWatchHook, rank: int, world: int, timeout: float, logger: Any):
+    def __init__(
+        self, hook: RankWatchHook, rank: int, world: int, timeout: float, logger: Any
+    ) -> None:
         self.hook, self.rank, self.timeout, self.logger = hook, rank, timeout, logger
         self.period = min(timeout / 20, 30)
         launch = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
@@ -142,13 +143,9 @@ class RankWatch:
         self.store: TCPStore | None = None
         self.states: list[dict[str, Any]] = []
         self.stopped = threading.Event()
-        self.threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._exchange, self._watch)
-        ]
-
-    def start(self) -> None:
-        """Publish once, so that the others know a process that hangs at once. Start both."""
-        self._talk()
+        work = self._exchange, self._watch
+        self.threads = [threading.Thread(target=function, daemon=True) for function in work]
+        self._talk()  # so that the others know a process that hangs at once
         for thread in self.threads:
             thread.start()
 
@@ -218,7 +215,7 @@ class RankWatch:
 class Judge:
     """Decide from what all processes publish whether one of them hangs."""
 
-    def __init__(self, rank: int, world: int, timeout: float):
+    def __init__(self, rank: int, world: int, timeout: float) -> None:
         self.rank, self.timeout = rank, timeout
         self.quiet = 0.0  # seconds without progress of any process
         self.silent = [0.0] * world  # seconds without a new state, per process
@@ -230,18 +227,14 @@ class Judge:
     ) -> tuple[list[int], str]:
         """Return the ranks at fault, and a text about them. Without a fault the text is empty.
 
-        Args:
-            states: :meth:`RankWatchHook.state` and 'beat' of each rank, as last read.
-            own_moves: Progress of this process now.
-            elapsed: Seconds since the last call.
+        ``states`` has :meth:`RankWatchHook.state` and 'beat' of each rank, as last read.
+        ``own_moves`` is newer. ``elapsed`` counts seconds since the last call.
         """
         beats = [state['beat'] for state in states]
         moves = [*(state['moves'] for state in states), own_moves]
         self.quiet = self.quiet + elapsed if moves == self.moves else 0.0
-        self.silent = [
-            seconds + elapsed if beat == before else 0.0
-            for seconds, beat, before in zip(self.silent, beats, self.beats)
-        ]
+        for rank, beat in enumerate(beats):
+            self.silent[rank] = self.silent[rank] + elapsed if beat == self.beats[rank] else 0.0
         self.beats, self.moves = beats, moves
         running = [rank for rank, state in enumerate(states) if not state['done']]
         if self.quiet < self.timeout or not running:
@@ -272,10 +265,7 @@ class Judge:
     def _text(self, rank, state, silent_in):
         why = f', in {state["doing"]}, and the others wait for it. It is at {state["line"]}.'
         if silent_in:
-            why = (
-                ' and gives no sign of life: the process is stopped or dead, or its machine is out '
-                'of reach.'
-            )
+            why = ' and gives no sign of life: it is stopped, dead, or its machine is out of reach.'
         return (
             f'rank {rank} ({state["host"]}, process {state["process"]}) has not finished iteration '
             f'{silent_in or state["iteration"]} for {self.quiet:.0f} s{why}'
@@ -283,7 +273,7 @@ class Judge:
 
 
 def _identity(process):
-    """Return a name that no other process ever has, or None if the process is not found."""
+    """Return a name that no other process ever has, or None if there is no such process."""
     try:
         boot = Path('/proc/sys/kernel/random/boot_id').read_text().strip()
         started = Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]

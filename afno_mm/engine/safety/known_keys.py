@@ -52,16 +52,12 @@ def _signature(function):
 
 @lru_cache(None)
 def _arguments(kind):
-    """Return what :func:`_signature` returns, also of a class.
-
-    A class that takes ``**kwargs`` usually hands them to its base class. So this adds the
-    arguments of the base class.
-    """
+    """Return the same of a class or function. A class with ``**kwargs`` takes its base's too."""
     if not inspect.isclass(kind):
         return _signature(kind)
     if kind.__name__ in OPEN:
         return frozenset(), False
-    names: frozenset[str] = frozenset()
+    names = frozenset()
     initialisers = [vars(c).get('__init__') for c in kind.__mro__ if c not in (object, nn.Module)]
     for init in filter(inspect.isfunction, initialisers):
         more, closed = _signature(init)
@@ -175,17 +171,13 @@ def _walk(path: str, node: Any, registries: tuple[Registry, ...]) -> Iterator[Pl
     else:
         yield _place(path, node, registries)
     for key, value in node.items():
-        if not str(key).startswith('_') and key not in ('paramwise_cfg', 'custom_keys'):
-            yield from _walk(f'{path}.{key}', value, _registries_below(registries, key))
-
-
-def _registries_below(registries, key):
-    # In a model, 'sampler' samples pixels. Among hooks, 'param_scheduler' is a hook.
-    if mm.HOOKS in registries and key == 'param_scheduler':
-        return registries
-    if mm.MODELS in registries and key != 'init_cfg':
-        return registries
-    return REGISTRIES.get(key, registries)
+        if str(key).startswith('_') or key in ('paramwise_cfg', 'custom_keys'):
+            continue
+        # In a model, 'sampler' samples pixels. Among hooks, 'param_scheduler' is a hook.
+        is_part = mm.MODELS in registries and key != 'init_cfg'
+        is_hook = mm.HOOKS in registries and key == 'param_scheduler'
+        below = registries if is_part or is_hook else REGISTRIES.get(key, registries)
+        yield from _walk(f'{path}.{key}', value, below)
 
 
 def _place(path, node, registries):
@@ -259,7 +251,7 @@ def _scoped(registry):
 def _types(kind, registries):
     """Return the names in registries. If ``kind`` names a package, only its names, with it."""
     package, _, _ = kind.rpartition('.')
-    names: set[str] = set()
+    names = set()
     for registry in registries:
         with _scoped(registry) as scoped:
             if package:

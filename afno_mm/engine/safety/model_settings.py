@@ -1,6 +1,6 @@
 """Check settings that need the built model and the data: custom_keys and counts of classes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -23,15 +23,12 @@ OTHER_CLASSES = ('STDCHead', 'VPDDepthHead')
 def check_custom_keys(
     model: nn.Module, optim_wrapper: Mapping[str, Any], allowed: Collection[str] = ()
 ) -> None:
-    """Refuse ``custom_keys`` of ``paramwise_cfg`` that match no parameter.
+    """Raise SettingsError for ``custom_keys`` of ``paramwise_cfg`` that match no parameter.
 
     Args:
         model: The built model.
         optim_wrapper: Config of the optimiser wrapper, or of several by name.
         allowed: Keys that may match nothing, besides ``SHARED_KEYS``.
-
-    Raises:
-        SettingsError: Names all such keys, and the nearest part of a parameter's name.
     """
     wrappers = [optim_wrapper, *(v for v in optim_wrapper.values() if isinstance(v, Mapping))]
     keys = [k for w in wrappers for k in (w.get('paramwise_cfg') or {}).get('custom_keys') or ()]
@@ -52,7 +49,7 @@ def check_custom_keys(
         )
 
 
-def _nearest_part(key: str, names: Iterable[str]) -> str:
+def _nearest_part(key, names):
     """Return the part of a parameter's name, of as many words as ``key``, that is most like it."""
     length = key.strip('.').count('.') + 1
     words = [name.strip('.').split('.') for name in names]
@@ -61,25 +58,20 @@ def _nearest_part(key: str, names: Iterable[str]) -> str:
 
 
 def check_class_counts(
-    model: nn.Module, classes: int | Sequence[str] | None, allowed: Collection[str] = ()
+    model: nn.Module, classes: Sequence[str] | None, allowed: Collection[str] = ()
 ) -> None:
-    """Refuse heads for another number of classes than the data has.
+    """Raise SettingsError for heads with another number of classes than the data has.
 
     Args:
         model: The built model. This checks all its modules with a ``num_classes`` except those of
             backbone and neck: heads, losses, the data preprocessor.
-        classes: Classes of the data, or their number. None: the data has no classes.
+        classes: Classes of the data. None: it has no classes.
         allowed: Modules that may have another number, such as
             ``model.auxiliary_head.num_classes``, or ``num_classes`` for all.
-
-    Raises:
-        SettingsError: Names all such modules, and both numbers.
     """
     if classes is None:
         return
-    names = [] if isinstance(classes, int) else list(classes)
-    wanted = classes if isinstance(classes, int) else len(classes)
-    lines = []
+    lines, wanted = [], len(classes)
     for name, module in model.named_modules():
         found = getattr(module, 'num_classes', None)
         path = f'model.{name}.num_classes'
@@ -96,7 +88,7 @@ def check_class_counts(
         raise SettingsError(
             '\n* '.join(['the model and the data disagree on the number of classes:', *lines])
             + f'\nSet num_classes={wanted} there, or give the dataset the classes that the model '
-            f'is for: dataset.metainfo.classes. The data has {first(names) or wanted}'
+            f'is for: dataset.metainfo.classes. The data has {first(classes)}'
         )
 
 

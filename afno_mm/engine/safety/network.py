@@ -14,9 +14,10 @@ SIOCGIFADDR = 0x8915
 
 
 def choose_interface(master_addr: str) -> str | None:
-    """Return the name of the interface that leads to an address. On the master: that has it.
+    """Return the name of the interface that leads to an address.
 
-    None if the name cannot be resolved or means this machine's loopback, or without a route.
+    On the master, this is the interface that has the address. The result is None if the address
+    does not resolve, means this machine's loopback, or has no route.
     """
     try:
         found = socket.getaddrinfo(master_addr, 1, type=socket.SOCK_DGRAM)

@@ -31,7 +31,7 @@ class FiniteNumbersHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, max_skipped: int = 50):
+    def __init__(self, max_skipped: int = 50) -> None:
         self.max_skipped = max_skipped
         self.skipped = self.steps = 0
         self.batch: Any = None
@@ -119,11 +119,7 @@ def not_finite(tensors: Iterable[tuple[str, Tensor | None]]) -> list[str]:
 
 
 def check_weights(model: nn.Module, source: str) -> None:
-    """Refuse a model whose weights are not finite.
-
-    Raises:
-        NonFiniteError: If a parameter or buffer is not finite.
-    """
+    """Raise NonFiniteError if a parameter or buffer is not finite. ``source`` is its checkpoint."""
     bad = not_finite(model.state_dict().items())
     if bad:
         raise NonFiniteError(

@@ -56,7 +56,7 @@ class SeededSampler(Sampler):
     Without a ``seed`` it draws one that all ranks share.
     """
 
-    def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None):
+    def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None) -> None:
         self.seed = sync_random_seed() if seed is None else seed
         self.sampler = ALL_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.length = len(dataset)
@@ -93,7 +93,7 @@ class SeededDataset(Dataset):
     All attributes of the other dataset, which its config gives, are attributes of this one too.
     """
 
-    def __init__(self, dataset: dict[str, Any]):
+    def __init__(self, dataset: dict[str, Any]) -> None:
         self.dataset = ALL_DATASETS.build(dataset)
 
     def __getitem__(self, index: int) -> Any:

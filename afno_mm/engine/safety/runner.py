@@ -27,7 +27,7 @@ class SafeRunner(MMEngineRunner):
     * ``activation_checkpointing`` works on modules whose input needs no gradient.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         checkpoint_files.install()
         self._resuming = False
         randomness = dict(kwargs.get('randomness') or {})
@@ -68,13 +68,7 @@ class SafeRunner(MMEngineRunner):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Load weights, and refuse those that do not fit.
-
-        Raises:
-            RuntimeError: If the checkpoint to resume from has other weights than the model.
-            ValueError: If it has other iterations per epoch than this training, or if
-                ``load_from`` fills less than half of the model's values.
-        """
+        """Load weights, and raise an error if they do not fit as the class says."""
         exact = strict or self._resuming
         loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
         check_weights(bare_model(self), str(filename))

@@ -51,14 +51,11 @@ def _sorted_words(name):
 
 
 def check_settings(cfg: Config) -> None:
-    """Refuse keys and types that nothing reads, everywhere in a config.
+    """Raise SettingsError for keys and types that nothing reads, anywhere in a config.
 
     The top level can have any name, because config files keep the parts there that they build
-    the settings from. A name that no line of the file reads is refused if it is close to a known
+    the settings from. A name that no line of the file reads is an error if it is close to a known
     key. Otherwise the log names it.
-
-    Raises:
-        SettingsError: Names all such settings, and the nearest known key of each.
     """
     if not is_on(cfg, 'settings'):
         return
@@ -117,16 +114,9 @@ def _text(what, lines):
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Refuse options that lead nowhere.
+    """Raise SettingsError for options that lead nowhere. Call it before they are merged into cfg.
 
     Each name on an option's path must be in the config, or the class at that place must take it.
-
-    Args:
-        cfg: The config, before the options are merged.
-        options: Settings by their dotted paths, as of ``--cfg-options``.
-
-    Raises:
-        SettingsError: Names all such options, and the nearest key that exists.
     """
     if not options.get('safety.settings', is_on(cfg, 'settings')):
         return

@@ -35,7 +35,7 @@ class StopSignalHook(Hook):
 
     priority = 'LOWEST'  # after the schedules, the logs and the checkpoints of the same step
 
-    def __init__(self, signals: Sequence[str] = ('SIGTERM', 'SIGINT', 'SIGUSR1')):
+    def __init__(self, signals: Sequence[str] = ('SIGTERM', 'SIGINT', 'SIGUSR1')) -> None:
         self.signals = [signal.Signals[name] for name in signals]
         self.received = 0
         self.before: dict[signal.Signals, Any] = {}
@@ -53,21 +53,13 @@ class StopSignalHook(Hook):
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Save and exit if a signal came and the gradients of this step are applied."""
-        if (runner.iter + 1) % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
-            return
-        if self._anyone_asked():
-            self._save_and_leave(runner, runner.epoch, runner.iter + 1)
-
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Save and exit during a validation too. A resumed training repeats the validation."""
-        if self.before and self._anyone_asked():
-            self._save_and_leave(runner, runner.epoch, runner.iter)
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
+        # In a validation too: the resumed training repeats it.
+        iteration = runner.iter + (mode == 'train')
+        if mode == 'train' and iteration % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
+            return  # The optimiser has not applied these gradients.
+        if mode != 'test' and self.before and self._anyone_asked():
+            self._save_and_leave(runner, iteration)
 
     def _receive(self, number, frame):
         self.received = number
@@ -81,15 +73,14 @@ class StopSignalHook(Hook):
         self.received = int(asked)
         return self.received
 
-    def _save_and_leave(self, runner, epoch, iteration):
+    def _save_and_leave(self, runner, iteration):
         name = f'stopped_at_iter_{iteration}.pth'
         runner.logger.warning(
             f'{signal.Signals(self.received).name} received: saving {name}. The same command '
             'with --resume goes on from there'
         )
-        runner.save_checkpoint(
-            runner.work_dir, name, by_epoch=False, meta=dict(epoch=epoch, iter=iteration)
-        )
+        meta = dict(epoch=runner.epoch, iter=iteration)
+        runner.save_checkpoint(runner.work_dir, name, by_epoch=False, meta=meta)
         if self.group is not None:
             # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
@@ -130,11 +121,7 @@ def _rank():
 
 
 def check_work_dir(folder: str | Path) -> None:
-    """Refuse to start a new training over the checkpoints of another one.
-
-    Raises:
-        FileExistsError: If the folder has checkpoints.
-    """
+    """Raise FileExistsError if a folder has checkpoints, which a new training would overwrite."""
     found = sorted(path.name for path in Path(folder).glob('*.pth') if NAMES.fullmatch(path.name))
     if found:
         raise FileExistsError(
