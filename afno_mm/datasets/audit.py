@@ -1,9 +1,9 @@
-"""Look at every image and label file before the first training step.
+"""Decode every image and label file before the first training step.
 
-:func:`audit` decodes all files in threads and judges them by :class:`Rules`. It remembers what
-it saw in one JSON file per dataset root, ``$XDG_CACHE_HOME/afno_mm/audit/<root>.json``
+:func:`audit` decodes all files in threads and checks them against :class:`Rules`. It keeps what it
+found in one JSON file per dataset root, ``$XDG_CACHE_HOME/afno_mm/audit/<root>.json``
 (``~/.cache/afno_mm/audit``), under the path, size and time of each file. The next start decodes
-new and changed files only. If this folder cannot be written, every start decodes all files.
+only new and changed files. If this folder cannot be written, every start decodes all files.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ from PIL import Image
 
 from .rules import LABEL_MODES, Fault, Outcome, Rules
 
-FORMAT = 1  # Raise it if look() returns other facts.
+FORMAT = 1  # Raise it when look() returns other facts.
 EXIF_ORIENTATION = 0x0112
 PNG_END = b'IEND\xaeB`\x82'
 
 
 class Memory:
-    """What :func:`look` saw in the files of a dataset root, kept from start to start."""
+    """The facts that :func:`look` found in the files of a dataset root, kept between starts."""
 
     def __init__(self, root: str) -> None:
         self.facts: dict[str, list] = {}
@@ -55,7 +55,7 @@ class Memory:
             self.write('.json', json.dumps(dict(format=FORMAT, facts=self.facts)))
 
     def write(self, suffix: str, text: str) -> str | None:
-        """Write a whole file, or none. Return its path, or None if the folder is read-only."""
+        """Write a whole file or none. Return its path, or None if it could not be written."""
         path = self.stem + suffix
         if not osp.isabs(path):  # There is no home folder.
             return None
@@ -71,18 +71,17 @@ class Memory:
 
 
 def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[str, Any]:
-    """Decode a file. Return its fault (kind and text), or the facts that ``Rules`` judges.
+    """Decode a file. Return its fault (kind and text), or the facts that :class:`Rules` checks.
 
-    Every picture has its ``size`` [W, H]. Labels also have their ``mode`` and ``values``. Images
-    may have ``turned``, their size when turned by EXIF, and ``max``, their maximum if they have
-    16 bits.
+    These are ``size`` [W, H] of every picture, ``mode`` and ``values`` of labels, ``turned`` (size
+    when turned) of images with an EXIF orientation, and ``max`` of images of 16 bits.
     """
     data = fileio.get(path, backend_args=backend_args)
     if not data:
         return dict(fault='empty', text=path)
     try:
         picture = Image.open(io.BytesIO(data))
-        if picture.format == 'PNG':  # OpenCV checks these too, Pillow's load() does not.
+        if picture.format == 'PNG':  # OpenCV checks the checksums, Pillow's load() does not.
             picture.verify()
             if PNG_END not in data:
                 raise ValueError('its end is missing')
@@ -95,7 +94,7 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
                 facts['values'] = np.flatnonzero(picture.histogram()).tolist()
             elif picture.mode in LABEL_MODES:
                 values = np.unique(np.asarray(picture)).astype(int)
-                facts['values'] = values[:300].tolist()  # Valid labels have 256 at most.
+                facts['values'] = values[:300].tolist()  # No label has more class ids.
         else:
             if picture.getexif().get(EXIF_ORIENTATION) in range(2, 9):
                 facts['turned'] = list(_opencv(data, cv2.IMREAD_COLOR).shape[1::-1])
@@ -123,27 +122,17 @@ def audit(
     deep: bool = True,
     backend_args: dict | None = None,
 ) -> Iterator[Outcome | None]:
-    """Look at all files and judge them.
+    """Look at all files and check them. Yield None every few seconds, then the outcome.
 
     Args:
         pairs: Path of the image and of its label (or None), for every sample.
-        rules: How the pipeline reads them.
-        memory: What was seen at earlier starts. Only local files are remembered.
-        name: Name of the dataset, for the progress.
+        memory: Facts from earlier starts. It keeps only those of local files.
         deep: False: only check that the files exist.
-        backend_args: Arguments of MMEngine's file backend.
-
-    Yields:
-        None every few seconds, then the outcome.
     """
-    files = [
-        (index, bool(k), path)
-        for index, pair in enumerate(pairs)
-        for k, path in enumerate(pair)
-        if path
-    ]
+    both = [(i, bool(k), path) for i, pair in enumerate(pairs) for k, path in enumerate(pair)]
+    files = [file for file in both if file[2]]
 
-    def see(file: tuple[int, bool, str]) -> tuple[int, bool, dict]:
+    def see(file):
         return *file[:2], _facts(file[2], file[1], memory, deep, backend_args)
 
     seen: list[list] = [[None, None] for _ in pairs]
@@ -166,7 +155,7 @@ def audit(
 
 
 def _facts(path: str, is_label: bool, memory: Memory, deep: bool, args: dict | None) -> dict:
-    """What is remembered of a file, or else what a look at it shows."""
+    """Return the facts of a file from the memory, or decode it."""
     key, state = f'{"label" if is_label else "image"} {path}', None
     backend = fileio.get_file_backend(path, backend_args=args, enable_singleton=True)
     try:
@@ -188,15 +177,15 @@ def _facts(path: str, is_label: bool, memory: Memory, deep: bool, args: dict | N
         if osp.islink(path):
             return dict(fault='broken link', text=f'{path} -> {os.readlink(path)}')
         return dict(fault='no label' if is_label else 'no image', text=path)
-    except OSError as error:  # Not remembered: access rights change without a new time.
+    except OSError as error:  # Do not remember it: access rights change without a new time.
         return dict(fault='unreadable', text=f'{path}: {error.strerror or error}')
 
 
 def on_one_process(work: Iterator[Outcome | None]) -> Outcome:
     """Do the work in one process per machine. The others wait for its outcome.
 
-    Every process of the group must call this. The processes meet every few seconds, because
-    NCCL ends a collective after ten minutes. Without a group nothing of this happens.
+    Every process of the group must call this. The processes exchange reports every few seconds,
+    because NCCL ends a collective after ten minutes. Without a group this only does the work.
     """
     works = int(os.environ.get('LOCAL_RANK', dist.get_rank())) == 0 or dist.get_world_size() == 1
     outcome: Any = None
@@ -207,37 +196,37 @@ def on_one_process(work: Iterator[Outcome | None]) -> Outcome:
             except Exception as error:
                 outcome = error
         reports = dist.all_gather_object((socket.gethostname(), works, outcome))
-        if all(report is not None for _, worked, report in reports if worked):
+        found = [(host, report) for host, worked, report in reports if worked]
+        if all(report is not None for _, report in found):
             break
-    here = [r for host, worked, r in reports if worked and host == socket.gethostname()]
-    outcome = here[0] if here else next(r for _, worked, r in reports if worked)
+    outcome = dict(reversed(found)).get(socket.gethostname(), found[0][1])
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
 def broken_links(folder: str, suffixes: Sequence[str]) -> list[Fault]:
-    """Links to images that lead nowhere. MMEngine leaves them out when it lists a folder."""
+    """Return the links to images that lead nowhere. MMEngine does not list them."""
     ends = tuple(suffix.lower() for suffix in suffixes)
-    links = (e for e in _entries(folder) if e.is_symlink() and e.name.lower().endswith(ends))
-    broken = sorted(link.path for link in links if not osp.exists(link.path))
+    links = (e.path for e in _entries(folder) if e.is_symlink() and e.name.lower().endswith(ends))
+    broken = sorted(path for path in links if not osp.exists(path))
     return [Fault('broken link', f'{path} -> {os.readlink(path)}') for path in broken]
 
 
 def count_suffixes(folder: str) -> Counter:
-    """Count the files of each suffix below a folder. Empty if this is not a local folder."""
-    local = osp.isdir(folder)
-    return Counter(osp.splitext(e.name)[1] for e in _entries(folder)) if local else Counter()
+    """Count the files below a local folder by suffix."""
+    entries = _entries(folder) if osp.isdir(folder) else ()
+    return Counter(osp.splitext(entry.name)[1] for entry in entries)
 
 
 def inventory(folder: str) -> str:
-    """A sentence that says which files a local folder has."""
+    """Return a sentence that says which files a local folder has."""
     found = [f'{n} *{suffix}' for suffix, n in count_suffixes(folder).most_common(5)]
     return f'{folder} has {", ".join(found) or "no file"}.'
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry]:
-    """Files and broken links below a folder, as MMEngine lists them."""
+    """Yield the files and broken links below a folder. Hidden files are not among them."""
     for entry in os.scandir(folder):
         if entry.is_dir():
             yield from _entries(entry.path)

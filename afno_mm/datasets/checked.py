@@ -1,4 +1,4 @@
-"""Dataset bases that check their files before the first training step."""
+"""Base classes of datasets that check their files before the first training step."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from .rules import KINDS, WHOLE_SET, Fault, Rules, first
 # Folder of the data scripts, for commands in messages. A wheel installs them below .mim.
 INSTALLED_SCRIPTS = Path(__file__).parents[1] / '.mim/data'
 SCRIPTS = str(INSTALLED_SCRIPTS) if INSTALLED_SCRIPTS.is_dir() else 'data'
-SETTINGS = """Settings of the dataset: on_bad_file='skip' leaves out a few bad samples, audit=False
+SETTINGS = """Settings of the dataset: on_bad_file='skip' leaves out a few bad samples; audit=False
 (or AFNO_MM_AUDIT=0 in the environment) does not look into the files."""
 
 
@@ -28,12 +28,11 @@ class AuditedFiles(BaseDataset):
     """Look at every file before the first training step, see :mod:`afno_mm.datasets.audit`.
 
     Use it as the first base of a class, in front of an MMEngine dataset. It looks at the samples
-    that ``indices`` selects, when the dataset lists them. In a distributed run every process
-    must build the dataset: one per machine looks at the files, the others wait for it.
+    that ``indices`` selects. In a distributed run every process must build the dataset: one per
+    machine looks at the files, the others wait for it.
 
-    The class attributes are the texts of the messages. In them ``{root}`` stands for
-    ``data_root``, ``{parent}`` for the folder above it, ``{scripts}`` for the folder of the
-    data scripts.
+    The class attributes are the texts of the messages. In them ``{root}`` is ``data_root``,
+    ``{parent}`` the folder above it, and ``{scripts}`` the folder of the data scripts.
 
     Args:
         audit: False: only check that the files exist. ``AFNO_MM_AUDIT=0`` in the environment
@@ -45,11 +44,9 @@ class AuditedFiles(BaseDataset):
         *args, **kwargs: Arguments of the next base class.
 
     Attributes:
-        NAME: Name of the dataset; every message starts with it.
-        LAYOUT: The files that the dataset needs.
-        GET_DATA: Commands that download or generate all of them.
+        GET_DATA: Commands that download or generate all files of ``LAYOUT``.
         MEND_LABELS: Commands that replace missing or wrong labels.
-        IDS: What the values of the labels are called.
+        IDS: The name for the values of the labels.
         NOT_IDS: What labels with other values probably are.
 
     Raises:
@@ -81,7 +78,7 @@ class AuditedFiles(BaseDataset):
     def full_init(self) -> None:
         if self._fully_initialized:
             return
-        # The audit may shorten the list: serialise it afterwards.
+        # Serialise the list after the audit, which can shorten it.
         serialize, self.serialize_data = self.serialize_data, False
         super().full_init()
         self.serialize_data, self._fully_initialized = serialize, False
@@ -120,14 +117,13 @@ class AuditedFiles(BaseDataset):
             raise self._refusal(faults, f'{text}. {limit} of the samples.')
         every = [f'{fault.kind}: {fault.text}' for fault in faults]
         name = osp.relpath(self.ann_file or self.data_prefix['img_path'], self.data_root or '.')
-        listed = memory.write(
-            f'-{re.sub(r"[^a-zA-Z0-9]+", "-", name)[-60:]}.txt', '\n'.join(every) + '\n'
-        )
+        name = re.sub('[^a-zA-Z0-9]+', '-', name)[-60:]
+        listed = memory.write(f'-{name}.txt', '\n'.join(every) + '\n')
         self._warn(f'{text} and left out.\n{self._count(faults)}\nAll of them: {listed or every}')
         self.data_list = [item for i, item in enumerate(self.data_list) if i not in bad]
 
     def _rules(self) -> Rules:
-        """How the pipeline reads the files."""
+        """Return how the pipeline reads the files."""
         steps = {type(step).__name__: step for step in self.pipeline.transforms}
         image = steps.get('LoadImageFromFile')
         colour = getattr(image, 'color_type', 'color')  # a name or a flag of OpenCV
@@ -139,7 +135,7 @@ class AuditedFiles(BaseDataset):
         )
 
     def _faults_of_names(self) -> list[Fault]:
-        """Find hidden folders and broken links among the images, unless ``ann_file`` lists them."""
+        """Return hidden folders and broken links among the images, unless a list selects them."""
         if self.ann_file:
             return []
         folder = self.data_prefix['img_path'].rstrip('/')
@@ -149,8 +145,7 @@ class AuditedFiles(BaseDataset):
             if '/.' in item['img_path'][len(folder) :]
         ]
         if self._indices is None and osp.isdir(folder):
-            suffixes = getattr(self, 'extensions', None) or [self.img_suffix]
-            faults += broken_links(folder, suffixes)
+            faults += broken_links(folder, getattr(self, 'extensions', None) or [self.img_suffix])
         return faults
 
     @property
@@ -158,7 +153,7 @@ class AuditedFiles(BaseDataset):
         return self.NAME or type(self).__name__
 
     def _count(self, faults: Sequence[Fault]) -> str:
-        """The number of faults of each kind, and the first ones."""
+        """Return the number of faults of each kind, and the first ones."""
         lines = []
         for kind, (headline, _) in KINDS.items():
             texts = [fault.text for fault in faults if fault.kind == kind]
@@ -192,20 +187,17 @@ class AuditedFiles(BaseDataset):
 
 
 class CheckedFiles(AuditedFiles, BaseSegDataset):
-    """Look at every file of an MMSegmentation dataset, see :class:`AuditedFiles`.
+    """:class:`AuditedFiles` for MMSegmentation: every label has its image's size and class ids.
 
-    Use it as the first base of a class. There must be images, every image must have a label,
-    and every label must have the size of its image and hold class ids. If ``data_prefix`` has no
-    ``seg_map_path``, the images are for prediction only and need no labels.
+    If ``data_prefix`` has no ``seg_map_path``, the images are for prediction and need no labels.
     """
 
     def load_data_list(self) -> list[dict]:
         images, labels = self.data_prefix['img_path'], self.data_prefix.get('seg_map_path')
         for folder in filter(None, (images, labels)):
             if not fileio.isdir(folder, backend_args=self.backend_args):
-                raise self._error(
-                    FileNotFoundError, f'there is no folder {folder}', self.LAYOUT, self.GET_DATA
-                )
+                found = f'there is no folder {folder}'
+                raise self._error(FileNotFoundError, found, self.LAYOUT, self.GET_DATA)
         data_list = super().load_data_list()
         if not data_list:
             found = f'no image *{self.img_suffix} in {images}. {inventory(images)}'
@@ -220,18 +212,13 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             self._warn(f'{spare} They are ignored.')
 
     def _spare_labels(self) -> str:
-        """Say how many labels have no image, and which."""
+        """Return a sentence about the labels without an image, or ''."""
         folder = self.data_prefix.get('seg_map_path')
         if not folder or self.ann_file or self._indices is not None:
             return ''
         wanted = {item['seg_map_path'] for item in self.data_list}
-        names = fileio.list_dir_or_file(
-            folder,
-            list_dir=False,
-            suffix=self.seg_map_suffix,
-            recursive=True,
-            backend_args=self.backend_args,
-        )
+        backend = fileio.get_file_backend(folder, backend_args=self.backend_args)
+        names = backend.list_dir_or_file(folder, False, suffix=self.seg_map_suffix, recursive=True)
         spare = sorted({osp.join(folder, name) for name in names} - wanted)
         return f'{len(spare)} labels have no image (misnamed?): {first(spare)}.' if spare else ''
 

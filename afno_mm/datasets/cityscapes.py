@@ -1,4 +1,4 @@
-"""MMSegmentation's Cityscapes dataset, with a check of its files before step 0."""
+"""MMSegmentation's Cityscapes dataset, with a check of its files before the first step."""
 
 from mmseg.datasets import CityscapesDataset as MMSegCityscapesDataset
 

@@ -14,26 +14,21 @@ from .checked import CheckedFiles
 
 
 def metainfo(names: str) -> dict[str, Sequence]:
-    """Class names, split at the commas, and their colours.
+    """Return the class names, split at the commas, and a colour for each.
 
     The first class is the background, in black. The hues of the others are a golden angle apart.
     """
     classes = tuple(names.split(', '))
     shades = ((0.9, 1.0), (0.5, 0.9), (1.0, 0.6))
-    colours = (
-        colorsys.hsv_to_rgb(0.618034 * k % 1, *shades[k % 3]) for k in range(1, len(classes))
-    )
-    palette = [(0, 0, 0), *(tuple(round(255 * v) for v in rgb) for rgb in colours)]
+    palette = [(0, 0, 0)]
+    for k in range(1, len(classes)):
+        red, green, blue = colorsys.hsv_to_rgb(0.618034 * k % 1, *shades[k % 3])
+        palette.append((round(255 * red), round(255 * green), round(255 * blue)))
     return dict(classes=classes, palette=palette)
 
 
 class PartsDataset(CheckedFiles):
-    """Images and their labels of parts, with the files checked, see :class:`CheckedFiles`.
-
-    Args:
-        img_suffix: Suffix of the image files.
-        **kwargs: Arguments of MMSegmentation's BaseSegDataset.
-    """
+    """Images and labels of parts, with the files checked, see :class:`CheckedFiles`."""
 
     LAYOUT = """Expected are the folders
   {root}/images/{{train,val}}/<name>.png

@@ -1,4 +1,4 @@
-"""ImageNet in folders of classes, with a check of its files before step 0."""
+"""ImageNet in folders of classes, with a check of its files before the first step."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,9 @@ class ImageNet(AuditedFiles, CustomDataset):
 
     Raises:
         FileNotFoundError: If the folder, the list, all images of a class or an image of the
-            list is missing. The message has the command that helps.
-        ValueError: If a file is not a whole picture, if a folder of a class is hidden, or if
-            train/ and val/ have different folders. The index of a class is the place of its
-            folder, so such folders would change the indices.
+            list is missing.
+        ValueError: If a file is not a whole picture. Or if a folder of a class is hidden, or
+            train/ and val/ have different folders, because this changes the indices of classes.
     """
 
     NAME = 'ImageNet'
@@ -62,19 +61,13 @@ and test_dataloader.dataset.ann_file."""
     def _check_classes(self, with_images: set[int]) -> None:
         names = set(self.folder_to_idx)
         if hidden := sorted(name for name in names if name.startswith('.')):
-            raise self._error(
-                ValueError,
-                f'hidden folders in {self.img_prefix} would be classes: {first(hidden)}',
-                f'Remove them: rm -r {self.img_prefix}/{hidden[0]}',
-            )
+            found = f'hidden folders in {self.img_prefix} would be classes: {first(hidden)}'
+            mend = f'Remove them: rm -r {self.img_prefix}/{hidden[0]}'
+            raise self._error(ValueError, found, mend)
         empty = [name for name, index in self.folder_to_idx.items() if index not in with_images]
         if empty:
-            raise self._error(
-                FileNotFoundError,
-                f'{len(empty)} of {len(names)} folders in {self.img_prefix} '
-                f'have no image: {first(empty)}',
-                self.LAYOUT,
-            )
+            found = f'{len(empty)} of {len(names)} folders in {self.img_prefix} have no image'
+            raise self._error(FileNotFoundError, f'{found}: {first(empty)}', self.LAYOUT)
         root = (self.data_root or '.').rstrip('/')
         for folder in (fileio.join_path(root, split) for split in ('train', 'val')):
             others = fileio.isdir(folder) and set(fileio.list_dir_or_file(folder, list_file=False))

@@ -11,28 +11,18 @@ MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 
 
 def random_walks(
-    grid: tuple[int, int],
-    num_steps: int,
-    boundary: str = 'clamp',
-    num_walks: int = 1,
-    rng: np.random.Generator | None = None,
+    grid: tuple[int, int], num_steps: int, boundary: str, num_walks: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw random walks. A walk starts anywhere and steps to one of the four neighbours.
+    """Draw walks: row and column at the start and each step, (num_walks, num_steps + 1, 2).
 
-    The paper does not say what a step out of the grid does. ``boundary`` chooses: the walk stays
-    where it is ('clamp'), takes the opposite step ('reflect'), or enters at the opposite side
-    ('wrap'). With 'clamp' and 'wrap' every cell is equally likely at every step. With 'reflect' a
-    cell of the border is visited half as often as an inner one.
-
-    Returns:
-        Row and column at every step, (num_walks, num_steps + 1, 2), the start first.
-
-    Raises:
-        ValueError: If ``boundary`` is unknown.
+    A walk starts anywhere and steps to one of the four neighbours. The paper does not say what a
+    step out of the grid does. ``boundary`` chooses: the walk stays where it is ('clamp'), takes
+    the opposite step ('reflect'), or enters at the opposite side ('wrap'). With 'clamp' and 'wrap'
+    every cell is equally likely at every step. With 'reflect' a cell of the border is visited half
+    as often as an inner one.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
-    rng = rng or np.random.default_rng()
     start = rng.integers(grid, size=(num_walks, 1, 2))
     steps = MOVES[rng.integers(len(MOVES), size=(num_walks, num_steps))]
     free = np.concatenate([start, steps], axis=1).cumsum(axis=1)
@@ -53,11 +43,7 @@ def _fold(position: np.ndarray, size: np.ndarray, boundary: str) -> np.ndarray:
 
 
 def random_walk_masks(
-    grid: tuple[int, int],
-    num_steps: int,
-    boundary: str = 'clamp',
-    num_walks: int = 1,
-    rng: np.random.Generator | None = None,
+    grid: tuple[int, int], num_steps: int, boundary: str, num_walks: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw masks (num_walks, rows, columns). They are True where :func:`random_walks` went."""
     walks = random_walks(grid, num_steps, boundary, num_walks, rng)
@@ -74,7 +60,6 @@ class RandomWalkMask(BaseTransform):
     (31 % with ``boundary='wrap'``).
 
     Args:
-        num_steps: Steps of the walk.
         grid: 'token' walks on the grid of patches and masks whole patches; 'pixel' walks on
             the pixels.
         patch_size: Side of a patch in pixels, for ``grid='token'``.
@@ -106,7 +91,7 @@ class RandomWalkMask(BaseTransform):
             rng = np.random.default_rng((self.seed, results['sample_idx']))
         height, width = results['img'].shape[:2]
         grid = -(-height // self.cell), -(-width // self.cell)
-        (mask,) = random_walk_masks(grid, self.num_steps, self.boundary, rng=rng)
+        (mask,) = random_walk_masks(grid, self.num_steps, self.boundary, 1, rng)
         mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         results['mask'] = mask[:height, :width]
         return results

@@ -1,4 +1,4 @@
-"""Which image and label files can be used, and what mends the others."""
+"""Decide which image and label files can be used, and say what mends the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ LABEL_MODES = {'L', 'P', '1', 'I', 'I;16', 'I;16B'}
 
 
 class Fault(NamedTuple):
-    """A fault: kind (one of ``KINDS``), details, index of the sample, and if a label has it."""
+    """A fault of a sample (an index), or of the whole set (None). Its kind is one of ``KINDS``."""
 
     kind: str
     text: str
@@ -58,12 +58,11 @@ class Rules:
 
     Attributes:
         num_classes: Number of classes after ``label_map``. None: any value is valid.
-        ignore_index: Class id that the loss ignores.
-        reduce_zero_label: True if 0 is ignored and the other values are lowered by 1.
-        label_map: Values of the files to class ids. Other values stay.
+        reduce_zero_label: True: 0 is ignored, and the other values are lowered by 1.
+        label_map: From values of the files to class ids. Other values stay as they are.
         label_backend: ``imdecode_backend`` of LoadAnnotations.
-        turns: True if LoadImageFromFile turns images by their EXIF orientation.
-        keeps_16_bits: True if LoadImageFromFile does not cut images to 8 bits.
+        turns: True: LoadImageFromFile turns images by their EXIF orientation.
+        keeps_16_bits: True: LoadImageFromFile does not cut images to 8 bits.
     """
 
     num_classes: int | None = None
@@ -75,7 +74,7 @@ class Rules:
     keeps_16_bits: bool = False
 
     def class_of(self, value: int) -> int | None:
-        """Class id or ignore_index that a value is read as. None if it is neither."""
+        """Return the class id or ignore_index that a value means, or None if it is neither."""
         if not 0 <= value <= 255:  # LoadAnnotations would wrap it to 8 bits.
             return None
         if self.reduce_zero_label:
@@ -85,13 +84,13 @@ class Rules:
         return value if is_class or value == self.ignore_index else None
 
     def valid(self) -> str:
-        """The valid values, as '0..18, 255 to ignore'."""
+        """Return a text such as '0..18, 255 to ignore'."""
         mapped = self.reduce_zero_label or self.label_map
         after = ' after reduce_zero_label and label_map' if mapped else ''
         return f'0..{(self.num_classes or 256) - 1}, {self.ignore_index} to ignore{after}'
 
     def judge(self, pairs: Sequence[tuple[str, str | None]], seen: Sequence[list]) -> Outcome:
-        """Faults and warnings of (image, label) pairs, by what ``look`` saw in their files."""
+        """Return faults and warnings of (image, label) pairs from what ``look`` returned."""
         faults: list[Fault] = []
         labels, values = 0, set()
         ignored, unsure, sixteen = [], [], []
@@ -125,7 +124,7 @@ class Rules:
         return faults, [f'{len(n)} {text}: {first(n)}' for text, n in notes.items() if n]
 
     def _faults_of_label(self, image: dict, label: dict) -> list[tuple[str, str]]:
-        """Kind and text of each fault. '{}' in the text stands for the image's path."""
+        """Return kind and text of each fault. '{}' in a text stands for the path of the image."""
         faults = []
         strange = [v for v in label['values'] if self.class_of(v) is None]
         palette_is_colour = self.label_backend != 'pillow' and label['mode'] in ('P', '1')
@@ -144,5 +143,5 @@ class Rules:
 
 
 def first(items: Sequence, most: int = 5) -> str:
-    """The first items of a list, joined for a message."""
+    """Join the first items of a list for a message."""
     return ', '.join(map(str, items[:most])) + (', ...' if len(items) > most else '')

@@ -74,8 +74,8 @@ def test_share_that_3136_steps_mask(side, boundary, percent):
 
 
 def test_mask_is_what_the_walk_visits():
-    (walk,) = random_walks((6, 9), 20, rng=rng())
-    (mask,) = random_walk_masks((6, 9), 20, rng=rng())
+    (walk,) = random_walks((6, 9), 20, 'clamp', 1, rng())
+    (mask,) = random_walk_masks((6, 9), 20, 'clamp', 1, rng())
     assert {tuple(cell) for cell in walk} == set(zip(*mask.nonzero()))
 
 
@@ -119,4 +119,4 @@ def test_unknown_settings_are_refused():
     with pytest.raises(ValueError, match="'token', 'pixel'.*'patch'"):
         RandomWalkMask(grid='patch')
     with pytest.raises(ValueError, match="'clamp', 'reflect', 'wrap'.*'mirror'"):
-        random_walks((3, 3), 3, 'mirror')
+        random_walks((3, 3), 3, 'mirror', 1, rng())

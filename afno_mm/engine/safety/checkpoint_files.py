@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, checked before use, loaded without executing.
+"""Write checkpoint files whole or not at all, check them before use, execute nothing in them.
 
 Works around MMEngine 0.10, which writes checkpoints in place, trusts the pointer file
 ``last_checkpoint``, and unpickles a checkpoint that fails the safe load.
@@ -8,9 +8,8 @@ import logging
 import os
 import pickle
 import re
-import tempfile
 import zipfile
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch.hub import get_dir
 
-# MMEngine's names: epoch_3.pth, iter_400.pth. This package's: stopped_at_iter_123.pth.
+# MMEngine writes epoch_3.pth and iter_400.pth, this package stopped_at_iter_123.pth.
 NAMES = re.compile(r'(?:epoch|iter|stopped_at_iter)_(\d+)\.pth')
 TEMPORARY = '.writing'
 
@@ -33,63 +32,52 @@ class CheckpointError(RuntimeError):
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's backend for local files. A file appears under its name when it is whole.
+    """MMEngine's backend for local files. A file gets its name once it is whole.
 
     ``put`` writes a temporary file in the same folder, flushes it to the disk and renames it. If
     that fails, for example on a full disk, the file that was there before is untouched.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file."""
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(TEMPORARY, f'.{path.name}.', path.parent)
+        temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY}')
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             with os.fdopen(descriptor, 'wb') as file:
                 file.write(obj)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
-        except BaseException as error:
-            Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise OSError(
-                    error.errno,
-                    f'{error.strerror}: {path} could not be written. The checkpoints that were '
-                    'there before are untouched. Free some space, then continue with --resume',
-                ) from error
-            raise
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f'{error.strerror}: {path} could not be written. The checkpoints that were there '
+                'before are untouched. Free some space, then continue with --resume',
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
         _flush_folder(path.parent)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
-        """Write text to a file."""
         self.put(obj.encode(encoding), filepath)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _flush_folder(folder):
-    """Make the renaming itself survive a power cut. Not every file system can."""
-    try:
+    """Make the renaming itself survive a power cut, where the file system can."""
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    except OSError:
-        pass
 
 
 def damage(path: str | Path) -> str | None:
     """Return what is wrong with a checkpoint file, or None if it is whole.
 
-    ``torch.save`` writes a zip archive with a CRC-32 of each record. This reads all of them.
-    Files in PyTorch's older format have no checksums: only their first bytes are looked at.
+    ``torch.save`` writes a zip archive with a CRC-32 of each record. This reads and checks all
+    records. Files in PyTorch's older format have no checksums: this checks their first byte.
     """
     path = Path(path)
     if not path.stat().st_size:
@@ -100,53 +88,49 @@ def damage(path: str | Path) -> str | None:
             return record and f'the checksum of its record {record} is wrong'
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError) as error:
         with path.open('rb') as file:
-            start = file.read(2)
+            start = file.read(1)
         # Pickles of protocol 2 and later begin so: PyTorch's format before version 1.6.
-        if start[:1] == b'\x80' and not isinstance(error, OSError):
+        if start == b'\x80' and not isinstance(error, OSError):
             return None
         return f'it is cut short or overwritten ({error})'
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
-    """Return the newest whole checkpoint of a work dir, found by looking at the files.
+    """Return the newest whole checkpoint of a work dir, or None if there is no checkpoint.
 
-    Files that are damaged are named in the log and passed over.
-
-    Raises:
-        CheckpointError: If there are checkpoints, but none is whole.
+    The log names damaged files. If all are damaged, this raises CheckpointError.
     """
     found = _by_age(Path(folder)) or _by_age(_elsewhere(Path(folder)))
     for path in found:
         wrong = damage(path)
         if wrong is None:
             return path
-        print_log(f'{path} is passed over: {wrong}', 'current', logging.WARNING)
+        print_log(f'{path} is skipped: {wrong}', 'current', logging.WARNING)
     if found:
         raise CheckpointError(
             f'none of the {len(found)} checkpoints in {folder} is whole. Choose another work dir '
-            'to train anew, or give a checkpoint: --resume CHECKPOINT'
+            'to start a new training, or name a checkpoint: --resume CHECKPOINT'
         )
     return None
 
 
 def _by_age(folder: Path | None) -> list[Path]:
-    """Checkpoints to resume from, the newest first. Best checkpoints have no optimiser."""
+    """Return the checkpoints to resume from, the newest first. Best ones have no optimiser."""
     files = [path for path in folder.glob('*.pth') if NAMES.fullmatch(path.name)] if folder else []
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 
 def _elsewhere(folder: Path) -> Path | None:
-    """The folder that MMEngine's pointer names: CheckpointHook(out_dir=...) saves to another."""
+    """Return the folder that MMEngine's pointer names, because CheckpointHook has an out_dir."""
     pointer = folder / 'last_checkpoint'
     named = pointer.read_text().strip() if pointer.is_file() else ''
     return Path(named).parent if named else None
 
 
 def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
-    """Load a local checkpoint. Nothing in it is executed.
+    """Load a local checkpoint without executing anything in it.
 
     Raises:
-        FileNotFoundError: If there is no such file.
         CheckpointError: If the file is damaged, or holds objects other than tensors, numbers,
             text and containers of them.
     """
@@ -172,7 +156,7 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
             "torch.load(..., weights_only=False) and save its 'state_dict' alone"
         ) from error
     if isinstance(checkpoint, dict):
-        # MMEngine executes this text as a config when it resumes.
+        # MMEngine would execute this text as a config when it resumes.
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)
         _rebuild_history(checkpoint)
@@ -182,7 +166,7 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
 def load_checkpoint_url(
     url: str, map_location: Any = None, model_dir: str | None = None, progress: bool = False
 ) -> Any:
-    """Load a checkpoint from the web as :func:`load_checkpoint_file` does, kept in a cache."""
+    """Download a checkpoint into PyTorch's cache and load it by :func:`load_checkpoint_file`."""
     folder = Path(model_dir or Path(get_dir(), 'checkpoints'))
     path = folder / os.path.basename(url.partition('?')[0])
     rank, world_size = get_dist_info()
@@ -195,18 +179,15 @@ def load_checkpoint_url(
 
 
 def _safe_globals() -> list[Any]:
-    """What a checkpoint may name beside PyTorch's own list: history of losses, NumPy's arrays."""
+    """Return what a checkpoint may hold besides PyTorch's own list: HistoryBuffer, arrays."""
     core = np._core if hasattr(np, '_core') else np.core
     types = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdFDgGSU'}
     named: list[Any] = [
-        (core.multiarray._reconstruct, f'numpy.{package}.multiarray._reconstruct')
+        (getattr(core.multiarray, name), f'numpy.{package}.multiarray.{name}')
         for package in ('core', '_core')
+        for name in ('_reconstruct', 'scalar')
     ]
-    named += [
-        (core.multiarray.scalar, f'numpy.{package}.multiarray.scalar')
-        for package in ('core', '_core')
-    ]
-    # HistoryBuffer's table of methods is pickled as calls of getattr.
+    # A pickle of HistoryBuffer calls getattr for its table of methods.
     named += [(_method_of_history, f'{module}.getattr') for module in ('builtins', '__builtin__')]
     return [*named, np.ndarray, np.dtype, *types, HistoryBuffer]
 
@@ -223,16 +204,12 @@ def plain_history(checkpoint: dict[str, Any]) -> None:
     Then ``torch.load`` reads the file with its default safe settings, and MMEngine's and
     MMSegmentation's own tools work on it. :func:`load_checkpoint_file` turns it back.
     """
-    scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
+    hub = checkpoint.get('message_hub', {})
+    scalars, runtime = hub.get('log_scalars', {}), hub.get('runtime_info', {})
     for name, history in scalars.items():
         if isinstance(history, HistoryBuffer):
-            values, counts = history.data
-            scalars[name] = dict(
-                values=torch.from_numpy(np.array(values, np.float64)),
-                counts=torch.from_numpy(np.array(counts, np.float64)),
-                max_length=history.max_length,
-            )
-    runtime = checkpoint.get('message_hub', {}).get('runtime_info', {})
+            values, counts = (torch.from_numpy(np.array(p, np.float64)) for p in history.data)
+            scalars[name] = dict(values=values, counts=counts, max_length=history.max_length)
     for name, value in runtime.items():
         if isinstance(value, np.generic):
             runtime[name] = value.item()
@@ -245,18 +222,13 @@ def _rebuild_history(checkpoint):
             values, counts, length = history['values'], history['counts'], history['max_length']
             scalars[name] = HistoryBuffer(values.cpu().numpy(), counts.cpu().numpy(), length)
         elif isinstance(history, HistoryBuffer):
-            # A new one: the old one brought a table of methods with it.
+            # Make a new one, because the old one has a table of methods from the file.
             values, counts = (np.array(part, np.float64) for part in history.data)
             scalars[name] = HistoryBuffer(values, counts, int(history.max_length))
 
 
 def install() -> None:
-    """Have MMEngine write and load checkpoints by this module, in the whole process.
-
-    Uses MMEngine's extension points: file backends and schemes of the checkpoint loader.
-    """
+    """Make MMEngine write and load checkpoints by this module, in the whole process."""
     fileio.register_backend('local', AtomicLocalBackend, force=True, prefixes='')
-    loaders: dict[str, Callable] = {'': load_checkpoint_file}
-    loaders |= {scheme: load_checkpoint_url for scheme in ('http://', 'https://')}
-    for scheme, loader in loaders.items():
-        CheckpointLoader.register_scheme(scheme, loader, force=True)
+    CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://'), load_checkpoint_url, force=True)

@@ -1,18 +1,18 @@
-"""MMEngine's CheckpointHook in an order of work that never risks the last good checkpoint."""
+"""MMEngine's CheckpointHook, which here never removes a checkpoint before the next is written."""
 
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 
 from ...registry import HOOKS
 from .checkpoint_files import plain_history
+from .numbers import not_finite
 
 
 class _LateRemoval:
-    """A file backend that removes files when it is told to, after new ones are written."""
+    """A file backend that removes files only when ``remove_now`` is called."""
 
     def __init__(self, backend):
         self._backend = backend
@@ -27,9 +27,7 @@ class _LateRemoval:
     rmtree = remove
 
     def remove_now(self, written):
-        for path in self._waiting:
-            if path in written:
-                continue
+        for path in set(self._waiting) - set(written):
             if self._backend.isfile(path):
                 self._backend.remove(path)
             elif self._backend.isdir(path):
@@ -42,17 +40,17 @@ class CheckpointHook(MMEngineCheckpointHook):
     """MMEngine's hook, with its arguments. It writes the new file before it removes the old one.
 
     MMEngine removes the oldest checkpoint, and the previous best one, before it writes. A training
-    that is killed in between has lost both. It also names the best checkpoint only by rewriting
-    the newest one, which :class:`AtomicLocalBackend` makes safe.
+    that is killed in between has lost both. To name the best checkpoint, MMEngine also writes the
+    newest one again, which :class:`AtomicLocalBackend` makes safe.
 
-    Weights that are not finite are never saved.
+    The hook never saves weights that are not finite.
     """
 
     file_backend: Any
     best_ckpt_path: str | None
 
     def before_train(self, runner: Any) -> None:
-        """Set up as MMEngine's, then delay removals and follow a work dir that has moved."""
+        """Set up as MMEngine does, then delay removals and follow a work dir that has moved."""
         super().before_train(runner)
         self.file_backend = _LateRemoval(self.file_backend)
         if getattr(self, 'best_ckpt_path', None):
@@ -75,28 +73,19 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _remove_old(self):
         if is_main_process():
             best = getattr(self, 'best_ckpt_path_dict', {}).values()
-            self.file_backend.remove_now(
-                [self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best]
-            )
+            last = self.last_ckpt, getattr(self, 'best_ckpt_path', None)
+            self.file_backend.remove_now([*last, *best])
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that are not finite; make the checkpoint plain data.
-
-        Raises:
-            FloatingPointError: If a weight or buffer is not finite.
-        """
-        bad = [
-            name
-            for name, tensor in checkpoint['state_dict'].items()
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all()
-        ]
+        """Refuse weights that are not finite (FloatingPointError); make the rest plain data."""
+        bad = not_finite(checkpoint['state_dict'].items())
         if bad:
             raise FloatingPointError(
                 f'{len(bad)} tensors of the model are not finite, the first is {bad[0]}: no '
-                'checkpoint is written, those that are there stay'
+                'checkpoint is written. The earlier ones stay'
             )
         plain_history(checkpoint)
-        # What a resumed training must agree with.
+        # SafeRunner compares these with the training that resumes.
         checkpoint['meta'].update(
             iterations_per_epoch=len(runner.train_dataloader), world_size=get_world_size()
         )

@@ -1,4 +1,4 @@
-"""A process that hangs or is lost ends a distributed training, and its rank is named."""
+"""End a distributed training when a process hangs or is lost, and name its rank."""
 
 import faulthandler
 import json
@@ -36,32 +36,31 @@ class RankWatchHook(Hook):
     a tenth later than ``timeout``. The hook does nothing in a training of one process.
 
     Args:
-        timeout: Seconds. Default: nine tenths of ``env_cfg.dist_cfg.timeout``, which is the
-            collectives' own, so that the name comes first; 600 if that is not set. 0 turns the
-            hook off.
+        timeout: Seconds. 0 turns the hook off. Default: nine tenths of
+            ``env_cfg.dist_cfg.timeout``, or 600 if that is not set. So the hook names the rank
+            before a collective reaches its own limit.
     """
 
-    # After the hook that reads the losses, and so waits for the GPU; before all long ones.
+    # After the hook that reads the losses, and so waits for the GPU. Before all long ones.
     priority = 'VERY_HIGH'
 
-    def __init__(self, timeout: float | None = None):
+    def __init__(self, timeout: float | None = None) -> None:
         self.timeout = timeout
         self.watch: RankWatch | None = None
-        # Hooks called, of any kind; points passed that all processes pass together.
+        # moves counts calls of any hook. stage counts the points that all processes pass alike.
         self.moves = self.stage = 0
         self.iteration = 1
         self.doing = 'data loading'
         self.in_step = self.saving = self.done = False
 
     def bound(self, cfg: dict[str, Any]) -> float:
-        """Return the seconds without progress after which a training of a config ends."""
+        """Return the seconds without progress after which the training ends."""
         if self.timeout is not None:
             return self.timeout
         limit = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
         return 0.9 * limit if limit else 600
 
     def before_train(self, runner: Any) -> None:
-        """Begin to watch."""
         timeout = self.bound(runner.cfg)
         if not timeout or not is_distributed() or get_world_size() == 1:
             return
@@ -75,16 +74,15 @@ class RankWatchHook(Hook):
         runner.model.register_forward_pre_hook(lambda *_: self._forward(True))
         runner.model.register_forward_hook(lambda *_: self._forward(False))
         self.watch = RankWatch(self, get_rank(), get_world_size(), timeout, runner.logger)
-        self.watch.start()
 
     def after_train(self, runner: Any) -> None:
-        """Tell the others that this process needs nothing more."""
+        """Tell the others not to expect more progress of this process."""
         self.done = True
         if self.watch:
             self.watch.stop()
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """The main process alone writes; the others wait for it rightly."""
+        """Tell the others that this process writes, so that they wait for it."""
         self.saving = True
 
     def _before_epoch(self, runner, mode='train'):
@@ -107,8 +105,7 @@ class RankWatchHook(Hook):
         self.saving = False
 
     def _forward(self, begins):
-        # Count only the first forward pass of a step. Processes may differ in how many more they
-        # run, but their stages must be comparable.
+        # Count only the first forward pass of a step: later ones can differ between processes.
         if self.in_step and self.doing == ('the start of the step' if begins else 'forward'):
             self._pass('forward' if begins else 'backward or optimizer', in_step=True)
 
@@ -119,12 +116,13 @@ class RankWatchHook(Hook):
         self.moves += 1
 
     def state(self) -> dict[str, Any]:
-        """What the other processes are told."""
+        """Return what this process publishes."""
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        line = frame and f'{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})'
         names = ('moves', 'stage', 'iteration', 'doing', 'in_step', 'saving', 'done')
         return dict(
             {name: getattr(self, name) for name in names},
-            line=_line(frame) if frame else 'unknown',
+            line=line or 'unknown',
             host=os.uname().nodename,
             process=os.getpid(),
             identity=_identity(os.getpid()),
@@ -132,9 +130,11 @@ class RankWatchHook(Hook):
 
 
 class RankWatch:
-    """Two threads: one talks to the store and may block, the other judges and never does."""
+    """Start two threads: one talks to the store and can block, one judges and never blocks."""
 
-    def __init__(self, hook: RankWatchHook, rank: int, world: int, timeout: float, logger: Any):
+    def __init__(
+        self, hook: RankWatchHook, rank: int, world: int, timeout: float, logger: Any
+    ) -> None:
         self.hook, self.rank, self.timeout, self.logger = hook, rank, timeout, logger
         self.period = min(timeout / 20, 30)
         launch = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
@@ -143,13 +143,9 @@ class RankWatch:
         self.store: TCPStore | None = None
         self.states: list[dict[str, Any]] = []
         self.stopped = threading.Event()
-        self.threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._exchange, self._watch)
-        ]
-
-    def start(self) -> None:
-        """Publish once, so that a process that hangs at once is known, and start both threads."""
-        self._talk()
+        work = self._exchange, self._watch
+        self.threads = [threading.Thread(target=function, daemon=True) for function in work]
+        self._talk()  # so that the others know a process that hangs at once
         for thread in self.threads:
             thread.start()
 
@@ -166,7 +162,7 @@ class RankWatch:
 
     def _talk(self):
         try:
-            # A connection of its own: the process group's is locked while a collective waits.
+            # Open a connection of its own: a waiting collective locks that of the process group.
             self.store = self.store or TCPStore(
                 os.environ['MASTER_ADDR'],
                 int(os.environ['MASTER_PORT']),
@@ -179,13 +175,13 @@ class RankWatch:
             if self.states or self.store.check(self.keys):
                 self.states = [json.loads(state) for state in self.store.multi_get(self.keys)]
         except (RuntimeError, OSError):
-            self.store = None  # connect again; the judge sees that no news comes
+            self.store = None  # connect again next time; the judge sees that no news comes
 
     def _watch(self):
         before = time.monotonic()
         while not self.stopped.wait(self.period):
             now = time.monotonic()
-            # While this process was stopped itself, it could not see the others.
+            # Do not count the time in which this process was stopped: it could not see the others.
             elapsed, before = min(now - before, 2 * self.period), now
             if self.states:
                 accused, text = self.judge(self.states, self.hook.moves, elapsed)
@@ -193,7 +189,7 @@ class RankWatch:
                     self._end(accused, text)
 
     def _end(self, accused, text):
-        # Whatever happens below, such as a lock that the main thread holds.
+        # Exit even if the code below blocks, for example on a lock that the main thread holds.
         last = threading.Timer(10, os._exit, [EXIT_CODE])
         last.daemon = True
         last.start()
@@ -208,9 +204,10 @@ class RankWatch:
         sys.stdout.flush()
         sys.stderr.flush()
         for state in (self.states[rank] for rank in accused):
-            # A stopped process ignores the launcher, which would wait for it another 30 s.
-            if state['process'] != os.getpid() and _identity(state['process']) == state['identity']:
-                os.kill(state['process'], signal.SIGKILL)
+            # A stopped process ignores the launcher's signal. The launcher would wait another 30 s.
+            process = state['process']
+            if process != os.getpid() and _identity(process) == state['identity']:
+                os.kill(process, signal.SIGKILL)
         time.sleep(1)  # so that the launcher sees the accused end first
         os._exit(EXIT_CODE)
 
@@ -218,30 +215,26 @@ class RankWatch:
 class Judge:
     """Decide from what all processes publish whether one of them hangs."""
 
-    def __init__(self, rank: int, world: int, timeout: float):
+    def __init__(self, rank: int, world: int, timeout: float) -> None:
         self.rank, self.timeout = rank, timeout
         self.quiet = 0.0  # seconds without progress of any process
         self.silent = [0.0] * world  # seconds without a new state, per process
-        self.beats: list[float] = [0.0] * world
+        self.beats = [0.0] * world
         self.moves: list[int] = []
 
     def __call__(
         self, states: Sequence[dict[str, Any]], own_moves: int, elapsed: float
     ) -> tuple[list[int], str]:
-        """Return the ranks at fault and what to say of them, or ([], '').
+        """Return the ranks at fault, and a text about them. Without a fault the text is empty.
 
-        Args:
-            states: :meth:`RankWatchHook.state` and 'beat' of each rank, as last read.
-            own_moves: Progress of this process now.
-            elapsed: Seconds since the last call.
+        ``states`` has :meth:`RankWatchHook.state` and 'beat' of each rank, as last read.
+        ``own_moves`` is newer. ``elapsed`` counts seconds since the last call.
         """
         beats = [state['beat'] for state in states]
         moves = [*(state['moves'] for state in states), own_moves]
         self.quiet = self.quiet + elapsed if moves == self.moves else 0.0
-        self.silent = [
-            seconds + elapsed if beat == before else 0.0
-            for seconds, beat, before in zip(self.silent, beats, self.beats)
-        ]
+        for rank, beat in enumerate(beats):
+            self.silent[rank] = self.silent[rank] + elapsed if beat == self.beats[rank] else 0.0
         self.beats, self.moves = beats, moves
         running = [rank for rank, state in enumerate(states) if not state['done']]
         if self.quiet < self.timeout or not running:
@@ -257,7 +250,7 @@ class Judge:
         behind = [rank for rank in running if states[rank]['stage'] < furthest]
         hung = silent or [rank for rank in behind if not states[rank]['saving']]
         if hung:
-            # The last word of a silent process may be older than the iteration that others are in.
+            # The last state of a silent process can be older than the iteration of the others.
             latest = max(states[rank]['iteration'] for rank in running)
             texts = [self._text(rank, states[rank], latest if silent else None) for rank in hung]
             return hung, ' '.join(texts)
@@ -270,25 +263,17 @@ class Judge:
         return [], ''
 
     def _text(self, rank, state, silent_in):
-        text = (
-            f'rank {rank} ({state["host"]}, process {state["process"]}) has not finished iteration '
-            f'{silent_in or state["iteration"]} for {self.quiet:.0f} s'
-        )
+        why = f', in {state["doing"]}, and the others wait for it. It is at {state["line"]}.'
         if silent_in:
-            return (
-                f'{text} and gives no sign of life: the process is stopped or dead, or its machine '
-                'is out of reach.'
-            )
-        return f'{text}, in {state["doing"]}, and the others wait for it. It is at {state["line"]}.'
-
-
-def _line(frame):
-    code = frame.f_code
-    return f'{code.co_filename}:{frame.f_lineno} ({code.co_name})'
+            why = ' and gives no sign of life: it is stopped, dead, or its machine is out of reach.'
+        return (
+            f'rank {rank} ({state["host"]}, process {state["process"]}) has not finished iteration '
+            f'{silent_in or state["iteration"]} for {self.quiet:.0f} s{why}'
+        )
 
 
 def _identity(process):
-    """A name of a process of this machine that no other process ever has, or None."""
+    """Return a name that no other process ever has, or None if there is no such process."""
     try:
         boot = Path('/proc/sys/kernel/random/boot_id').read_text().strip()
         started = Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]

@@ -1,4 +1,4 @@
-"""What to say of a training step that failed."""
+"""Explain the error of a training step that failed."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ CPU_MEMORY = ("can't allocate memory", 'not enough memory')
 
 
 def explained(runner: Any, error: RuntimeError, batch: Any) -> Exception:
-    """Return an error that a user can act on, or the one that was raised."""
+    """Return an error that says what to change, or the given one if it is of no known kind."""
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or any(known in text for known in CPU_MEMORY):
         return MemoryError(_memory(runner, text, batch))
@@ -26,18 +26,16 @@ def _memory(runner, text, batch):
     sizes = sorted({tuple(image.shape[-2:]) for image in inputs if image.ndim > 1})
     shown = ', '.join(f'{height}x{width}' for height, width in sizes) or 'unknown size'
     backbone = runner.cfg.get('model', {}).get('backbone', {})
-    mixer = backbone.get('mixer') or {}
-    kinds = {
-        (m or {}).get('type', 'stock') for m in (mixer if isinstance(mixer, list) else [mixer])
-    }
+    mixer = backbone.get('mixer')
+    mixers = mixer if isinstance(mixer, list) else [mixer]
+    kinds = {(m or {}).get('type', 'stock') for m in mixers}
     return (
-        f'{text.splitlines()[0]}\nThe step had {len(inputs)} images of {shown} on this '
-        f'process, and the mixer {", ".join(kinds)}. These lower the memory of a '
-        'step:\n'
+        f'{text.splitlines()[0]}\nThe step had {len(inputs)} images of {shown} on this process, '
+        f'and the mixer {", ".join(kinds)}. These settings lower the memory of a step:\n'
         '  --cfg-options train_dataloader.batch_size=1 and more processes\n'
         '  --cfg-options model.backbone.with_cp=True     recomputes blocks in backward\n'
         '  --amp                                         half precision\n'
         '  a smaller crop: crop_size of the train_pipeline and data_preprocessor.size\n'
         '  model.backbone.mixer.mode_fraction=0.5        for AFNO\n'
-        'The checkpoints that were written are whole: --resume goes on from the newest.'
+        'The saved checkpoints are whole. Continue from the newest one with --resume.'
     )

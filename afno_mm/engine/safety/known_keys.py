@@ -25,12 +25,10 @@ class Place(NamedTuple):
 
     Attributes:
         path: Dotted path from the top, as in ``--cfg-options``.
-        node: The dict.
-        known: Keys that are read here.
-        owner: Who reads them, for messages.
-        closed: Any other key is an error. If False, other keys are errors only if they are close
-            to a known one.
-        types: If the type of this dict is not found: names of types that exist.
+        known: Keys that have an effect here.
+        owner: Name of the class or dict that has these keys, for messages.
+        closed: True: any other key is an error. False: only if it is close to a known key.
+        types: Names of types that exist, if the type of this dict does not.
     """
 
     path: str
@@ -41,30 +39,25 @@ class Place(NamedTuple):
     types: frozenset[str] = frozenset()
 
 
-def taken_by(*functions: Callable) -> frozenset[str]:
-    """Return the names of the arguments of functions."""
+def _taken_by(*functions):
     return frozenset().union(*(_signature(function)[0] for function in functions))
 
 
 def _signature(function):
     """Return the names of a function's arguments, and whether it takes no others."""
-    kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = inspect.signature(function).parameters.values()
-    names = frozenset(p.name for p in parameters if p.kind not in kinds and p.name != 'self')
-    return names, not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    names = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return frozenset(names - {'self'}), not any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 @lru_cache(None)
-def arguments(kind: Callable) -> tuple[frozenset[str], bool]:
-    """Return the names of the arguments of a class or function, and whether it takes no others.
-
-    A class that takes ``**kwargs`` usually hands them to its base class, so these are added.
-    """
+def _arguments(kind):
+    """Return the same of a class or function. A class with ``**kwargs`` takes its base's too."""
     if not inspect.isclass(kind):
         return _signature(kind)
     if kind.__name__ in OPEN:
         return frozenset(), False
-    names: frozenset[str] = frozenset()
+    names = frozenset()
     initialisers = [vars(c).get('__init__') for c in kind.__mro__ if c not in (object, nn.Module)]
     for init in filter(inspect.isfunction, initialisers):
         more, closed = _signature(init)
@@ -72,7 +65,7 @@ def arguments(kind: Callable) -> tuple[frozenset[str], bool]:
         if closed:
             return names, True
     if issubclass(kind, MMEngineCheckpointHook):
-        return names | taken_by(Runner.save_checkpoint), True
+        return names | _taken_by(Runner.save_checkpoint), True
     # A chain that ends at nn.Module ends at a class without arguments.
     return names, not any(initialisers) or issubclass(kind, nn.Module)
 
@@ -81,21 +74,15 @@ def _words(text):
     return frozenset(text.split())
 
 
-# Top-level keys of this package.
-OWN = _words('safety allowed_settings task')
-# Top-level keys that have an effect: those of MMEngine's Runner and what it looks up in its
-# config, of upstream's tools, and of this package.
-TOP = (
-    taken_by(Runner.__init__)
-    | OWN
-    | _words(
-        'activation_checkpointing compile custom_imports efficient_conv_bn_eval fp16 '
-        'find_unused_parameters model_wrapper_cfg runner_type strategy sync_bn tta_model '
-        'tta_pipeline'
-    )
+# Top-level keys that have an effect: arguments of MMEngine's Runner; keys that this Runner and
+# upstream's tools look up in the config; the last three, of this package.
+TOP = _taken_by(Runner.__init__) | _words(
+    'activation_checkpointing compile custom_imports efficient_conv_bn_eval fp16 '
+    'find_unused_parameters model_wrapper_cfg runner_type strategy sync_bn tta_model tta_pipeline '
+    'safety allowed_settings task'
 )
-# Names that config files commonly give to the parts they are built from. They change nothing
-# after the file is read.
+# Names that config files commonly give to the parts that they build the settings from. These
+# names have no effect once the file is read.
 PARTS = _words(
     'data_root dataset_type crop_size img_scale img_norm_cfg img_ratios norm_cfg bgr_mean bgr_std '
     'num_classes optimizer vis_backends checkpoint checkpoint_file custom_keys dataset_train '
@@ -106,11 +93,11 @@ PARAMWISE = _words(
     'dcn_offset_lr_mult bypass_duplicate'
 )
 MULTIPLIERS = _words('lr_mult decay_mult fix_lr')  # fix_lr: of MMPretrain's SimSiamHook
-LOADER = taken_by(DataLoader.__init__) | _words('num_batch_per_epoch disable_subprocess_warning')
-# Their base classes are MMDetection's, or without arguments if it is not installed.
+LOADER = _taken_by(DataLoader.__init__) | _words('num_batch_per_epoch disable_subprocess_warning')
+# Their base classes are MMDetection's. Without MMDetection these have no arguments.
 OPEN = ('MaskFormerHead', 'Mask2FormerHead')
 
-# Where the name of a type is looked up, by the key that holds it. Other keys: as their parent's.
+# Registries that know the types of a dict, by its key. A key that is not here has its parent's.
 REGISTRIES: dict[str, tuple[Registry, ...]] = {
     **dict.fromkeys(('model', 'data_preprocessor', 'tta_model'), (mm.MODELS, mm.TASK_UTILS)),
     **dict.fromkeys(('dataset', 'datasets'), (mm.DATASETS,)),
@@ -140,18 +127,18 @@ TAKEN_BEFORE: dict[Registry, frozenset[str]] = {
     mm.WEIGHT_INITIALIZERS: _words('override name min_match'),
 }
 DEFAULT_TYPES = {'val_cfg': 'ValLoop', 'test_cfg': 'TestLoop', 'log_processor': 'LogProcessor'}
-# Dicts without a type. Other keys than these are errors ...
+# Keys of dicts without a type. Here any other key is an error ...
 CLOSED: dict[str, frozenset[str]] = {
     **{f'{name}_dataloader': LOADER for name in ('train', 'val', 'test')},
     'env_cfg': _words('cudnn_benchmark mp_cfg dist_cfg resource_limit'),
-    'mp_cfg': taken_by(set_multi_processing),
-    'dist_cfg': taken_by(init_dist, init_process_group),
-    'randomness': taken_by(Runner.set_randomness),
+    'mp_cfg': _taken_by(set_multi_processing),
+    'dist_cfg': _taken_by(init_dist, init_process_group),
+    'randomness': _taken_by(Runner.set_randomness),
     'auto_scale_lr': _words('enable base_batch_size'),
-    'compile': taken_by(torch_compile) | {'target'},
-    'clip_grad': taken_by(clip_grad_norm_, clip_grad_value_) | {'type'},
+    'compile': _taken_by(torch_compile) | {'target'},
+    'clip_grad': _taken_by(clip_grad_norm_, clip_grad_value_) | {'type'},
 }
-# ... or errors only if they are close to one of these.
+# ... and here only if it is close to one of these.
 FREE: dict[str, frozenset[str]] = {
     'default_hooks': _words(
         'runtime_info timer sampler_seed logger param_scheduler checkpoint visualization'
@@ -164,7 +151,7 @@ FREE: dict[str, frozenset[str]] = {
 
 
 def places(cfg: Mapping[str, Any]) -> list[Place]:
-    """Return every dict of a config that Runner builds something from."""
+    """Return every dict of a config from which Runner builds something."""
     found = [Place('', cfg, TOP | PARTS, 'a config', False)]
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         for key in cfg:
@@ -184,17 +171,13 @@ def _walk(path: str, node: Any, registries: tuple[Registry, ...]) -> Iterator[Pl
     else:
         yield _place(path, node, registries)
     for key, value in node.items():
-        if not str(key).startswith('_') and key not in ('paramwise_cfg', 'custom_keys'):
-            yield from _walk(f'{path}.{key}', value, _registries_below(registries, key))
-
-
-def _registries_below(registries, key):
-    # In a model 'sampler' is one of pixels; among hooks 'param_scheduler' is a hook.
-    if mm.HOOKS in registries and key == 'param_scheduler':
-        return registries
-    if mm.MODELS in registries and key != 'init_cfg':
-        return registries
-    return REGISTRIES.get(key, registries)
+        if str(key).startswith('_') or key in ('paramwise_cfg', 'custom_keys'):
+            continue
+        # In a model, 'sampler' samples pixels. Among hooks, 'param_scheduler' is a hook.
+        is_part = mm.MODELS in registries and key != 'init_cfg'
+        is_hook = mm.HOOKS in registries and key == 'param_scheduler'
+        below = registries if is_part or is_hook else REGISTRIES.get(key, registries)
+        yield from _walk(f'{path}.{key}', value, below)
 
 
 def _place(path, node, registries):
@@ -207,10 +190,10 @@ def _place(path, node, registries):
         return Place(path, node, known, path, key in CLOSED)
     if 'mixer' in path.split('.')[-2:] and isinstance(kind, str) and '.' not in kind:
         kind = f'afno_mm.{kind}'
-    found = find(kind, registries)
+    found = _find(kind, registries)
     if found is None:
         return Place(path, node, frozenset(), str(kind), False, _types(kind, registries))
-    known, closed = arguments(found)
+    known, closed = _arguments(found)
     before = [TAKEN_BEFORE.get(registry, frozenset()) for registry in registries]
     known = known.union({'type', 'by_epoch'} if path == 'train_cfg' else {'type'}, *before)
     return Place(path, node, known, getattr(found, '__name__', str(kind)), closed)
@@ -221,28 +204,29 @@ def _optim_wrapper(path, node, registries):
     known = wrapper.known | _words('optimizer paramwise_cfg constructor')
     yield wrapper._replace(node=node, known=known)
     path, paramwise = f'{path}.paramwise_cfg', node.get('paramwise_cfg') or {}
-    constructor = find(
-        node.get('constructor', 'DefaultOptimWrapperConstructor'), (mm.OPTIM_WRAPPER_CONSTRUCTORS,)
-    )
+    name = node.get('constructor', 'DefaultOptimWrapperConstructor')
+    constructor = _find(name, (mm.OPTIM_WRAPPER_CONSTRUCTORS,))
     if constructor is DefaultOptimWrapperConstructor:
         yield Place(path, paramwise, PARAMWISE, 'paramwise_cfg')
     elif constructor:
         yield Place(path, paramwise, PARAMWISE | _texts(constructor), constructor.__name__)
-    optimizer = find(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
-    read = MULTIPLIERS | (arguments(optimizer)[0] | _texts(optimizer) if optimizer else set())
+    optimizer = _find(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
+    read = MULTIPLIERS
+    if optimizer:
+        read = read | _arguments(optimizer)[0] | _texts(optimizer)
     for name, options in (paramwise.get('custom_keys') or {}).items():
         if isinstance(options, Mapping):
             yield Place(f'{path}.custom_keys.{name}', options, read, 'an entry of custom_keys')
 
 
 def _texts(kind):
-    """Return the texts in the code of a class, among them the keys that it reads from a dict."""
+    """Return the texts in the code of a class. The keys that it reads from a dict are there."""
     functions = [inspect.unwrap(f) for c in kind.__mro__ for f in vars(c).values() if callable(f)]
     constants = [c for f in functions if inspect.isfunction(f) for c in f.__code__.co_consts]
     return frozenset(c for c in constants if isinstance(c, str) and c.isidentifier())
 
 
-def find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
+def _find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
     """Return the class or function of a config's ``type``, or None if there is none."""
     if not isinstance(kind, str):
         return kind if callable(kind) else None
@@ -250,7 +234,7 @@ def find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
         with _scoped(registry) as scoped:
             try:
                 found = scoped.get(kind)
-            except RuntimeError:  # MMEngine 0.10 for names that it does not find
+            except RuntimeError:  # MMEngine 0.10 raises it if it does not find the name
                 continue
         if found:
             return found
@@ -265,9 +249,9 @@ def _scoped(registry):
 
 
 def _types(kind, registries):
-    """Return the names in registries, as ``kind`` would have to be written."""
+    """Return the names in registries. If ``kind`` names a package, only its names, with it."""
     package, _, _ = kind.rpartition('.')
-    names: set[str] = set()
+    names = set()
     for registry in registries:
         with _scoped(registry) as scoped:
             if package:

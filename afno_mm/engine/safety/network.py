@@ -1,4 +1,4 @@
-"""The network interface through which the machines of a training reach each other."""
+"""Choose the network interface through which the machines of a training reach each other."""
 
 import fcntl
 import ipaddress
@@ -14,10 +14,10 @@ SIOCGIFADDR = 0x8915
 
 
 def choose_interface(master_addr: str) -> str | None:
-    """Return the name of the interface that leads to an address, or None.
+    """Return the name of the interface that leads to an address.
 
-    On the master itself this is the interface that has the address. None if the name cannot be
-    resolved, if no route leads there, or if the name stands for this machine's loopback.
+    On the master, this is the interface that has the address. The result is None if the address
+    does not resolve, means this machine's loopback, or has no route.
     """
     try:
         found = socket.getaddrinfo(master_addr, 1, type=socket.SOCK_DGRAM)
@@ -27,7 +27,7 @@ def choose_interface(master_addr: str) -> str | None:
     for family, kind, protocol, _, address in found:
         with socket.socket(family, kind, protocol) as probe:
             try:
-                probe.connect(address)  # sends nothing: the system only chooses the route
+                probe.connect(address)  # sends nothing, the system only chooses the route
             except OSError:
                 continue
             own = ipaddress.ip_address(probe.getsockname()[0].partition('%')[0])
@@ -40,8 +40,8 @@ def set_interface() -> str | None:
     """Make gloo and NCCL use the interface that leads to MASTER_ADDR, if there are more machines.
 
     Call it before ``init_process_group``. Works around gloo, which announces the address of the
-    machine's host name: 127.0.0.1 or 127.0.1.1 on Debian. Setting ``GLOO_SOCKET_IFNAME`` turns
-    this off.
+    machine's host name: 127.0.0.1 or 127.0.1.1 on Debian. If ``GLOO_SOCKET_IFNAME`` is set, this
+    does nothing.
     """
     machines = os.environ.get('GROUP_WORLD_SIZE') or os.environ.get('SLURM_NNODES') or '1'
     if int(machines) < 2 or 'GLOO_SOCKET_IFNAME' in os.environ:
@@ -54,20 +54,20 @@ def set_interface() -> str | None:
             f'{machines} machines, and no network interface was found that leads to '
             f'MASTER_ADDR={master} (this machine has {", ".join(sorted(others)) or "none"}). '
             'If the processes cannot connect, set MASTER_ADDR to an address that the other '
-            'machines reach, not a name that stands for 127.0.0.1; or set GLOO_SOCKET_IFNAME and '
+            'machines reach, not a name that means 127.0.0.1; or set GLOO_SOCKET_IFNAME and '
             'NCCL_SOCKET_IFNAME to the name of the interface, on each machine',
             level='WARNING',
         )
         return None
     os.environ['GLOO_SOCKET_IFNAME'] = name
     if 'NCCL_SOCKET_IFNAME' not in os.environ and len(others) > 1:
-        os.environ['NCCL_SOCKET_IFNAME'] = f'={name}'  # '=': this name, not all that begin so
+        os.environ['NCCL_SOCKET_IFNAME'] = f'={name}'  # '=': exactly this name, not a prefix
     print_log(f'network interface {name} leads to MASTER_ADDR={master}; GLOO_SOCKET_IFNAME={name}')
     return name
 
 
 def _addresses() -> dict[str, str]:
-    """Return the names of this machine's network interfaces by their IP addresses."""
+    """Return the interface names by address."""
     names = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for _, name in socket.if_nameindex():
@@ -84,7 +84,7 @@ def _addresses() -> dict[str, str]:
 
 
 def _first_of_slurm() -> str | None:
-    """The host that MMEngine's Slurm launcher takes for MASTER_ADDR."""
+    """Return the host that MMEngine's Slurm launcher uses as MASTER_ADDR."""
     command = ['scontrol', 'show', 'hostnames', os.environ.get('SLURM_NODELIST', '')]
     try:
         return subprocess.run(command, capture_output=True, text=True).stdout.split()[0]

@@ -1,6 +1,7 @@
-"""Numbers that are not finite stop a training before they reach the weights."""
+"""Stop a training before numbers that are not finite reach the weights."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -21,27 +22,23 @@ class NonFiniteError(FloatingPointError):
 class FiniteNumbersHook(Hook):
     """Stop a training before the optimiser applies gradients that are not finite.
 
-    The error names the iteration, the loss, the first bad gradient and the files of the batch. No
-    checkpoint is written after it, so the last good one stays. With loss scaling, the scaler skips
-    such steps itself: then the training stops when ``max_skipped`` steps in a row were skipped.
+    The error names the iteration, the loss, the first bad gradient and the files of the batch. The
+    last good checkpoint stays. With loss scaling, the scaler skips such steps itself: the training
+    stops after ``max_skipped`` skipped steps in a row.
 
     After the first step, this hook names the parameters that no gradient reached.
-
-    Args:
-        max_skipped: Most steps in a row that loss scaling may skip.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, max_skipped: int = 50):
+    def __init__(self, max_skipped: int = 50) -> None:
         self.max_skipped = max_skipped
-        self.skipped = 0
-        self.steps = 0
+        self.skipped = self.steps = 0
         self.batch: Any = None
 
     def before_train(self, runner: Any) -> None:
         """Look at the gradients before each step of each optimiser."""
-        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.model = bare_model(runner)
         for wrapper in _wrappers(runner):
             wrapper.optimizer.register_step_pre_hook(self._before_step)
             norm = wrapper.clip_grad_kwargs or {}
@@ -50,17 +47,12 @@ class FiniteNumbersHook(Hook):
                 norm['error_if_nonfinite'] = True
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Remember the batch, and how many steps there were."""
         self.iteration, self.batch, self.before = runner.iter, data_batch, self.steps
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Check the losses, and count the steps that loss scaling skipped.
-
-        Raises:
-            NonFiniteError: If a loss is not finite, or too many steps in a row were skipped.
-        """
+        """Check the losses, and count the steps that loss scaling skipped."""
         for name, value in (outputs or {}).items():
             if isinstance(value, Tensor) and not torch.isfinite(value).all():
                 raise self.error(f'{name} is {value.flatten()[0].item()}')
@@ -70,7 +62,7 @@ class FiniteNumbersHook(Hook):
             if self.skipped >= self.max_skipped:
                 raise self.error(
                     f'loss scaling skipped {self.skipped} steps in a row, and its scale fell to '
-                    f'{scalers[0].get_scale():.1e}: gradients stay infinite. Train with '
+                    f'{scalers[0].get_scale():.1e}: the gradients are never finite. Train with '
                     '--cfg-options optim_wrapper.dtype=bfloat16, a lower learning rate, or '
                     'without --amp'
                 )
@@ -85,32 +77,29 @@ class FiniteNumbersHook(Hook):
             self._name_parameters_without_gradient()
 
     def _name_parameters_without_gradient(self):
-        lacking = [
-            name
-            for name, parameter in self.model.named_parameters()
-            if parameter.requires_grad and parameter.grad is None
-        ]
+        trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        lacking = [name for name, parameter in trained if parameter.grad is None]
         if lacking:
             print_log(
-                f'{len(lacking)} parameters got no gradient in the first step and will not be '
-                f'trained: {_first(lacking)}. Is a part of the model unused, or cut off?',
+                f'{len(lacking)} parameters got no gradient in the first step, so the optimiser '
+                f'leaves them as they are: {first(lacking)}. Does the loss not use this part of '
+                'the model?',
                 'current',
                 logging.WARNING,
             )
 
     def error(self, found: str) -> NonFiniteError:
-        """The error for a training step, with all that helps to find the cause."""
+        """Return the error for a training step. It names all that helps to find the cause."""
         lines = [f'iteration {self.iteration + 1}: {found}.']
-        for what, tensors in (
-            ('gradient', ((n, p.grad) for n, p in self.model.named_parameters())),
-            ('weight', self.model.state_dict().items()),
-        ):
+        gradients = ((name, p.grad) for name, p in self.model.named_parameters())
+        weights = self.model.state_dict().items()
+        for what, tensors in (('gradient', gradients), ('weight', weights)):
             bad = not_finite(tensors)
             if bad:
                 lines.append(f'{len(bad)} {what}s are not finite, the first is of {bad[0]}.')
         files = batch_files(self.batch)
         if files:
-            lines.append(f'The batch: {_first(files, 8)}')
+            lines.append(f'The batch: {first(files, 8)}')
         lines.append(
             'The optimiser did not apply this step, and the last checkpoint is from before it. '
             'Look at these files, or lower the learning rate, and continue with --resume.'
@@ -118,8 +107,8 @@ class FiniteNumbersHook(Hook):
         return NonFiniteError('\n'.join(lines))
 
 
-def not_finite(tensors: Any) -> list[str]:
-    """Names of the tensors, of ``(name, tensor)``, that hold an infinity or a NaN."""
+def not_finite(tensors: Iterable[tuple[str, Tensor | None]]) -> list[str]:
+    """Return the names of the tensors that hold an infinity or a NaN."""
     return [
         name
         for name, tensor in tensors
@@ -130,28 +119,21 @@ def not_finite(tensors: Any) -> list[str]:
 
 
 def check_weights(model: nn.Module, source: str) -> None:
-    """Refuse a model whose weights are not finite.
-
-    Raises:
-        NonFiniteError: If a parameter or buffer is not finite.
-    """
+    """Raise NonFiniteError if a parameter or buffer is not finite. ``source`` is its checkpoint."""
     bad = not_finite(model.state_dict().items())
     if bad:
         raise NonFiniteError(
-            f'{len(bad)} tensors of {source} are not finite, the first is {bad[0]}: this '
-            'checkpoint is of a training that failed. Use an earlier one'
+            f'{len(bad)} tensors of {source} are not finite, the first is {bad[0]}: the training '
+            'that wrote this checkpoint had failed. Use an earlier one'
         )
 
 
 def batch_files(batch: Any) -> list[str]:
-    """Paths of the images of a batch, where its samples know them."""
-    samples = batch.get('data_samples', []) if isinstance(batch, dict) else []
-    found = []
-    for sample in samples if isinstance(samples, (list, tuple)) else []:
-        path = sample.get('img_path', None) if hasattr(sample, 'get') else None
-        if path:
-            found.append(str(path))
-    return found
+    """Return the paths of the images of a batch. Samples without a path are left out."""
+    samples = batch.get('data_samples') if isinstance(batch, dict) else None
+    samples = samples if isinstance(samples, list | tuple) else []
+    paths = [sample.get('img_path', None) for sample in samples if hasattr(sample, 'get')]
+    return [str(path) for path in paths if path]
 
 
 def _wrappers(runner):
@@ -167,5 +149,11 @@ def _scaler(wrapper):
     return scaler if scaler is not None and scaler.is_enabled() else None
 
 
-def _first(names, most=5):
+def bare_model(runner: Any) -> Any:
+    """Return a Runner's model without the wrapper of a distributed training."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def first(names: Sequence[str], most: int = 5) -> str:
+    """Join names for a message. Only count those after the first ones."""
     return ', '.join(names[:most]) + (f' and {len(names) - most} more' * (len(names) > most))

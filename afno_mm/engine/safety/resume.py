@@ -1,12 +1,12 @@
-"""Training loops that go on after a stop with the bits of a run that was never stopped.
+"""Training loops that resume with exactly the bits of a run that was never stopped.
 
 Works around MMEngine 0.10, which saves no random state, seeds workers by rank and worker only, and
 begins a resumed epoch at its first image.
 
-No random state is saved here. Instead each random draw has a seed of its own:
+This saves no random state either. Instead it seeds each random draw by its place in the training:
 
-* the transforms of a sample: (seed, epoch, index of the sample), whatever worker loads it;
-* the model in a training step (dropout, stochastic depth, mixup): (seed, iteration, rank).
+* the transforms of a sample by (seed, epoch, index of the sample), whatever worker loads it;
+* the model in a training step (dropout, stochastic depth, mixup) by (seed, iteration, rank).
 """
 
 import random
@@ -36,7 +36,7 @@ def seed_everything(*numbers: int) -> None:
 
 
 class SeededIndex(int):
-    """The index of a sample, with the numbers that its transforms are seeded with."""
+    """The index of a sample, and the numbers that seed its transforms."""
 
     numbers: tuple[int, ...]
 
@@ -51,15 +51,12 @@ class SeededIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
-    """Another sampler whose indices bring a seed, and which can begin in the middle.
+    """Wrap another sampler, given by its config: add seeds to its indices, begin in the middle.
 
-    Args:
-        dataset: The dataset.
-        sampler: Config of the sampler, for example ``dict(type='DefaultSampler', shuffle=True)``.
-        seed: Seed of the training. None draws one that all ranks share.
+    Without a ``seed`` it draws one that all ranks share.
     """
 
-    def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None):
+    def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None) -> None:
         self.seed = sync_random_seed() if seed is None else seed
         self.sampler = ALL_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.length = len(dataset)
@@ -71,7 +68,7 @@ class SeededSampler(Sampler):
         rank, world_size = get_dist_info()
         for position, index in enumerate(self.sampler):
             if position >= passed:
-                # Samplers for iterations never end: each pass over the data is an epoch.
+                # Samplers for iterations never end. Here each pass over the data is an epoch.
                 epoch = self.epoch + (position * world_size + rank) // self.length
                 yield SeededIndex(index, (self.seed, epoch, index))
 
@@ -79,25 +76,24 @@ class SeededSampler(Sampler):
         return len(self.sampler)
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle anew, with this number."""
+        """Make the next shuffle depend on the epoch."""
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
     def skip(self, num_samples: int) -> None:
-        """Begin the next iteration after so many samples."""
+        """Leave out the first samples of the next pass."""
         self.passed = num_samples
 
 
 @DATASETS.register_module()
 class SeededDataset(Dataset):
-    """Another dataset that seeds the transforms of each sample by its :class:`SeededIndex`.
+    """Wrap another dataset: seed the transforms of each sample by its :class:`SeededIndex`.
 
-    Args:
-        dataset: Config of the dataset. All its attributes are those of this one too.
+    All attributes of the other dataset, which its config gives, are attributes of this one too.
     """
 
-    def __init__(self, dataset: dict[str, Any]):
+    def __init__(self, dataset: dict[str, Any]) -> None:
         self.dataset = ALL_DATASETS.build(dataset)
 
     def __getitem__(self, index: int) -> Any:
@@ -109,13 +105,13 @@ class SeededDataset(Dataset):
         return len(self.dataset)
 
     def __getattr__(self, name):
-        if name == 'dataset':  # while it is unpickled
+        if name == 'dataset':  # unpickling asks before __init__ has set it
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
 
 class _Resumable:
-    """A training loop of MMEngine whose loader has the seeded sampler and dataset."""
+    """Give a training loop of MMEngine a loader with the seeded sampler and dataset."""
 
     def __init__(self, runner, dataloader, **settings):
         if isinstance(dataloader, dict) and isinstance(dataloader.get('sampler'), dict):
@@ -127,7 +123,7 @@ class _Resumable:
         super().__init__(runner, dataloader, **settings)
 
     def run_iter(self, *args):
-        # The batch is the last argument of both of MMEngine's loops.
+        # In both of MMEngine's loops, the batch is the last argument.
         try:
             super().run_iter(*args)
         except RuntimeError as error:
@@ -139,10 +135,10 @@ class _Resumable:
 
 @LOOPS.register_module()
 class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):
-    """MMEngine's loop over epochs, which also resumes in the middle of one."""
+    """MMEngine's loop over epochs. This one also resumes in the middle of an epoch."""
 
     def run_epoch(self) -> None:
-        """Run one epoch, or what is left of it."""
+        """Run one epoch, or the rest of it."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = self._iter - self._epoch * len(self.dataloader)
@@ -153,7 +149,7 @@ class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):
                     f'this checkpoint is from the middle of an epoch, after {done} of '
                     f'{len(self.dataloader)} iterations, and the sampler '
                     f'{type(sampler).__name__} cannot begin there: use a train_dataloader with '
-                    'sampler, not batch_sampler, or resume from the checkpoint of an epoch'
+                    'sampler, not batch_sampler, or resume from the checkpoint of a whole epoch'
                 )
             sampler.skip(done * self.dataloader.batch_size)
         for batch_index, batch in enumerate(self.dataloader, done):
@@ -169,25 +165,22 @@ class ResumableIterLoop(_Resumable, IterBasedTrainLoop):
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seeds the random draws of each training step by (seed, iteration, rank)."""
+    """Seed the random draws of each training step by (seed, iteration, rank)."""
 
     priority = 'VERY_HIGH'
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Seed before the model runs."""
         seed_everything(runner.seed, runner.iter, get_rank())
 
 
 def train_loop(cfg: dict[str, Any]) -> dict[str, Any]:
     """Return ``train_cfg`` with this module's loop in place of MMEngine's own."""
-    loops = {
-        True: 'afno_mm.ResumableEpochLoop',
-        False: 'afno_mm.ResumableIterLoop',
-        'EpochBasedTrainLoop': 'afno_mm.ResumableEpochLoop',
-        'IterBasedTrainLoop': 'afno_mm.ResumableIterLoop',
-    }
     kind = cfg.get('type', cfg.get('by_epoch'))
-    if kind not in loops:
+    if kind in (True, 'EpochBasedTrainLoop'):
+        loop = 'afno_mm.ResumableEpochLoop'
+    elif kind in (False, 'IterBasedTrainLoop'):
+        loop = 'afno_mm.ResumableIterLoop'
+    else:
         return cfg
     rest = {key: value for key, value in cfg.items() if key not in ('type', 'by_epoch')}
-    return dict(rest, type=loops[kind])
+    return dict(rest, type=loop)

@@ -1,17 +1,15 @@
 """MMEngine's Runner with safe checkpoints and an exact resume."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from mmengine.dist import get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
 from . import checkpoint_files, resume
-from .numbers import check_weights
+from .numbers import bare_model, check_weights
 from .switches import is_on
 
 # Share of the model's values that load_from must fill.
@@ -23,44 +21,39 @@ class SafeRunner(MMEngineRunner):
     """MMEngine's Runner, with its arguments.
 
     * Training loops resume exactly, see :mod:`afno_mm.engine.safety.resume`.
-    * A resumed checkpoint must have exactly the model's weights. ``load_from`` must fill at least
-      half of its values.
-    * A resumed training must have the iterations per epoch that the checkpoint's had.
+    * A checkpoint to resume from must have exactly the model's weights, and must be from a
+      training of as many iterations per epoch.
+    * ``load_from`` must fill at least half of the model's values.
     * ``activation_checkpointing`` works on modules whose input needs no gradient.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         checkpoint_files.install()
         self._resuming = False
         randomness = dict(kwargs.get('randomness') or {})
         if randomness.get('seed') is None and kwargs.get('resume') and kwargs.get('load_from'):
-            # MMEngine takes the checkpoint's seed too, but after it has built the samplers.
+            # MMEngine also uses the checkpoint's seed, but only after it has built the samplers.
             meta = checkpoint_files.load_checkpoint_file(kwargs['load_from'], 'cpu')['meta']
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
 
     def build_train_loop(self, loop: Any) -> Any:
-        """Build a loop that resumes exactly in place of MMEngine's own."""
+        """Build a loop that resumes exactly, in place of MMEngine's own."""
         if isinstance(loop, dict) and is_on(self.cfg, 'exact_resume'):
             loop = resume.train_loop(loop)
         return super().build_train_loop(loop)
 
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
-        # MMEngine's own way, which follows, uses re-entrant checkpointing: no gradient reaches
-        # parameters of a module whose input needs none, such as the image.
+        # MMEngine would use re-entrant checkpointing next: then no gradient reaches parameters of
+        # a module whose input needs none, such as the image.
         modules = self.cfg.pop('activation_checkpointing', None)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         for name in [modules] if isinstance(modules, str) else modules or ():
-            module = model.get_submodule(name)
+            module = bare_model(self).get_submodule(name)
             module.forward = partial(checkpoint, module.forward, use_reentrant=False)
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Go on from a checkpoint, as MMEngine does, with strict weights.
-
-        Raises:
-            ValueError: If this training has other iterations per epoch than the checkpoint's.
-        """
+        """Resume as MMEngine does, with the checks of :meth:`load_checkpoint`."""
         self._resuming = True
         try:
             super().resume(filename, *args, **kwargs)
@@ -70,21 +63,15 @@ class SafeRunner(MMEngineRunner):
     def load_checkpoint(
         self,
         filename: str,
-        map_location: str | Callable = 'cpu',
+        map_location: Any = 'cpu',
         strict: bool = False,
-        revise_keys: list = [(r'^module.', '')],  # noqa: B006  as upstream
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
-        """Load weights, and refuse those that hardly fit.
-
-        Raises:
-            RuntimeError: If a resumed checkpoint has other weights than the model.
-            ValueError: If ``load_from`` fills less than half of the model's values.
-        """
-        loaded = super().load_checkpoint(
-            filename, map_location, strict or self._resuming, revise_keys
-        )
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        check_weights(model, str(filename))
+        """Load weights, and raise an error if they do not fit as the class says."""
+        exact = strict or self._resuming
+        loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
+        check_weights(bare_model(self), str(filename))
         if self._resuming:
             self._check_epoch(filename, loaded['meta'])
         elif not strict:
@@ -102,9 +89,8 @@ class SafeRunner(MMEngineRunner):
             )
 
     def _check_share(self, filename, loaded):
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         state = loaded.get('state_dict', loaded)
-        own = model.state_dict()
+        own = bare_model(self).state_dict()
         total = sum(tensor.numel() for tensor in own.values())
         fitting = [k for k, t in own.items() if k in state and state[k].shape == t.shape]
         share = sum(own[k].numel() for k in fitting) / max(total, 1)
@@ -114,6 +100,6 @@ class SafeRunner(MMEngineRunner):
         if share < MIN_MATCH:
             raise ValueError(
                 f'load_from={filename} fills {share:.1%} of the model, {len(fitting)} of '
-                f'{len(own)} tensors; at least {MIN_MATCH:.0%} were wanted. It is of another '
+                f'{len(own)} tensors, and must fill at least {MIN_MATCH:.0%}. It is from another '
                 'model: use its own config, or model.backbone.init_cfg for a backbone alone'
             )

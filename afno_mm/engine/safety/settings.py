@@ -1,7 +1,7 @@
-"""Misspelled settings are refused before the first step, with the nearest key that exists.
+"""Refuse misspelled settings before the first step, and name the nearest key that exists.
 
 MMEngine 0.10 reads the top level of a config, ``paramwise_cfg`` and many other dicts with ``get``:
-a key that it does not know changes nothing, and nobody hears of it.
+a key that it does not know changes nothing, and no message says so.
 
 Settings of a config:
 
@@ -19,9 +19,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from .known_keys import TOP, Place, places
+from .numbers import first
 from .switches import is_on
 
-# Two names are close: one is taken for a misspelling of the other. Types have similar names.
+# From this similarity on, one name is taken for a misspelling of the other. Names of types are
+# often similar to each other, and need more.
 CLOSE, CLOSE_TYPES = 0.75, 0.85
 REMEDY = (
     "Correct them. Keys of your own can be allowed by name, allowed_settings=['my_key'], and "
@@ -49,17 +51,11 @@ def _sorted_words(name):
 
 
 def check_settings(cfg: Config) -> None:
-    """Refuse keys and types that nothing reads, everywhere in a config.
+    """Raise SettingsError for keys and types that nothing reads, anywhere in a config.
 
-    At the top level any name is possible, because config files keep the parts there that they
-    are built from. A name that no line of the file reads is refused if it is close to a known
-    key, else it is named in the log.
-
-    Args:
-        cfg: The config, after ``--cfg-options``.
-
-    Raises:
-        SettingsError: With all of them, and the nearest known key of each.
+    The top level can have any name, because config files keep the parts there that they build
+    the settings from. A name that no line of the file reads is an error if it is close to a known
+    key. Otherwise the log names it.
     """
     if not is_on(cfg, 'settings'):
         return
@@ -68,20 +64,18 @@ def check_settings(cfg: Config) -> None:
     for place in places(cfg):
         for key in place.node:
             path = f'{place.path}.{key}'.lstrip('.')
-            if _is_allowed(cfg, key, path):
+            is_free = not place.path and key not in place.known
+            if _is_allowed(cfg, key, path) or (is_free and _is_read(cfg, key)):
                 continue
-            if not place.path and key not in place.known:
-                if _is_read(cfg, key):
-                    continue
-                unread.append(key)
             message = _problem(place, key)
             if message:
                 problems.setdefault(message, []).append(path)
-                unread = [name for name in unread if name != path]
+            elif is_free:
+                unread.append(key)
     if unread:
         print_log(f'nothing reads these settings of the config: {", ".join(unread)}', 'current')
     if problems:
-        lines = [f'{_join(paths)}: {message}' for message, paths in problems.items()]
+        lines = [f'{first(paths, 2)}: {message}' for message, paths in problems.items()]
         raise SettingsError(_text('settings that nothing reads', lines))
 
 
@@ -90,15 +84,16 @@ def _problem(place: Place, key: str) -> str | None:
     if key == 'type' and place.types:
         near = nearest(place.node['type'], place.types, CLOSE_TYPES)
         return near and f'there is no {place.owner}. Did you mean {near}?'
-    if key in place.known:
-        return None
     known = place.known if place.path else TOP
-    near = nearest(key, known, 0.5 if place.closed else CLOSE)
-    if near:
-        return f'{place.owner} has no {key}. Did you mean {near}?'
-    if place.closed:
-        return f'{place.owner} has no {key}, it has {", ".join(sorted(place.known))}'
-    return None
+    if key in place.known or not (place.closed or nearest(key, known)):
+        return None
+    return _unknown(place.owner, key, known)
+
+
+def _unknown(owner, name, known):
+    near = nearest(name, known, 0.5)
+    others = f'Did you mean {near}?' if near else f'It has {", ".join(sorted(known))}'
+    return f'{owner} has no {name}. {others}'
 
 
 def _is_allowed(cfg, key, path):
@@ -108,14 +103,10 @@ def _is_allowed(cfg, key, path):
 
 def _is_read(cfg, name):
     """Return True if a config file reads a name that it has assigned, or if it is a pipeline."""
-    # Comments, texts without a {{variable}}, and MMEngine's lines with the names of the files.
+    # Remove comments, texts without a {{variable}}, and MMEngine's lines with names of files.
     text = re.sub(r"""#.*|'[^'{\n]*'|"[^"{\n]*"|^\S+\.py$""", '', cfg.text or '', flags=re.M)
     read = rf'(?:(?<![\w.])|_base_\.){re.escape(name)}\b(?!\s*=(?!=))'
     return bool(re.search(read, text)) or name.endswith('pipeline') or 'pipeline_' in name
-
-
-def _join(paths):
-    return ', '.join(paths[:2]) + (f' and {len(paths) - 2} more' if len(paths) > 2 else '')
 
 
 def _text(what, lines):
@@ -123,16 +114,9 @@ def _text(what, lines):
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Refuse options that lead nowhere.
+    """Raise SettingsError for options that lead nowhere. Call it before they are merged into cfg.
 
-    Each name on an option's path must be in the config, or be taken by the class at that place.
-
-    Args:
-        cfg: The config, before the options are merged.
-        options: Settings by their dotted paths, as of ``--cfg-options``.
-
-    Raises:
-        SettingsError: With all of them, and the nearest key that exists.
+    Each name on an option's path must be in the config, or the class at that place must take it.
     """
     if not options.get('safety.settings', is_on(cfg, 'settings')):
         return
@@ -140,23 +124,22 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     try:
         merged.merge_from_dict(dict(options))
     except (KeyError, TypeError, IndexError):
-        merged = cfg  # The path is wrong, and named below.
+        merged = cfg  # A path is wrong: _follow says which.
     at = {place.path: place for place in places(merged)}
-    lines = []
-    for option in options:
-        message = None if _is_allowed(merged, option, option) else _follow(cfg, option, at)
-        if message:
-            lines.append(f'{option}: {message}')
+    checked = (option for option in options if not _is_allowed(merged, option, option))
+    problems = {option: _follow(cfg, option, at) for option in checked}
+    lines = [f'{option}: {message}' for option, message in problems.items() if message]
     if lines:
         raise SettingsError(_text('options that lead nowhere', lines))
 
 
 def _follow(cfg, option, at):
+    """Walk along an option's path. Return what is wrong with it, or None."""
     node, names = cfg, option.split('.')
-    first = names[0]
-    if first in cfg and first not in TOP | {'data_root'} and _is_read(cfg, first):
+    start = names[0]
+    if start in cfg and start not in TOP | {'data_root'} and _is_read(cfg, start):
         return (
-            f'only the config file reads {first}, to build other parts, and it has done so '
+            f'only the config file reads {start}, to build other parts, and it has done so '
             'already. Set these parts instead'
         )
     for depth, name in enumerate(names):
@@ -172,22 +155,17 @@ def _follow(cfg, option, at):
         elif name in node:
             node = node[name]
         else:
-            last = depth == len(names) - 1
-            return _absent(at.get(path), path, node, name, last)
+            return _absent(at.get(path), path, node, name, is_last=depth == len(names) - 1)
     return None
 
 
-def _absent(place, path, node, name, last):
+def _absent(place, path, node, name, is_last):
     """Return what is wrong with a name that the config does not have, or None."""
-    if place is None:  # a dict with free names, as custom_keys
+    # Dicts with free names, such as custom_keys, have no place.
+    if place is None or name in (place.known if path else TOP):
         return None
-    known = place.known if path else TOP
-    if name in known:
+    known = place.known.union(node) if path else TOP
+    if is_last and path and not place.closed and not nearest(name, known):
         return None
-    known = known.union(node if path else ())
-    if last and path and not place.closed and not nearest(name, known):
-        return None
-    near = nearest(name, known, 0.5)
     owner = f'{path} ({place.owner})' if path not in ('', place.owner) else path or 'the config'
-    others = f'Did you mean {near}?' if near else f'It has {", ".join(sorted(known))}'
-    return f'{owner} has no {name}. {others}'
+    return _unknown(owner, name, known)

@@ -1,4 +1,4 @@
-"""Signals that stop a training, and what protects a work dir from two of them."""
+"""Save and stop on a signal; keep two trainings out of one work dir."""
 
 import fcntl
 import os
@@ -22,53 +22,44 @@ EXIT_CODE = 75
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Save a checkpoint after the current step and leave, when a signal asks for it.
+    """Save a checkpoint after the current step and exit, when a signal asks for it.
 
-    All processes finish the same step, so it is enough that one of them gets the signal. The
-    checkpoint is ``stopped_at_iter_N.pth``, the exit code is 75, and ``--resume`` goes on from
-    there with the bits of a training that was never stopped. A second signal ends the process at
-    once, as without this hook.
+    All processes finish the same step, so only one of them needs to get the signal. The checkpoint
+    is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there with
+    the bits of a training that was never stopped. A second signal ends the process at once, as
+    without this hook.
 
     Args:
-        signals: Names of the signals. Slurm sends SIGTERM, or the one of ``--signal``.
+        signals: Names of the signals. Slurm sends SIGTERM, or the signal of ``--signal``.
     """
 
     priority = 'LOWEST'  # after the schedules, the logs and the checkpoints of the same step
 
-    def __init__(self, signals: Sequence[str] = ('SIGTERM', 'SIGINT', 'SIGUSR1')):
+    def __init__(self, signals: Sequence[str] = ('SIGTERM', 'SIGINT', 'SIGUSR1')) -> None:
         self.signals = [signal.Signals[name] for name in signals]
         self.received = 0
         self.before: dict[signal.Signals, Any] = {}
         self.group: Any = None
 
     def before_train(self, runner: Any) -> None:
-        """Begin to listen."""
         for number in self.signals:
             self.before[number] = signal.signal(number, self._receive)
         if is_distributed() and get_world_size() > 1:
-            # On the CPU, so that no step waits for a GPU.
+            # A group on the CPU: no step waits for a GPU.
             self.group = distributed.new_group(backend='gloo')
 
     def after_train(self, runner: Any) -> None:
-        """Give the signals back."""
+        """Put the former signal handlers back."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Save and leave if a signal came. Gradients are never accumulated half."""
-        if (runner.iter + 1) % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
-            return
-        if self._anyone_asked():
-            self._save_and_leave(runner, runner.epoch, runner.iter + 1)
-
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Save and leave in a validation too. Resuming makes up for it."""
-        if self.before and self._anyone_asked():
-            self._save_and_leave(runner, runner.epoch, runner.iter)
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
+        # In a validation too: the resumed training repeats it.
+        iteration = runner.iter + (mode == 'train')
+        if mode == 'train' and iteration % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
+            return  # The optimiser has not applied these gradients.
+        if mode != 'test' and self.before and self._anyone_asked():
+            self._save_and_leave(runner, iteration)
 
     def _receive(self, number, frame):
         self.received = number
@@ -82,17 +73,16 @@ class StopSignalHook(Hook):
         self.received = int(asked)
         return self.received
 
-    def _save_and_leave(self, runner, epoch, iteration):
+    def _save_and_leave(self, runner, iteration):
         name = f'stopped_at_iter_{iteration}.pth'
         runner.logger.warning(
             f'{signal.Signals(self.received).name} received: saving {name}. The same command '
             'with --resume goes on from there'
         )
-        runner.save_checkpoint(
-            runner.work_dir, name, by_epoch=False, meta=dict(epoch=epoch, iter=iteration)
-        )
+        meta = dict(epoch=runner.epoch, iter=iteration)
+        runner.save_checkpoint(runner.work_dir, name, by_epoch=False, meta=meta)
         if self.group is not None:
-            # Nobody leaves before the file is whole: the launcher ends the others.
+            # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
         self.after_train(runner)
         raise SystemExit(EXIT_CODE)
@@ -125,21 +115,17 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
 
 
 def _rank():
-    """The rank that a launcher gives this process, before the process group exists."""
+    """Return the rank that a launcher gives this process. It needs no process group."""
     names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
     return int(next((os.environ[name] for name in names if name in os.environ), 0))
 
 
 def check_work_dir(folder: str | Path) -> None:
-    """Refuse to start a new training over the checkpoints of another one.
-
-    Raises:
-        FileExistsError: If the folder has checkpoints.
-    """
+    """Raise FileExistsError if a folder has checkpoints, which a new training would overwrite."""
     found = sorted(path.name for path in Path(folder).glob('*.pth') if NAMES.fullmatch(path.name))
     if found:
         raise FileExistsError(
             f'{folder} holds {len(found)} checkpoints of an earlier training ({found[-1]}), and a '
-            'new one would overwrite them. Go on with it: --resume. Or choose another --work-dir, '
+            'new one would overwrite them. Continue it with --resume, choose another --work-dir, '
             'or delete this one'
         )

@@ -1,8 +1,8 @@
-"""The setting that turns each safety off."""
+"""The setting ``safety`` of a config. It turns safeties off by name."""
 
 from mmengine.config import Config
 
-# The safeties, all on. A config turns them off by name, as in safety=dict(signals=False).
+# All are on by default. A config turns one off by its name: safety=dict(signals=False).
 SAFETIES = {
     'checkpoints': 'afno_mm.CheckpointHook',
     'exact_resume': 'afno_mm.IterationSeedHook',
@@ -14,11 +14,7 @@ SAFETIES = {
 
 
 def protect(cfg: Config) -> None:
-    """Add the hooks of the safeties to a config, but for those that ``cfg.safety`` turns off.
-
-    Raises:
-        ValueError: If ``cfg.safety`` names an unknown safety.
-    """
+    """Add the hooks of all safeties that are on to a config."""
     unknown = set(cfg.get('safety', {})) - set(SAFETIES)
     if unknown:
         raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')
@@ -36,5 +32,5 @@ def protect(cfg: Config) -> None:
 
 
 def is_on(cfg: Config, name: str) -> bool:
-    """Return whether a safety of ``SAFETIES`` is on."""
+    """Return True if a safety of ``SAFETIES`` is on."""
     return cfg.get('safety', {}).get(name, True)

@@ -6,8 +6,14 @@ import random
 import numpy as np
 import pytest
 import torch
-from afno_mm.engine.safety import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
-from afno_mm.engine.safety.checkpoint_files import AtomicLocalBackend, install
+from afno_mm.engine.safety import newest_checkpoint
+from afno_mm.engine.safety.checkpoint_files import (
+    AtomicLocalBackend,
+    CheckpointError,
+    damage,
+    install,
+    load_checkpoint_file,
+)
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader

@@ -12,8 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from afno_mm.engine.safety import EXIT_CODE, choose_interface, newest_checkpoint, set_interface
+from afno_mm.engine.safety import newest_checkpoint, set_interface
 from afno_mm.engine.safety.distributed import Judge, RankWatchHook
+from afno_mm.engine.safety.network import choose_interface
+from afno_mm.engine.safety.stop import EXIT_CODE
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 import torch
-from afno_mm.engine.safety import NonFiniteError, newest_checkpoint
+from afno_mm.engine.safety import newest_checkpoint
+from afno_mm.engine.safety.numbers import NonFiniteError, batch_files
 from tiny import Model, Noisy, runner
 
 HOOK = [dict(type='afno_mm.FiniteNumbersHook', max_skipped=3)]
@@ -58,8 +59,6 @@ def test_files_of_the_batch_are_named(tmp_path):
     class Named(Noisy):
         def __getitem__(self, index):
             return dict(super().__getitem__(index), data_samples=Sample(img_path=f'{index}.png'))
-
-    from afno_mm.engine.safety.numbers import batch_files
 
     batch = dict(data_samples=[Sample(img_path='a.png'), Sample(img_path='b.png'), Sample()])
     assert batch_files(batch) == ['a.png', 'b.png']

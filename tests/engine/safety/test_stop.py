@@ -7,7 +7,8 @@ import sys
 
 import pytest
 import torch
-from afno_mm.engine.safety import EXIT_CODE, check_work_dir, newest_checkpoint, only_one
+from afno_mm.engine.safety import check_work_dir, newest_checkpoint, only_one
+from afno_mm.engine.safety.stop import EXIT_CODE
 from mmengine.hooks import Hook
 from tiny import Model, runner
 

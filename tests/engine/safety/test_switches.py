@@ -1,7 +1,7 @@
 """Each safety is on by default, and a config turns it off by name."""
 
 import pytest
-from afno_mm.engine.safety import SAFETIES, protect
+from afno_mm.engine.safety.switches import SAFETIES, protect
 from mmengine.config import Config
 
 
