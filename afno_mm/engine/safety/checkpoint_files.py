@@ -46,7 +46,7 @@ class AtomicLocalBackend(LocalBackend):
         descriptor, temporary = tempfile.mkstemp(TEMPORARY, f'.{path.name}.', path.parent)
         try:
             with os.fdopen(descriptor, 'wb') as file:
-                file.write(obj)
+                self._write(file, obj)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
@@ -62,9 +62,18 @@ class AtomicLocalBackend(LocalBackend):
             raise
         _flush_folder(path.parent)
 
+    def _write(self, file, obj):
+        file.write(obj)
+
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text to a file."""
         self.put(obj.encode(encoding), filepath)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote."""
+    for path in Path(folder).glob(f'.*{TEMPORARY}'):
+        path.unlink(missing_ok=True)
 
 
 def _umask():
