@@ -97,17 +97,17 @@ def _kill_while_writing(this, *options):
     assert not list(folder.glob('.*.writing')), 'temporary files are left'
 
 
-@drill('kill -9 while a checkpoint is written, keep 3 and the best', 16, 2)
+@drill('kill -9 while a checkpoint is written, keep 3 and the best', 40, 3)
 def kill_keep_3(this: Try):
     _kill_while_writing(this)
 
 
-@drill('kill -9 while a checkpoint is written, keep 1 and the best', 8)
+@drill('kill -9 while a checkpoint is written, keep 1 and the best', 20, 2)
 def kill_keep_1(this: Try):
     _kill_while_writing(this, KEEP_1)
 
 
-@drill('newest checkpoint truncated, then resumed', 8, 2)
+@drill('newest checkpoint truncated, then resumed', 12, 2)
 def truncated_newest(this: Try):
     folder = work_dir(this)
     newest = folder / f'epoch_{EPOCHS}.pth'
@@ -154,7 +154,7 @@ def _flip(this, path):
         return False
 
 
-@drill('a flipped bit, resumed: found, or all values are the same', 16, 2)
+@drill('a flipped bit, resumed: found, or all values are the same', 40, 4)
 def flipped_resume(this: Try):
     folder = work_dir(this)
     newest = folder / f'epoch_{EPOCHS}.pth'
@@ -163,7 +163,7 @@ def flipped_resume(this: Try):
     assert f'{newest} is passed over' in text or same, 'wrong values were loaded'
 
 
-@drill('a flipped bit, tested: found, or all values are the same', 16, 2)
+@drill('a flipped bit, tested: found, or all values are the same', 40, 4)
 def flipped_test(this: Try):
     folder = work_dir(this)
     newest = folder / f'epoch_{EPOCHS}.pth'
@@ -259,7 +259,7 @@ def _enter(entrance, folder, checkpoint):
         trained_model(Config.fromfile(harness.CONFIG), str(checkpoint))
     else:
         model = dict(
-            type='afno_mm.MixVisionTransformer',
+            type='afno_mm.MiT',
             embed_dims=8,
             num_heads=(1, 1, 1, 1),
             num_layers=(1, 1, 1, 1),

@@ -1,5 +1,6 @@
 """Run trainings in children of this process, break them on purpose, and count who survives."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -14,15 +15,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import afno_mm.engine  # noqa: F401  reports a broken environment before anything else fails
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 import tiny_parts  # noqa: F401  registers the parts of tiny_config.py
 import torch
+from afno_mm import registry
 from afno_mm.engine import command_line
 from afno_mm.engine.safety import checkpoint_files
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
-from mmengine.runner import Runner
+from mmengine.registry import Registry
+from mmengine.runner import Runner, runner
+from yapf.yapflib import yapf_api
+
+def _prepare():
+    """Do once what each child would do: slow imports, and texts that no drill looks at."""
+    for module in ('matplotlib.pyplot', 'torch._dynamo', 'torchvision'):
+        importlib.import_module(module)
+    for value in vars(registry).values():
+        if isinstance(value, Registry):
+            value.import_from_location()
+    environment = runner.collect_env()
+    runner.collect_env = lambda: environment
+    yapf_api.FormatCode = lambda text, **_: (text, False)
+
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = Path(__file__).parent / 'tiny_config.py'
@@ -167,6 +183,7 @@ def _script(name):
 
 
 TRAIN, TEST = _script('train'), _script('test')
+_prepare()
 
 
 def train(folder: Path, *options: str, resume: bool | Path = False) -> None:

@@ -92,6 +92,17 @@ def draws_persistent(this: Try):
     return _draws(this, *PERSISTING)
 
 
+@drill('kill -9 with persistent workers, resumed at once', 4)
+def kill_with_workers(this: Try):
+    folder = this.folder / 'work_dir'
+    child = Child(lambda: train(folder, SLOW, *PERSISTING), this.folder / 'out.txt')
+    wait_for_steps(folder, this.random.randint(ITERATIONS + 1, 2 * ITERATIONS), child)
+    child.kill(signal.SIGKILL)
+    child.wait()
+    resumed(folder, *PERSISTING)
+    assert is_whole(folder / f'epoch_{EPOCHS}.pth')
+
+
 @drill('NaN or infinite loss', 4)
 def bad_loss(this: Try):
     folder = this.folder / 'work_dir'
@@ -189,7 +200,7 @@ def unfit_test(this: Try):
 @drill('weights that do not fit: init_cfg', 4, stock=False)
 def unfit_init_cfg(this: Try):
     settings = dict(embed_dims=8, num_heads=(1, 1, 1, 1), num_layers=(1, 1, 1, 1))
-    model = dict(settings, type='afno_mm.MixVisionTransformer')
+    model = dict(settings, type='afno_mm.MiT')
     path = this.folder / 'backbone.pth'
 
     def run():
