@@ -117,13 +117,14 @@ def hangs(this: Try):
     assert [path.name for path in (this.folder / 'afno_mm').iterdir()] == ['.lock']
 
 
-@drill('kill -9 while the library is compiled: the next build leaves nothing behind', 6, stock=False)
+@drill(
+    'kill -9 while the library is compiled: the next build leaves nothing behind', 6, stock=False
+)
 def killed(this: Try):
     whole = _compiled()
     # Takes a second, writes half a file, then the other half.
     _script(
-        this,
-        f'for last; do :; done\nhead -c 50000 {whole} > $last\nsleep 0.5\ncp {whole} $last',
+        this, f'for last; do :; done\nhead -c 50000 {whole} > $last\nsleep 0.5\ncp {whole} $last'
     )
     child = Child(lambda: _build(this, 60), this.folder / 'killed.txt')
     while not list(this.folder.glob('afno_mm/building-*')) and child.code is None:

@@ -28,6 +28,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner, runner
 from yapf.yapflib import yapf_api
 
+
 def _prepare():
     """Do once what each child would do: slow imports, and texts that no drill looks at."""
     for module in ('matplotlib.pyplot', 'torch._dynamo', 'torchvision'):
@@ -90,6 +91,7 @@ class Try:
 
 
 DRILLS: list[Drill] = []
+CHILDREN: list['Child'] = []
 
 
 def drill(name: str, full: int, short: int = 1, stock: bool = True) -> Callable:
@@ -112,6 +114,15 @@ def drill(name: str, full: int, short: int = 1, stock: bool = True) -> Callable:
     return add
 
 
+def end_children() -> None:
+    """End the children that still run."""
+    for child in CHILDREN:
+        if child.code is None:
+            child.kill(signal.SIGKILL)
+            child.wait()
+    CHILDREN.clear()
+
+
 class Child:
     """A function that runs in a fork of this process, with its output in a file."""
 
@@ -122,41 +133,52 @@ class Child:
         self.code: int | None = None
         self.process = os.fork()
         if self.process:
+            CHILDREN.append(self)
             return
         code = 1
         try:
             descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
-            # What this process has open for its parent's output.
             sys.stdout = open(1, 'w', buffering=1, closefd=False)
             sys.stderr = open(2, 'w', buffering=1, closefd=False)
+            code = self._run(function)
+        finally:
+            os._exit(code)  # whatever happens: this is not the parent
+
+    @staticmethod
+    def _run(function):
+        try:
             function()
-            code = 0
+            return 0
         except SystemExit as left:
-            code = left.code if isinstance(left.code, int) else int(left.code is not None)
+            return left.code if isinstance(left.code, int) else int(left.code is not None)
         except BaseException:
             traceback.print_exc()
+            return 1
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(code)
 
     def wait(self, seconds: float = 240) -> int:
         """Return the exit code, or minus the number of the signal that ended it."""
         end = time.monotonic() + seconds
-        while self.code is None:
-            process, status = os.waitpid(self.process, os.WNOHANG)
-            if process:
-                self.code = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() > end:
+        while not self.ended():
+            if time.monotonic() > end:
                 self.kill(signal.SIGKILL)
                 os.waitpid(self.process, 0)
                 self.code = -signal.SIGKILL
                 raise AssertionError(f'still running after {seconds} s')
-            else:
-                time.sleep(0.005)
+            time.sleep(0.005)
         return self.code
+
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+        if self.code is None:
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            if process:
+                self.code = os.waitstatus_to_exitcode(status)
+        return self.code is not None
 
     def kill(self, number: int) -> None:
         """Send a signal, if it still runs."""
@@ -256,8 +278,7 @@ def wait_for_steps(folder: Path, count: int, child: Child) -> None:
     """Wait until a training has done so many steps."""
     end = time.monotonic() + 120
     while len(steps(folder)) < count:
-        if time.monotonic() > end or os.waitpid(child.process, os.WNOHANG)[0]:
-            child.code = 1
+        if time.monotonic() > end or child.ended():
             raise AssertionError(f'no step {count}: {last_line(child.text())}')
         time.sleep(0.01)
 
@@ -284,7 +305,7 @@ def values(path: Path) -> str:
     loaded = torch.load(path, weights_only=False, map_location='cpu')
     with_all_digits = {k: v.double().tolist() for k, v in loaded['state_dict'].items()}
     rest = {k: loaded[k] for k in ('optimizer', 'param_schedulers', 'meta') if k in loaded}
-    return repr((with_all_digits, rest))
+    return repr((with_all_digits, rest, loaded['message_hub']['runtime_info']))
 
 
 class _Slow:

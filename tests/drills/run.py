@@ -60,7 +60,9 @@ def run(drill: harness.Drill, tries: int, seed: int, folder: Path) -> dict:
             break
         except Exception as error:
             survived = 0
-            row['lost'].append(f'try {number}: {str(error) or repr(error)}')
+            row['lost'].append(f'try {number}: {str(error)[-1000:] or repr(error)}')
+        finally:
+            harness.end_children()
         row['tried'] += tried
         row['survived'] += survived
         shutil.rmtree(place, ignore_errors=True)
