@@ -187,16 +187,16 @@ def _disk_full(this, *options):
         folder = disk / 'work_dir'
         options = (*options, WIDE)
         child = Child(lambda: train(folder, *options, 'model.delay=0.02'), this.folder / 'full.txt')
-        after = this.random.randint(ITERATIONS + 1, (EPOCHS - 1) * ITERATIONS)
+        # In the middle of an epoch, so that no file is written while the disk fills up.
+        after = this.random.randint(1, EPOCHS - 1) * ITERATIONS + this.random.randint(1, 3)
         harness.wait_for_steps(folder, after, child)
-        # Between a small part of a checkpoint, and a checkpoint and a half, still fits.
-        leave = this.random.randrange(
-            2**16, next(folder.glob('epoch_*.pth')).stat().st_size * 3 // 2
-        )
+        child.kill(signal.SIGSTOP)
+        leave = this.random.randrange(2**16, next(folder.glob('epoch_*.pth')).stat().st_size)
         with (disk / 'other').open('wb') as other:
             while (space := os.statvfs(disk)).f_bavail * space.f_frsize > leave:
                 other.write(bytes(2**14))
                 other.flush()
+        child.kill(signal.SIGCONT)
         code, text = child.wait(), child.text()
         whole = [epoch for epoch, path in epochs(folder).items() if is_whole(path)]
         cut = [path.name for path in folder.glob('*.pth') if not is_whole(path)]

@@ -169,7 +169,7 @@ def out_of_memory(this: Try):
 
 UNFIT = [
     ('other names', lambda s: {f'other.{k}': v for k, v in s.items()}),
-    ('other shapes', lambda s: {k: v.repeat(*[2] * v.dim()) for k, v in s.items()}),
+    ('other shapes', lambda s: {k: v.repeat([2] * max(v.dim(), 1)) for k, v in s.items()}),
     ('nothing', lambda s: {}),
     ('half of the layers', lambda s: {k: v for k, v in s.items() if k.startswith('layers.3')}),
 ]

@@ -61,17 +61,20 @@ def test_a_flipped_bit_is_found_or_does_no_harm(copy):
     whole = load_checkpoint_file(path)['state_dict']
     generator = random.Random(0)
     found = 0
-    for _ in range(60):
-        position, bit = generator.randrange(len(data)), 1 << generator.randrange(8)
+    # The end is the table of contents, of which PyTorch refuses more than Python's zipfile.
+    positions = [generator.randrange(len(data)) for _ in range(60)]
+    positions += range(len(data) - 120, len(data))
+    for position in positions:
+        bit = 1 << generator.randrange(8)
         data[position] ^= bit
         path.write_bytes(data)
         data[position] ^= bit
-        try:
-            loaded = load_checkpoint_file(path)['state_dict']
-            assert all(torch.equal(loaded[name], whole[name]) for name in whole)
-        except CheckpointError:
+        if damage(path):
             found += 1
-    assert found > 30
+            continue  # newest_checkpoint() passes it over
+        loaded = load_checkpoint_file(path)['state_dict']
+        assert all(torch.equal(loaded[name], whole[name]) for name in whole)
+    assert found > 60
 
 
 class Evil:
