@@ -1,7 +1,7 @@
 """Check the installed packages when afno_mm is imported, before anything else fails.
 
-Every problem is reported with the command that solves it. The requirements are those of
-setup.py. The check reads pip's metadata; it imports a package only to confirm a suspicion.
+The requirements are those of setup.py. The check reads pip's metadata. It imports a package only
+to confirm a suspicion.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from importlib import import_module, metadata
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+Problem = tuple[str, str]  # what was found, and the command that solves it
 DISTRIBUTION = 'afno-mm'
 # Maintained package -> older packages that install the same modules. The last releases of the
 # older ones cannot resume a training with torch >= 2.6.
@@ -47,17 +48,16 @@ def check_environment() -> None:
         raise BrokenEnvironmentError(
             f'{DISTRIBUTION} is not installed. In its folder, run: pip install -e .'
         ) from None
-    problems = find_problems([Requirement(r) for r in wanted], installed_version)
+    problems = find_problems(map(Requirement, wanted), installed_version)
     problems = problems or torch_pair_problem() + opencv_problem()
     if problems:
-        raise BrokenEnvironmentError(
-            'afno_mm cannot work with these packages:\n'
-            + '\n'.join(f'- {found}\n  run: {command}' for found, command in problems)
-        )
+        lines = [f'- {found}\n  run: {command}' for found, command in problems]
+        text = '\n'.join(['afno_mm cannot work with these packages:', *lines])
+        raise BrokenEnvironmentError(text)
 
 
 def installed_version(name: str) -> str | None:
-    """Return the version of an installed distribution, or None if it is not installed."""
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -66,15 +66,10 @@ def installed_version(name: str) -> str | None:
 
 def find_problems(
     requirements: Iterable[Requirement], version_of: Callable[[str], str | None]
-) -> list[tuple[str, str]]:
-    """Compare installed versions with requirements.
+) -> list[Problem]:
+    """Compare installed versions, which ``version_of`` returns, with requirements.
 
-    Args:
-        requirements: What afno_mm needs. Requirements of extras are ignored.
-        version_of: Returns the version of a distribution, or None if it is not installed.
-
-    Returns:
-        Pairs (problem, command that solves it).
+    Requirements of extras are ignored.
     """
     problems = []
     for requirement in requirements:
@@ -99,43 +94,30 @@ def find_problems(
     return problems
 
 
-def torch_pair_problem() -> list[tuple[str, str]]:
-    """Find a torchvision built for another torch ('operator torchvision::nms does not exist').
-
-    Returns no pair, or one pair (problem, command).
-    """
+def torch_pair_problem() -> list[Problem]:
+    """Find a torchvision built for another torch ('operator torchvision::nms does not exist')."""
     torch, torchvision = metadata.version('torch'), metadata.version('torchvision')
-    needs = [Requirement(r) for r in metadata.requires('torchvision') or ()]
-    fits = all(
-        r.specifier.contains(Version(torch).base_version)
-        for r in needs
-        if r.name == 'torch' and not r.marker
-    )
+    needs = map(Requirement, metadata.requires('torchvision') or ())
+    wanted = [r.specifier for r in needs if r.name == 'torch' and not r.marker]
+    fits = all(specifier.contains(Version(torch).base_version) for specifier in wanted)
     build, other_build = torch.partition('+')[2], torchvision.partition('+')[2]
     if fits and (build == other_build or not _import_failure('torchvision')):
         return []
     kinds = ' (CPU-only torch, CUDA torchvision)' if build == 'cpu' else ''
-    return [
-        (
-            f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
-            'both from the same index',
-            'pip uninstall -y torch torchvision && pip install torch torchvision',
-        )
-    ]
+    found = (
+        f'torch {torch} and torchvision {torchvision} are of different builds{kinds}; wanted '
+        'both from the same index'
+    )
+    return [(found, 'pip uninstall -y torch torchvision && pip install torch torchvision')]
 
 
-def opencv_problem() -> list[tuple[str, str]]:
-    """Find an OpenCV that does not import. Containers often miss its system libraries.
-
-    Returns no pair, or one pair (problem, command).
-    """
+def opencv_problem() -> list[Problem]:
+    """Find an OpenCV that does not import. Containers often miss its system libraries."""
     failure = _import_failure('cv2')
     if not failure:
         return []
-    command = (
-        'pip uninstall -y opencv-python opencv-python-headless && '
-        'pip install opencv-python-headless'
-    )
+    headless = 'opencv-python-headless'
+    command = f'pip uninstall -y opencv-python {headless} && pip install {headless}'
     if 'cannot open shared object' in failure:
         command = f'apt-get install -y libgl1 libglib2.0-0, or: {command}'
     return [(f'OpenCV (cv2) does not import: {failure}', command)]

@@ -1,17 +1,41 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of train.py]
 # GPUS (default 8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are taken from the
-# environment.
+# environment. BATCH=1 submits a job that goes on by itself: SIGNAL_BEFORE (default 120) seconds
+# before the end of its time the training saves a checkpoint, exits with 75, and the job is queued
+# again with --resume. SRUN_ARGS may say --time=24:00:00.
 set -euo pipefail
-if [ $# -lt 3 ]; then sed -n '2,4s/^# //p' "$0" >&2; exit 2; fi
+if [ $# -lt 3 ]; then sed -n '2,6s/^# //p' "$0" >&2; exit 2; fi
 tools=$(cd "$(dirname "$0")" && pwd)
-# shellcheck disable=SC2086  # SRUN_ARGS is a list of words
-exec srun -p "$1" \
-    --job-name="$2" \
-    --gres=gpu:"${GPUS_PER_NODE:-8}" \
-    --ntasks="${GPUS:-8}" \
-    --ntasks-per-node="${GPUS_PER_NODE:-8}" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    python -u "$tools/train.py" "$3" --launcher slurm "${@:4}"
+# shellcheck disable=SC2206  # SRUN_ARGS is a list of words
+resources=(
+    -p "$1" --job-name="$2"
+    --gres=gpu:"${GPUS_PER_NODE:-8}"
+    --ntasks="${GPUS:-8}" --ntasks-per-node="${GPUS_PER_NODE:-8}"
+    --cpus-per-task="${CPUS_PER_TASK:-5}"
+    ${SRUN_ARGS:-}
+)
+signal=--signal=USR1@${SIGNAL_BEFORE:-120}
+if [ "${BATCH:-}" = 1 ]; then
+    # --wrap: Slurm would run a copy of this script elsewhere. Its steps get the signal, not it.
+    exec sbatch "${resources[@]}" "$signal" --requeue --open-mode=append \
+        --wrap "BATCH=inside $(printf '%q ' bash "$tools/slurm_train.sh" "$@")"
+fi
+last=()
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then last=(--resume); fi
+# The job of a batch has the signal already.
+if [ "${BATCH:-}" != inside ]; then resources+=("$signal"); fi
+# A task that has saved waits a little: --kill-on-bad-exit would kill those that are about to leave,
+# and srun's exit code would be theirs.
+# shellcheck disable=SC2016  # for the tasks to expand
+task='trap : USR1 TERM INT; "$@"; code=$?; [ $code != 75 ] || sleep "$LINGER"; exit $code'
+code=0
+LINGER=${LINGER:-10} srun "${resources[@]}" --kill-on-bad-exit=1 \
+    bash -c "$task" train python -u "$tools/train.py" "$3" --launcher slurm "${@:4}" \
+    ${last[@]+"${last[@]}"} || code=$?
+if [ "$code" = 75 ] && [ "${BATCH:-}" = inside ]; then
+    scontrol requeue "$SLURM_JOB_ID"
+elif [ "$code" = 75 ]; then
+    echo "The training was stopped and has saved a checkpoint. Go on with the same command and --resume" >&2
+fi
+exit "$code"

@@ -11,22 +11,16 @@ from .tokens import Layer
 def token_clusters(
     tokens: np.ndarray, num_clusters: int = 4, num_neighbors: int = 10
 ) -> np.ndarray:
-    """Cluster tokens by their k nearest neighbours in feature space; positions do not count.
+    """Cluster tokens ``(H, W, C)`` by their features; positions do not count.
 
-    Args:
-        tokens: ``(H, W, C)``.
-        num_clusters: 4 in the paper.
-        num_neighbors: Number of other tokens that each token is linked to; 10 in the paper.
-
-    Returns:
-        The cluster of each token, int ``(H, W)``.
+    Each token is linked to its ``num_neighbors`` nearest ones in feature space. The defaults are
+    the paper's. Return the cluster of each token, int ``(H, W)``.
     """
     try:
         from sklearn.cluster import SpectralClustering
     except ImportError as error:
         raise ImportError(
-            'clustering needs scikit-learn: pip install "afno-mm[analysis]", or '
-            'pip install scikit-learn'
+            'clustering needs scikit-learn: pip install "afno-mm[analysis]" or scikit-learn'
         ) from error
     height, width, channels = tokens.shape
     if height * width <= num_neighbors:
@@ -62,13 +56,10 @@ def layer_clusters(
     num_clusters: int = 4,
     num_neighbors: int = 10,
 ) -> dict[int, np.ndarray]:
-    """Cluster the tokens of the first image in several layers, with aligned numbers.
+    """Return clusters ``(H, W)`` of the first image's tokens by layer, with aligned numbers.
 
     Each layer is aligned with the same layer of ``first``, the clusters of another model. A layer
     that ``first`` does not have is aligned with the layer before it.
-
-    Returns:
-        Clusters ``(H, W)`` by layer number.
     """
     clusters: dict[int, np.ndarray] = {}
     previous = None

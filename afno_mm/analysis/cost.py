@@ -17,9 +17,6 @@ from ..registry import type_name
 from ..tasks import task_of
 
 aten = torch.ops.aten
-# Kinds of work. Nothing else is counted: no norms, activations, shrinkage, resizing or other
-# elementwise operations.
-TRANSFORMS, ATTENTION, BIAS, PRODUCTS = 'transforms', 'attention', 'bias', 'products'
 ATTENTION_OPERATORS = {
     aten.bmm,
     aten._scaled_dot_product_flash_attention_for_cpu,
@@ -35,7 +32,8 @@ class Cost:
 
     ``mixers`` has the MACs of all token mixers by kind of work: 'transforms' (FFTs), 'attention'
     (its two products with tokens), 'bias' (AFNO's convolution) and 'products' (all other products
-    and convolutions).
+    and convolutions). Norms, activations, shrinkage, resizing and other elementwise operations
+    are not counted.
     """
 
     parameters: int
@@ -45,11 +43,11 @@ class Cost:
 
 
 def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
-    """Return the cost of a config's model for one image.
+    """Return the cost of a config's model for one image of size ``(H, W)``.
 
     A complex FFT of n values counts as ``5 n log2(n)`` operations, a real one as half of that, and
     two operations are one MAC. A complex matrix product counts as four real ones. AFNO is counted
-    with its composed backend. ``size`` is ``(H, W)``.
+    with its composed backend.
     """
     model = build_model(cfg, size, 'meta').eval()
     # With gradients, PyTorch runs attention by operators that the counter knows.
@@ -62,15 +60,20 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
     counts = counter.get_flop_counts()
     mixers: Any = Counter()
     for name in filter(_is_mixer, counts):
-        bias = counts.get(f'{name}.bias', {})
-        mixers[BIAS] += _macs(bias)
-        for operator, flops in counts[name].items():
-            kind = _kind(operator, among=counts[name])
-            mixers[kind] += (flops - bias.get(operator, 0)) / 2
+        flops, bias = counts[name], counts.get(f'{name}.bias', {})
+        mixers['bias'] += sum(bias.values()) / 2
+        for operator, count in flops.items():
+            kind = 'products'
+            if operator in TRANSFORMS:
+                kind = 'transforms'
+            # bmm in a mixer with FFTs multiplies modes or resizes filters.
+            elif operator in ATTENTION_OPERATORS and not TRANSFORMS.keys() & flops.keys():
+                kind = 'attention'
+            mixers[kind] += (count - bias.get(operator, 0)) / 2
     types = {type(module).__name__ for name, module in model.named_modules() if _is_mixer(name)}
     return Cost(
         parameters=sum(p.numel() for p in model.parameters()),
-        total=_macs(counts['Global']),
+        total=sum(counts['Global'].values()) / 2,
         mixers=+mixers,
         mixer=', '.join(sorted(types)),
     )
@@ -81,60 +84,33 @@ def _is_mixer(name: str) -> bool:
     return name.endswith('.attn') and '.attn.' not in name
 
 
-def _kind(operator: Any, among: dict) -> str:
-    if operator in TRANSFORM_FORMULAS:
-        return TRANSFORMS
-    # bmm in a mixer with FFTs multiplies modes or resizes filters.
-    is_attention = operator in ATTENTION_OPERATORS and not TRANSFORM_FORMULAS.keys() & among.keys()
-    return ATTENTION if is_attention else PRODUCTS
-
-
-def _macs(flops: dict[Any, int]) -> float:
-    return sum(flops.values()) / 2
-
-
-def _raw(count: Any) -> Any:
+def _given_tensors(formula: Callable) -> Callable:
     """Make FlopCounterMode pass tensors to a formula, not their shapes."""
-    count._get_raw = True
-    return count
+    formula._get_raw = True  # type: ignore[attr-defined]
+    return formula
 
 
-def _real_transform(real: Callable) -> Callable:
-    """Count the operations of FFTs along the dimensions of the real tensor ``real(x, out)``."""
-
-    @_raw
-    def count(x, dim, *args, out_val=None, **kwargs):
-        shape = real(x, out_val).shape
-        return 2.5 * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)
-
-    return count
-
-
-@_raw
-def _complex_transform(x, dim, *args, out_val=None, **kwargs):
-    return 5 * x.numel() * sum(math.log2(x.shape[d]) for d in dim)
+@_given_tensors
+def _transform(x, dim, *args, out_val, **kwargs):
+    """Count the operations of FFTs of the real tensor, which is the input or output, or of x."""
+    real = [tensor for tensor in (x, out_val) if not tensor.is_complex()]
+    shape, operations = (real[0].shape, 2.5) if real else (x.shape, 5)
+    return operations * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)
 
 
 def _complex_as_four_real(operator: Any) -> Callable:
-    """Count an operator's complex product as four real ones."""
     count_real = flop_registry[operator]
 
-    @_raw
-    def count(*args, out_val=None, **kwargs):
+    @_given_tensors
+    def count(*args, out_val, **kwargs):
         return count_real(*args, out_val=out_val, **kwargs) * (4 if out_val.is_complex() else 1)
 
     return count
 
 
-TRANSFORM_FORMULAS = {
-    aten._fft_r2c: _real_transform(lambda x, out: x),
-    aten._fft_c2r: _real_transform(lambda x, out: out),
-    aten._fft_c2c: _complex_transform,
-}
-FORMULAS = TRANSFORM_FORMULAS | {
-    operator: _complex_as_four_real(operator)
-    for operator in (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
-}
+TRANSFORMS = dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), _transform)
+PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
+FORMULAS = TRANSFORMS | {operator: _complex_as_four_real(operator) for operator in PRODUCTS}
 
 
 def as_the_paper_counts(cfg: Config, size: tuple[int, int]) -> float | None:
@@ -156,20 +132,17 @@ def as_the_paper_counts(cfg: Config, size: tuple[int, int]) -> float | None:
     if backbone not in ('MiT', 'ViT'):
         return None
     hierarchical = backbone == 'MiT'
-    head = cfg.model.get('decode_head', {})
-    if head.get('type') == 'afno_mm.SegformerHead':
+    if cfg.model.get('decode_head', {}).get('type') == 'afno_mm.SegformerHead':
         cfg = copy.deepcopy(cfg)
         cfg.model.decode_head.type = 'SegformerHead'
     cost = model_cost(cfg, size)
     mixers = cost.mixers
-    counted = {
-        'ESA': mixers.total(),
-        'EfficientMultiheadAttention': mixers.total(),
-        'LS': mixers.total(),
-        'SA': mixers.total() - (0 if hierarchical else mixers[ATTENTION] / 2),
-        'GFN': 0,
-        'AFNO': mixers[PRODUCTS] / (4 if hierarchical else 1),
+    left_out = {
+        'ESA': 0,
+        'EfficientMultiheadAttention': 0,
+        'LS': 0,
+        'SA': 0 if hierarchical else mixers['attention'] / 2,
+        'GFN': mixers.total(),
+        'AFNO': mixers.total() - mixers['products'] / (4 if hierarchical else 1),
     }
-    if cost.mixer not in counted:
-        return None
-    return cost.total - mixers.total() + counted[cost.mixer]
+    return cost.total - left_out[cost.mixer] if cost.mixer in left_out else None

@@ -5,9 +5,6 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-CELL = 1.7  # inches
-LABEL = 0.9
-
 
 def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarray]]) -> Figure:
     """Draw Fig. 5: an image and below it the clusters of its tokens, one column per model.
@@ -27,24 +24,19 @@ def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarra
         for cell, number in zip(column[1:], layers):
             if number in labels:
                 # Stretch the tokens over the image, so that those of all stages fit it.
-                cell.imshow(
-                    colours[labels[number] % len(colours)],
-                    interpolation='nearest',
-                    extent=(0, picture.shape[1], picture.shape[0], 0),
-                )
+                extent = (0, picture.shape[1], picture.shape[0], 0)
+                tokens = colours[labels[number] % len(colours)]
+                cell.imshow(tokens, interpolation='nearest', extent=extent)
             else:
                 cell.set_axis_off()
     return figure
 
 
-def spectra_figure(
-    picture: np.ndarray, spectra: dict[int, tuple[np.ndarray, np.ndarray]]
-) -> Figure:
+def spectra_figure(picture: np.ndarray, spectra: dict[int, tuple[np.ndarray, ...]]) -> Figure:
     """Draw Fig. 6: log magnitudes of spectra after shrinkage, and shares of zeros.
 
-    ``picture`` is ``(H, W, 3)``. ``spectra`` has the two results of
-    :func:`afno_mm.analysis.tokens.shrunk_spectrum` by layer number. Frequency zero is in the
-    middle. White means a magnitude of 0.
+    ``picture`` is ``(H, W, 3)``. ``spectra`` has the results of ``shrunk_spectrum`` by layer
+    number. Frequency zero is in the middle. White means a magnitude of 0.
     """
     figure, axes = _grid(2, 1 + len(spectra), picture.shape, extra=0.7)
     axes[0, 0].imshow(picture)
@@ -67,17 +59,11 @@ def spectra_figure(
     return figure
 
 
-def _grid(
-    rows: int, columns: int, shape: tuple[int, ...], extra: float = 0.0
-) -> tuple[Figure, np.ndarray]:
+def _grid(rows, columns, shape, extra=0.0):
     """Return a figure and its axes, without ticks, for pictures of the given shape."""
-    width = CELL * max(1.0, shape[1] / shape[0])
-    figure = Figure(
-        figsize=(LABEL + extra + columns * width, 0.3 + rows * CELL), layout='constrained'
-    )
+    cell = 1.7  # inches
+    size = 0.9 + extra + columns * cell * max(1.0, shape[1] / shape[0]), 0.3 + rows * cell
+    figure = Figure(figsize=size, layout='constrained')
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for cell in axes.flat:
-        cell.set_xticks([])
-        cell.set_yticks([])
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw=dict(xticks=[], yticks=[]))
     return figure, axes

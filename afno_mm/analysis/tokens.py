@@ -1,7 +1,7 @@
 """The tokens of an image after each block, and their spectra."""
 
-import functools
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..backbones.mixer_block import MixerBlock
 from ..mixers import AFNO
-from ..ops import autocast_off, block_mlp, full_precision, kept_modes, rfft2
+from ..ops import autocast_off, block_mlp, full_precision, rfft2
 from ..tasks import task_of
 
 
@@ -34,9 +34,6 @@ def images_of_test(
 
     Each is a tuple: the path of the file, the backbone's input ``(1, 3, H, W)``, and the same as a
     picture ``(H, W, 3)``, RGB in 0..1. With ``masked``, inpainting models get masked images.
-
-    Raises:
-        IndexError: If there are fewer images.
     """
     task = task_of(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
@@ -63,28 +60,24 @@ def run_layers(backbone: nn.Module, images: Tensor) -> list[Layer]:
     Raises:
         ValueError: If no block has a mixer.
     """
-    layers, mixed = [], {}
+    layers: list[Layer] = []
+    mixed: dict[nn.Module, Tensor] = {}
+    names = {module: name for name, module in backbone.named_modules()}
+    blocks: Any = [module for module in names if isinstance(module, MixerBlock)]
 
-    def before_mixer(name, mixer, args):
-        mixed[name] = args[0]
+    def before_mixer(mixer, args):
+        mixed[mixer] = args[0]
 
-    def after_block(name, block, args, output):
-        grid = mixed[name]
-        layers.append(Layer(name, output.unflatten(1, grid.shape[1:3]), block.attn, grid))
+    def after_block(block, args, output):
+        grid = mixed[block.attn]
+        tokens = output.unflatten(1, grid.shape[1:3])
+        layers.append(Layer(names[block], tokens, block.attn, grid))
 
-    handles = []
-    blocks: Any = (item for item in backbone.named_modules() if isinstance(item[1], MixerBlock))
-    for name, block in blocks:
-        handles += [
-            block.attn.register_forward_pre_hook(functools.partial(before_mixer, name)),
-            block.register_forward_hook(functools.partial(after_block, name)),
-        ]
-    try:
-        with torch.no_grad():
-            backbone(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for block in blocks:
+            hooks.enter_context(block.attn.register_forward_pre_hook(before_mixer))
+            hooks.enter_context(block.register_forward_hook(after_block))
+        backbone(images)
     if not layers:
         raise ValueError(
             f'no block of {type(backbone).__name__} has a token mixer: set '
@@ -106,10 +99,9 @@ def pick_layers(layers: list[Layer], numbers: Sequence[int]) -> dict[int, Layer]
 def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
     """Return the spectrum of the first image's tokens after AFNO's soft shrinkage (Eq. 8).
 
-    Returns:
-        The mean magnitude over the channels, and the share of real and imaginary parts that are
-        zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``. Frequencies that
-        ``mode_fraction`` drops have magnitude 0 and share 1.
+    It is the mean magnitude over the channels, and the share of real and imaginary parts that are
+    zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``. Frequencies that
+    ``mode_fraction`` drops have magnitude 0 and share 1.
 
     Raises:
         TypeError: If the layer's mixer is not AFNO.
@@ -122,26 +114,20 @@ def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
         w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
         z = block_mlp(z, w1, b1, w2, b2, mixer.sparsity_threshold)[0]  # (K1, K2, C)
+    magnitude = z.abs().mean(-1).double()
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
-    kept = kept_modes(grid, mixer.mode_fraction)
-    return (
-        _full_spectrum(z.abs().mean(-1).double(), grid, kept, 0.0),
-        _full_spectrum(zero, grid, kept, 1.0),
-    )
+    return _full_spectrum(magnitude, grid, 0.0), _full_spectrum(zero, grid, 1.0)
 
 
-def _full_spectrum(
-    half: Tensor, grid: Sequence[int], kept: tuple[int, int], dropped: float
-) -> Tensor:
-    """Extend a half spectrum to ``(H, W)``: the value at (-u, -v) is that at (u, v)."""
-    height, width = grid
-    rows, columns = kept
+def _full_spectrum(half: Tensor, grid: Sequence[int], dropped: float) -> Tensor:
+    """Extend a half spectrum (K1, K2) to ``(H, W)``: the value at (-u, -v) is that at (u, v)."""
+    rows, columns = half.shape
     full = half.new_full(grid, dropped)
-    row = torch.arange(rows)
+    row = torch.arange(rows)[:, None]
     row = torch.where(row < (rows + 1) // 2, row, row - rows)
     column = torch.arange(columns)
     # Write the half spectrum last: it has both (u, v) and (-u, v) in the DC and Nyquist columns.
-    full[-row[:, None] % height, -column[None] % width] = half
-    full[row[:, None] % height, column[None]] = half
+    full[-row % grid[0], -column % grid[1]] = half
+    full[row % grid[0], column] = half
     return torch.fft.fftshift(full)

@@ -1,8 +1,8 @@
 """SegFormer's encoder with a mixer slot."""
 
+import itertools
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from mmengine.model import BaseModule, ModuleList
 from mmengine.utils import to_2tuple
 from mmseg.models.backbones.mit import MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.utils import PatchEmbed
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
@@ -22,9 +22,7 @@ from .mixer_block import MixerBlock, put_mixers
 class MiTBlock(MixerBlock, TransformerEncoderLayer):
     """SegFormer's block with a token mixer."""
 
-    @staticmethod
-    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
-        return attn.proj_drop, attn.dropout_layer
+    after_attention = ('proj_drop', 'dropout_layer')
 
     def feed_forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Tensor) -> Tensor:
         if x.device.type != 'cpu':
@@ -36,9 +34,8 @@ class MiTBlock(MixerBlock, TransformerEncoderLayer):
 def nlc_to_nchw(x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
     """View tokens ``(B, H*W, C)`` as an image ``(B, C, H, W)`` in channels-last.
 
-    MMSegmentation's function of this name returns the same view, but for one image (B = 1) it
-    sets a batch stride that convolutions do not take for channels-last. Each of them then copies
-    the image to NCHW and back.
+    For one image (B = 1) MMSegmentation's function of this name sets a batch stride that is not
+    channels-last to convolutions. Each of them then copies the image to NCHW and back.
     """
     return x.unflatten(1, hw_shape).permute(0, 3, 1, 2)
 
@@ -48,19 +45,17 @@ class MiT(MixerBackbone, MixVisionTransformer):
     """Mix Transformer (SegFormer B0-B5) whose blocks take any token mixer.
 
     This is MMSegmentation's class with a few more settings. Without a mixer it is upstream's
-    model: same keys, same initial values, same output. The features are a tuple, so MMPretrain's
-    necks and heads take them too.
+    model: same keys, same initial values, same output.
 
     Args:
         embed_dims: Width of each stage. An int has upstream's meaning: stage i is
             ``embed_dims * num_heads[i]`` wide.
         num_heads, sr_ratios, qkv_bias, attn_drop_rate: Settings of the attention, also of mixers
             that take them.
-        act_cfg: Activation of the MixFFN, by default ``dict(type='GELU')``.
-        norm_cfg: Normalisation, by default ``dict(type='LN', eps=1e-6)``.
+        act_cfg: By default ``dict(type='GELU')``.
+        norm_cfg: By default ``dict(type='LN', eps=1e-6)``.
         pretrained: Old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
-        init_cfg: Initialisation. ``dict(type='Pretrained', checkpoint=...)`` reports what was
-            loaded and refuses a checkpoint that hardly fits, see
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes the arguments of
             :func:`afno_mm.backbones.pretrained.load_pretrained`.
         mixer: Token mixer in place of the attention, see
             :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
@@ -108,14 +103,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
         BaseModule.__init__(self, init_cfg)
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
-        per_stage = dict(
-            embed_dims=embed_dims,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            patch_sizes=patch_sizes,
-            strides=strides,
-            sr_ratios=sr_ratios,
-        )
+        per_stage = dict(embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads)
+        per_stage |= dict(patch_sizes=patch_sizes, strides=strides, sr_ratios=sr_ratios)
         for name, values in per_stage.items():
             if len(values) != num_stages:
                 raise ValueError(
@@ -147,12 +136,11 @@ class MiT(MixerBackbone, MixVisionTransformer):
             known.append(facts | for_mixers)
             if chosen is not None:  # The heads of an attention that is replaced may not fit.
                 heads = sr_ratio = 1
+            sizes = width, heads, mlp_ratio * width
             blocks = ModuleList()
-            for _ in range(layers):
-                of_block = dict(drop_path_rate=next(drop_path_rates), sr_ratio=sr_ratio)
-                blocks.append(
-                    TransformerEncoderLayer(width, heads, mlp_ratio * width, **of_block, **settings)
-                )
+            for rate in itertools.islice(drop_path_rates, layers):
+                of_block = dict(drop_path_rate=rate, sr_ratio=sr_ratio)
+                blocks.append(TransformerEncoderLayer(*sizes, **of_block, **settings))
             norm = build_norm_layer(norm_cfg, width)[1]
             self.layers.append(ModuleList([patch_embed, blocks, norm]))
             in_channels = width

@@ -9,21 +9,20 @@ from torch.utils.checkpoint import checkpoint
 from ..mixers import build_mixer, mixer_takes
 from ..mixers.checks import check_choice
 
-SKIPS = ('double', 'single')
-
 
 class MixerBlock:
     """norm -> token mixer -> skip -> norm -> feed-forward -> skip.
 
     A mixin for OpenMMLab's block classes. The mixer replaces the block's ``attn``, so a mixer
-    with the parameters of an upstream attention has the same keys. The block still does the
-    rest: norms, dropout, layer scale, drop path, skips and checkpointing.
+    with the parameters of an upstream attention has the same keys. The block does the rest.
     """
 
     attn: Any
     ffn: Any
     norm1: Any
     norm2: Any
+    # Names of what upstream's attention applies to its result, in order, dropout first.
+    after_attention: tuple[str, ...]
     skip = 'double'
     with_cp = False
     # The grid (H, W) of the tokens, set by backbones that do not pass it to forward.
@@ -31,17 +30,12 @@ class MixerBlock:
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         """Replace the attention. A mixer in a frozen block is frozen."""
-        after = self.after_attention(self.attn)
+        after = [self.attn.get_submodule(name) for name in self.after_attention]
         # With a single skip, the feed-forward applies the block's layer scale and drop path.
         self.after_mixing = nn.Sequential(*(after if skip == 'double' else after[:1]))
         frozen = not any(p.requires_grad for p in self.attn.parameters())
         self.attn = mixer.requires_grad_(not frozen)
         self.skip = skip
-
-    @staticmethod
-    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
-        """Return what upstream's attention applies to its result, in order, dropout first."""
-        raise NotImplementedError
 
     def feed_forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Tensor) -> Tensor:
         """Return ``identity`` plus the feed-forward of tokens ``(B, H*W, C)``."""
@@ -53,10 +47,9 @@ class MixerBlock:
 
         def run(x: Tensor) -> Tensor:
             mixed = self.after_mixing(self.mix(self.norm1(x), grid))
-            if self.skip == 'single':
-                return self.feed_forward(self.norm2(mixed), grid, identity=x)
-            x = x + mixed
-            return self.feed_forward(self.norm2(x), grid, identity=x)
+            if self.skip == 'double':
+                x = mixed = x + mixed
+            return self.feed_forward(self.norm2(mixed), grid, identity=x)
 
         if self.with_cp and x.requires_grad:
             return checkpoint(run, x, use_reentrant=False)
@@ -112,7 +105,7 @@ def put_mixers(
     Raises:
         ValueError: If a setting is unknown or has no effect.
     """
-    check_choice('skip', skip, SKIPS)
+    check_choice('skip', skip, ('double', 'single'))
     chosen = [mixer for mixer in mixers if mixer is not None]
     if skip != 'double' and not chosen:
         raise ValueError(f'skip={skip!r} has no effect without a mixer: set mixer, or leave it out')

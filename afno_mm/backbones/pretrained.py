@@ -1,67 +1,28 @@
 """Load pre-trained weights into a backbone, with every tensor accounted for."""
 
-import inspect
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
-
-MIN_MATCH = 0.5
-
-
-def init_with_pretrained(module: BaseModule, init_weights: Callable[[], None]) -> None:
-    """Run the backbone's own init_weights, then load the checkpoint over it.
-
-    So tensors that the checkpoint does not hold keep their initial values.
-
-    Args:
-        module: The backbone. Its ``init_cfg`` is ``dict(type='Pretrained', ...)`` with the
-            arguments of :func:`load_pretrained`; other values are left to ``init_weights``.
-        init_weights: The backbone's own method. It runs with ``init_cfg=None``.
-
-    Raises:
-        TypeError: If ``init_cfg`` has an unknown argument.
-    """
-    cfg = module.init_cfg
-    if isinstance(cfg, (list, tuple)) and len(cfg) == 1:
-        (cfg,) = cfg
-    if not (isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'):
-        init_weights()
-        return
-    arguments = {key: value for key, value in cfg.items() if key != 'type'}
-    unknown = set(arguments) - set(inspect.signature(load_pretrained).parameters)
-    if unknown:
-        raise TypeError(
-            f'init_cfg of type Pretrained takes checkpoint, prefix, min_match and '
-            f'map_location, got {sorted(unknown)}'
-        )
-    module.init_cfg = None
-    init_weights()
-    module.init_cfg = cfg
-    load_pretrained(module, **arguments)
 
 
 def load_pretrained(
     module: nn.Module,
     checkpoint: str | Path,
     prefix: str | None = None,
-    min_match: float = MIN_MATCH,
+    min_match: float = 0.5,
     map_location: str = 'cpu',
 ) -> dict[str, list[str]]:
     """Load the tensors of a checkpoint that fit a module, report them, refuse a bad fit.
 
     Args:
-        module: The module to load into.
         checkpoint: A file or URL, as MMEngine's checkpoint loader takes.
-        prefix: Take only keys with this prefix, and remove it and the dot after it. By default
-            'backbone.' if the checkpoint is one of a whole model.
+        prefix: Take only keys with this prefix and remove it. By default 'backbone.' if the
+            checkpoint is one of a whole model.
         min_match: Least share of the module's values that the checkpoint must fill, in [0, 1].
-        map_location: As in :func:`torch.load`.
 
     Returns:
         Keys by kind: 'loaded', 'missing' (not in the checkpoint), 'mismatched' (another shape in
@@ -84,36 +45,38 @@ def load_pretrained(
     found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
     _convert(module, found)
     wanted = module.state_dict()
-    fitting = {k: found[k] for k in wanted if k in found and found[k].shape == wanted[k].shape}
-    other = [k for k in wanted if k in found and k not in fitting]
+    shapes = {k: (tuple(found[k].shape), tuple(wanted[k].shape)) for k in wanted if k in found}
+    fitting = {k: found[k] for k, (has, wants) in shapes.items() if has == wants}
     report = dict(
         loaded=list(fitting),
         missing=[k for k in wanted if k not in found],
-        mismatched=[f'{k} {tuple(found[k].shape)} for {tuple(wanted[k].shape)}' for k in other],
+        mismatched=[f'{k} {has} for {wants}' for k, (has, wants) in shapes.items() if has != wants],
         unused=[k for k in found if k not in wanted],
     )
 
     name = type(module).__name__
-    share = _count(fitting) / max(_count(wanted), 1)
+    loaded, total = (sum(t.numel() for t in tensors.values()) for tensors in (fitting, wanted))
+    share = loaded / max(total, 1)
     summary = (
         f'{checkpoint}: {len(fitting)} of {len(wanted)} tensors of {name} loaded, '
         f'{share:.1%} of its values'
     )
     for kind in ('missing', 'mismatched', 'unused'):
-        if report[kind]:
-            summary += f'\n  {len(report[kind])} {kind}: {_first(report[kind])}'
+        if keys := report[kind]:
+            dots = ', ...' if len(keys) > 6 else ''
+            summary += f'\n  {len(keys)} {kind}: {", ".join(keys[:6])}{dots}'
     if share < min_match:
-        hint = ''
+        summary += (
+            f'\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
+            'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
+            'holds it, or lower init_cfg.min_match if this is intended.'
+        )
         if 'patch_embed1.proj.weight' in found:
-            hint = (
+            summary += (
                 '\nThese are the keys of the SegFormer authors. Convert them with '
                 "MMSegmentation's tools/model_converters/mit2mmseg.py"
             )
-        raise ValueError(
-            f'{summary}\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
-            'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
-            f'holds it, or lower init_cfg.min_match if this is intended.{hint}'
-        )
+        raise ValueError(summary)
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
     level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
@@ -122,16 +85,15 @@ def load_pretrained(
 
 
 def _how_to_get(checkpoint: str | Path) -> str:
-    lines = [f'there are no pre-trained weights {checkpoint}']
     config = Path('configs', f'{Path(checkpoint).parent.name}.py')
-    if config.is_file():  # Work directories are named after configs.
-        lines.append(f'  python tools/train.py {config}     makes them')
-    lines += [
-        '  model.backbone.init_cfg.checkpoint=FILE     takes those that you have',
-        '  model.backbone.init_cfg=None     trains from random weights',
-        'The last two follow --cfg-options.',
-    ]
-    return '\n'.join(lines)
+    command = f'\n  python tools/train.py {config}     makes them'
+    return (
+        # Work directories are named after configs.
+        f'there are no pre-trained weights {checkpoint}{command if config.is_file() else ""}\n'
+        '  model.backbone.init_cfg.checkpoint=FILE     takes those that you have\n'
+        '  model.backbone.init_cfg=None     trains from random weights\n'
+        'The last two follow --cfg-options.'
+    )
 
 
 def _convert(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
@@ -140,11 +102,3 @@ def _convert(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> N
         hook(state, prefix, {}, True, [], [], [])
     for name, child in module.named_children():
         _convert(child, state, f'{prefix}{name}.')
-
-
-def _count(tensors: dict[str, Tensor]) -> int:
-    return sum(tensor.numel() for tensor in tensors.values())
-
-
-def _first(names: list[str], most: int = 6) -> str:
-    return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

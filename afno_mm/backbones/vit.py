@@ -17,9 +17,7 @@ from .mixer_block import MixerBlock, needs_grid, put_mixers
 class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
     """MMPretrain's layer with a token mixer."""
 
-    @staticmethod
-    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
-        return attn.proj_drop, attn.gamma1, attn.out_drop
+    after_attention = ('proj_drop', 'gamma1', 'out_drop')
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         super().take_mixer(mixer, skip)
@@ -29,9 +27,7 @@ class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
 class SegViTBlock(MixerBlock, mmseg_vit.TransformerEncoderLayer):
     """MMSegmentation's layer with a token mixer."""
 
-    @staticmethod
-    def after_attention(attn: Any) -> tuple[nn.Module, ...]:
-        return attn.proj_drop, attn.dropout_layer
+    after_attention = ('proj_drop', 'dropout_layer')
 
 
 def _find_layer_scale(block: ViTBlock, state_dict: dict, prefix: str, *_: Any) -> None:
@@ -55,13 +51,14 @@ class _MixerViT(MixerBackbone):
 
     def _put_mixers(
         self,
-        mixers: list[dict | None],
+        mixer: MixerConfig,
         block_class: type[MixerBlock],
         known: dict,
         skip: str,
         without_class_token: str,
     ) -> None:
         stages = [[layer] for layer in self.layers]
+        mixers = mixer_per_stage(mixer, len(stages))
         put_mixers(stages, mixers, block_class, [known] * len(stages), skip)
         for layer in self._mixer_blocks():
             if self.with_cls_token and needs_grid(type(layer.attn)):
@@ -87,15 +84,12 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     Without a mixer this is upstream's model: same keys, same initial values, same output.
 
     Args:
-        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Every mixer but
-            self-attention needs ``with_cls_token=False`` and ``out_type='featmap'`` or
-            ``'avg_featmap'``, because it mixes whole grids.
+        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Mixers of whole grids, all
+            but SA, need ``with_cls_token=False`` and ``out_type='featmap'`` or ``'avg_featmap'``.
+            A class token that the mixer cannot take raises ValueError.
         mixer: Token mixer in place of the attention. A list has one per layer, see
             :func:`afno_mm.mixers.mixer_per_stage`.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
-
-    Raises:
-        ValueError: If there is a class token and the mixer cannot take it.
     """
 
     def __init__(
@@ -103,16 +97,11 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     ) -> None:
         super().__init__(*args, **kwargs)
         attention = self.layers[0].attn
-        known = dict(
-            embed_dims=self.embed_dims,
-            num_heads=attention.num_heads,
-            qkv_bias=attention.qkv.bias is not None,
-            attn_drop=attention.attn_drop,
-            grid_size=tuple(self.patch_resolution),
-        )
-        mixers = mixer_per_stage(mixer, self.num_layers)
+        known = dict(embed_dims=self.embed_dims, grid_size=tuple(self.patch_resolution))
+        known |= dict(num_heads=attention.num_heads, qkv_bias=attention.qkv.bias is not None)
+        known |= dict(attn_drop=attention.attn_drop)
         settings = "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones"
-        self._put_mixers(mixers, ViTBlock, known, skip, settings)
+        self._put_mixers(mixer, ViTBlock, known, skip, settings)
 
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         key = prefix + 'pos_embed'
@@ -128,55 +117,29 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
     """:class:`ViT` on MMSegmentation's class, with its arguments and its public weights.
 
     Args:
-        img_size: Image size (H, W) of the pre-training.
-        patch_size: Side of a patch.
-        embed_dims: Width.
-        num_layers: Number of layers.
         num_heads: Attention heads, also of mixers that have heads.
-        qkv_bias: Whether the projections of the attention (or mixer) have a bias.
-        attn_drop_rate: Dropout of attention weights, also of mixers that have them.
-        with_cls_token: Must be False for mixers of whole grids.
         mixer, skip: As in :class:`ViT`.
-        **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``.
-
-    Raises:
-        ValueError: If there is a class token and the mixer cannot take it.
+        **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``. Mixers of whole
+            grids need ``with_cls_token=False``, else ValueError.
     """
 
     def __init__(
         self,
-        img_size: int | tuple[int, int] = 224,
-        patch_size: int = 16,
-        embed_dims: int = 768,
+        *,
         num_layers: int = 12,
         num_heads: int = 12,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        with_cls_token: bool = True,
         mixer: MixerConfig = None,
         skip: str = 'double',
         **kwargs: Any,
     ) -> None:
         mixers = mixer_per_stage(mixer, num_layers)
-        super().__init__(
-            img_size=img_size,
-            patch_size=patch_size,
-            embed_dims=embed_dims,
-            num_layers=num_layers,
-            # The heads of an attention that is replaced need not divide the width.
-            num_heads=num_heads if None in mixers else 1,
-            qkv_bias=qkv_bias,
-            attn_drop_rate=attn_drop_rate,
-            with_cls_token=with_cls_token,
-            **kwargs,
-        )
-        known = dict(
-            embed_dims=embed_dims,
-            num_heads=num_heads,
-            qkv_bias=qkv_bias,
-            attn_drop=attn_drop_rate,
-            grid_size=self._grid(),
-        )
+        # The heads of an attention that is replaced need not divide the width.
+        heads = num_heads if None in mixers else 1
+        super().__init__(num_layers=num_layers, num_heads=heads, **kwargs)
+        attention = self.layers[0].attn.attn
+        known = dict(embed_dims=attention.embed_dim, grid_size=self._grid())
+        known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
+        known |= dict(attn_drop=attention.dropout)
         self._put_mixers(mixers, SegViTBlock, known, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
@@ -184,9 +147,9 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         return tuple(size // self.patch_size for size in self.img_size)
 
     def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
-        """Resize position embeddings of another image size, as upstream does for ``init_cfg``.
+        """Resize position embeddings of another, square image size, as upstream for ``init_cfg``.
 
-        The saved image size must be square. The saved model may have no class token.
+        The saved model may have no class token.
         """
         key = prefix + 'pos_embed'
         saved, own = state_dict.get(key), self.pos_embed

@@ -5,12 +5,5 @@ from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset
 from .imagenet import ImageNet
 from .random_walk import RandomWalkMask
 
-__all__ = [
-    'ADECarsDataset',
-    'CarsDataset',
-    'CatsDataset',
-    'CityscapesDataset',
-    'FacesDataset',
-    'ImageNet',
-    'RandomWalkMask',
-]
+__all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
+__all__ += ['ImageNet', 'RandomWalkMask']

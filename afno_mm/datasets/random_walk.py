@@ -19,21 +19,10 @@ def random_walks(
 ) -> np.ndarray:
     """Draw random walks. A walk starts anywhere and steps to one of the four neighbours.
 
-    The paper does not say what a step out of the grid does. ``boundary`` chooses:
-
-    * 'clamp': the walk stays where it is for this step.
-    * 'reflect': the walk takes the opposite step.
-    * 'wrap': the walk enters at the opposite side.
-
-    With 'clamp' and 'wrap' every cell is equally likely at every step. With 'reflect' a cell of
-    the border is visited half as often as an inner one.
-
-    Args:
-        grid: Rows and columns.
-        num_steps: Steps of each walk.
-        boundary: One of ``BOUNDARIES``.
-        num_walks: Number of independent walks.
-        rng: Source of randomness.
+    The paper does not say what a step out of the grid does. ``boundary`` chooses: the walk stays
+    where it is ('clamp'), takes the opposite step ('reflect'), or enters at the opposite side
+    ('wrap'). With 'clamp' and 'wrap' every cell is equally likely at every step. With 'reflect' a
+    cell of the border is visited half as often as an inner one.
 
     Returns:
         Row and column at every step, (num_walks, num_steps + 1, 2), the start first.
@@ -121,9 +110,3 @@ class RandomWalkMask(BaseTransform):
         mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         results['mask'] = mask[:height, :width]
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(num_steps={self.num_steps}, cell={self.cell}, '
-            f'boundary={self.boundary!r}, seed={self.seed})'
-        )

@@ -11,22 +11,7 @@ from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResum
 from .model import build_model, image_size, trained_model
 from .runner import build_runner
 
-__all__ = [
-    'BestValueHook',
-    'CPUAmpOptimWrapper',
-    'CPUDistributedDataParallel',
-    'EndedScheduleHook',
-    'GlooSyncBatchNorm',
-    'MeanLossHook',
-    'ValidateResumedHook',
-    'build_model',
-    'build_runner',
-    'check_schedule',
-    'command_line',
-    'image_size',
-    'keep_freed_memory',
-    'load_config',
-    'read_config',
-    'trained_model',
-    'use_amp',
-]
+__all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
+__all__ += ['EndedScheduleHook', 'GlooSyncBatchNorm', 'MeanLossHook', 'ValidateResumedHook']
+__all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']
+__all__ += ['keep_freed_memory', 'load_config', 'read_config', 'trained_model', 'use_amp']

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,31 +13,24 @@ from mmengine.logging import print_log
 
 from ..registry import type_name
 from ..tasks import Task, task_of
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from .safety.settings import check_options
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the arguments of train.py and test.py, named as OpenMMLab's."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir',
-        help='folder for logs and checkpoints (default: work_dirs/<name of the config>)',
-    )
+    add = parser.add_argument
+    add('config', help='config file')
+    work_dir = 'folder for logs and checkpoints (default: work_dirs/<name of the config>)'
+    add('--work-dir', help=work_dir)
     add_cfg_options(parser)
-    parser.add_argument(
-        '--no-pin-memory', action='store_true', help='do not pin memory in data loaders'
-    )
-    parser.add_argument(
-        '--no-persistent-workers',
-        action='store_true',
-        help='restart the workers of data loaders every epoch',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='job launcher')
+    add('--no-pin-memory', action='store_true', help='do not pin memory in data loaders')
+    restart = 'restart the workers of data loaders every epoch'
+    add('--no-persistent-workers', action='store_true', help=restart)
+    launchers = ('none', 'pytorch', 'slurm', 'mpi')
+    add('--launcher', choices=launchers, default='none', help='job launcher')
     # torch.distributed.launch passes it; torchrun sets the environment variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
 
@@ -73,6 +67,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     options = options or {}
     before = cfg.get('data_root')
     _remove_replaced_mixers(cfg, options)
+    check_options(cfg, options)
     cfg.merge_from_dict(options)
     if 'data_root' in options:
         for loader in _loaders(cfg):
@@ -142,7 +137,8 @@ def check_schedule(cfg: Config) -> None:
 
 
 def _loaders(cfg: Config) -> list[ConfigDict]:
-    return [cfg[name] for name in LOADERS if cfg.get(name)]
+    loaders = (cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test'))
+    return [loader for loader in loaders if loader]
 
 
 def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
@@ -156,24 +152,23 @@ def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
 def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
     """Empty each mixer whose type an option changes, so that its arguments do not stay."""
     for key, kind in options.items():
-        path = key.split('.')
-        name: Any
-        if path[-2:] == ['mixer', 'type']:
-            path, name = path[:-2], 'mixer'
-        elif path[-3:-2] == ['mixer'] and path[-2].isdigit() and path[-1] == 'type':
-            path, name = path[:-2], int(path[-2])
-        else:
+        match = re.fullmatch(r'(.*)\.(mixer|(?<=\.mixer\.)\d+)\.type', key)
+        if not match:
             continue
+        path: str = match[1]
+        name: Any = match[2]
         holder: Any = cfg
-        for part in path:
+        for part in path.split('.'):
             holder = holder.get(part) or {}
-        if isinstance(name, int) and not isinstance(holder, list):
-            raise ValueError(
-                f'{key}={kind}: {".".join(path)} is not a list with an entry for each '
-                f'stage. Set {".".join(path)}.type, or write the list into a config'
-            )
-        if isinstance(holder, list) and name >= len(holder):
-            raise IndexError(f'{key}={kind}: {".".join(path)} has {len(holder)} entries')
+        if name != 'mixer':
+            name = int(name)
+            if not isinstance(holder, list):
+                raise ValueError(
+                    f'{key}={kind}: {path} is not a list with an entry for each '
+                    f'stage. Set {path}.type, or write the list into a config'
+                )
+            if name >= len(holder):
+                raise IndexError(f'{key}={kind}: {path} has {len(holder)} entries')
         old = holder[name] if isinstance(holder, list) else holder.get(name)
         if isinstance(old, dict) and type_name(old.get('type', '')) == type_name(kind):
             continue

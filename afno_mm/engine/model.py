@@ -1,11 +1,10 @@
 """Build a config's model, with initial or trained weights."""
 
 import copy
-from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 
@@ -16,10 +15,7 @@ def image_size(cfg: Config) -> tuple[int, int]:
     """Return the size ``(H, W)`` at which a config's model is trained.
 
     It is the size that the data preprocessor pads to, or else the size of the last crop or
-    resizing in the training pipeline.
-
-    Raises:
-        ValueError: If the config has neither.
+    resizing in the training pipeline. A config with neither raises a ValueError.
     """
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     size = preprocessor.get('size')
@@ -45,11 +41,10 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     if size and 'size' in model_cfg.get('data_preprocessor', {}):
         model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
-    if torch.device(device).type == 'cpu':
-        # Synchronised batch norm needs several GPUs.
-        model_cfg = _replace(model_cfg, 'SyncBN', 'BN')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        return MODELS.build(model_cfg).to(device)
+        model = MODELS.build(model_cfg).to(device)
+    # Synchronised batch norm needs several GPUs.
+    return revert_sync_batchnorm(model) if torch.device(device).type == 'cpu' else model
 
 
 def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseModel:
@@ -63,12 +58,3 @@ def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseMode
     model = build_model(cfg, None, device)
     load_checkpoint(model, checkpoint, map_location=device, strict=True)
     return model.eval()
-
-
-def _replace(cfg: Any, old: str, new: str) -> Any:
-    """Return a nested config with each string ``old`` replaced by ``new``."""
-    if isinstance(cfg, dict):
-        return type(cfg)({k: _replace(v, old, new) for k, v in cfg.items()})
-    if isinstance(cfg, (list, tuple)):
-        return type(cfg)(_replace(v, old, new) for v in cfg)
-    return new if isinstance(cfg, str) and cfg == old else cfg

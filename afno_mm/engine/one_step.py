@@ -19,11 +19,8 @@ def one_step(
 ) -> dict:
     """Run one step of a config's optimiser, from the weights that the model is built with.
 
-    Args:
-        cfg: The config.
-        size: ``(H, W)`` of the images; by default the config's.
-        batch_size: Number of images.
-        amp: Whether to use mixed precision: float16 without loss scaling, or bfloat16 on a CPU.
+    The ``size`` of the images is ``(H, W)``, by default the config's. ``amp`` turns on mixed
+    precision: float16 without loss scaling, or bfloat16 on a CPU.
 
     Returns:
         ``loss``; ``parameters``, their number; ``size``; ``seconds``; ``peak_gib``, the peak memory
@@ -46,9 +43,8 @@ def one_step(
         losses = model(**model.data_preprocessor(batch, True), mode='loss')
         loss, _ = model.parse_losses(losses)
     optimizer.backward(loss)
-    without_gradient = [
-        n for n, p in model.named_parameters() if p.requires_grad and p.grad is None
-    ]
+    trained = ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+    without_gradient = [name for name, p in trained if p.grad is None]
     optimizer.step()
     if device == 'cpu':
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

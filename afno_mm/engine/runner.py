@@ -6,7 +6,7 @@ from mmengine.registry import RUNNERS
 
 from .config import complete
 from .cpu import distribute_over_cpus, keep_freed_memory
-from .safety import SafeRunner, protect
+from .safety import SafeRunner, check_settings, protect, set_interface
 
 
 def build_runner(cfg: Config) -> SafeRunner:
@@ -16,7 +16,10 @@ def build_runner(cfg: Config) -> SafeRunner:
     Runner uses gloo, and freed memory is kept.
     """
     complete(cfg)
+    check_settings(cfg)
     protect(cfg)
+    if cfg.launcher != 'none':
+        set_interface()
     if get_device() == 'cpu':
         keep_freed_memory()
         if cfg.launcher != 'none':

@@ -23,8 +23,7 @@ def most_frequent_class(
 ) -> np.ndarray:
     """Return the most frequent class of each pixel, int64 ``(H, W)``.
 
-    Labels with the value ``ignore_index`` do not count. A tie gives the lowest class. A pixel
-    without labels gives class 0.
+    A tie gives the lowest class. A pixel without labels gives class 0.
 
     Raises:
         ValueError: If there are no labels, or of several sizes.
@@ -33,10 +32,8 @@ def most_frequent_class(
     for label in labels:
         if counts is None:
             counts = np.zeros((num_classes, *label.shape), np.uint16)
-        if label.shape != counts.shape[1:]:
-            raise ValueError(
-                f'labels must be of one size, got {label.shape} after {counts.shape[1:]}'
-            )
+        if label.shape != (size := counts.shape[1:]):
+            raise ValueError(f'labels must be of one size, got {label.shape} after {size}')
         rows, columns = np.nonzero(label != ignore_index)
         counts[label[rows, columns], rows, columns] += 1
     if counts is None:
@@ -62,21 +59,18 @@ def score_constant_prediction(
 
 def mean_colour(images: Iterable[Tensor]) -> Tensor:
     """Return the mean colour ``(C, 1, 1)``, float32, of images ``(C, H, W)`` of any sizes."""
-    totals = [(image.double().sum((1, 2)), image[0].numel()) for image in images]
-    colours, pixels = zip(*totals)
-    return (sum(colours) / sum(pixels)).float()[:, None, None]
+    sums, pixels = zip(*((image.double().sum((1, 2)), image[0].numel()) for image in images))
+    return (sum(sums) / sum(pixels)).float()[:, None, None]
 
 
 def score_fillings(
-    colour: Tensor, dataset: BaseDataset, metrics: list[dict[str, Any]]
+    colour: Tensor, dataset: BaseDataset, metrics: list[dict]
 ) -> dict[str, dict[str, float]]:
     """Return the scores of reconstructions that need no model, by filling and name of the score.
 
-    Args:
-        colour: Mean colour of the training images, ``(C, 1, 1)``.
-        dataset: Its items have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a
-            ``mask`` ``(H, W)`` that is True where pixels are to be filled in.
-        metrics: Configs of metrics of ``pred_image`` and ``gt_image``.
+    ``colour`` is the mean colour of the training images, ``(C, 1, 1)``. The items of the dataset
+    have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a ``mask`` ``(H, W)`` that is
+    True where pixels are to be filled in. The metrics score ``pred_image`` against ``gt_image``.
     """
     fillings = {
         'mean colour of the training images everywhere': lambda image, mask: colour,

@@ -44,13 +44,8 @@ class CityscapesMetric(MMSegCityscapesMetric):
             shared = [tempfile.mkdtemp(prefix='cityscapes_') if is_main_process() else None]
             broadcast_object_list(shared)
             output_dir, keep_results = shared[0], False
-        super().__init__(
-            output_dir,
-            format_only=format_only,
-            keep_results=keep_results,
-            collect_device=collect_device,
-            prefix=prefix,
-        )
+        options = dict(format_only=format_only, keep_results=keep_results)
+        super().__init__(output_dir, collect_device=collect_device, prefix=prefix, **options)
 
     def process(self, data_batch: dict, data_samples: list[dict]) -> None:
         super().process(data_batch, data_samples)

@@ -1,8 +1,8 @@
 """Token mixers: modules that map a grid of tokens ``(B, H, W, C)`` to a grid of tokens.
 
-All mixers here take grids of any size, which may differ from call to call, and tokens of any
-floating dtype. The output has the shape and the dtype of the input. They raise ValueError if an
-argument is out of range or if tokens are not ``(B, H, W, embed_dims)``.
+They take grids of any size, which may differ from call to call, and any floating dtype. The output
+has the shape and the dtype of the input. ``embed_dims`` is C, the paper's d. ValueError tells of
+arguments out of range and of tokens that are not ``(B, H, W, embed_dims)``.
 """
 
 from .afno import AFNO
@@ -13,16 +13,5 @@ from .gfn import GFN
 from .long_short import LS
 from .per_stage import MixerConfig, mixer_per_stage
 
-__all__ = [
-    'AFNO',
-    'ESA',
-    'FNO',
-    'GFN',
-    'LS',
-    'MixerConfig',
-    'SA',
-    'StaticAFNO',
-    'build_mixer',
-    'mixer_per_stage',
-    'mixer_takes',
-]
+__all__ = ['AFNO', 'ESA', 'FNO', 'GFN', 'LS', 'MixerConfig', 'SA', 'StaticAFNO', 'build_mixer']
+__all__ += ['mixer_per_stage', 'mixer_takes']

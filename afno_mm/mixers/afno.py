@@ -5,18 +5,11 @@ import functools
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..ops import NORMS, afno_operator, choose_backend, published_weights, scaled_weights
 from ..registry import MODELS
-from .checks import (
-    check_choice,
-    check_divisor,
-    check_grid,
-    check_threshold,
-    check_whole,
-    show_settings,
-)
-from .local_bias import local_bias
+from . import checks
 
 INITS = {'published': published_weights, 'scaled': scaled_weights}
 
@@ -36,7 +29,6 @@ class AFNO(nn.Module):
     ``w2 (2, k, h, b)``, ``b2 (2, k, b)``.
 
     Args:
-        embed_dims: Channels C (the paper's d).
         num_blocks: Number of diagonal blocks k. Must divide ``embed_dims``.
         sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
         mode_fraction: Share of the low frequencies that is kept on each axis (hard
@@ -65,13 +57,13 @@ class AFNO(nn.Module):
         init: str = 'published',
     ) -> None:
         super().__init__()
-        check_divisor('num_blocks', num_blocks, embed_dims)
-        check_choice('norm', norm, NORMS)
-        check_choice('init', init, INITS)
-        check_threshold(sparsity_threshold)
+        checks.check_divisor('num_blocks', num_blocks, embed_dims)
+        checks.check_choice('norm', norm, NORMS)
+        checks.check_choice('init', init, INITS)
+        checks.check_threshold(sparsity_threshold)
         if not 0 < mode_fraction <= 1:
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
-        check_whole('hidden_ratio', hidden_ratio)
+        checks.check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks = int(num_blocks)
         self.sparsity_threshold = sparsity_threshold
@@ -83,7 +75,7 @@ class AFNO(nn.Module):
         self.bias = local_bias(bias, embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_grid(x, self.embed_dims)
+        checks.check_grid(x, self.embed_dims)
         if not torch.compiler.is_compiling():
             _log_backend(*choose_backend(x))
         identity = isinstance(self.bias, nn.Identity)
@@ -94,7 +86,25 @@ class AFNO(nn.Module):
             y = y + self.bias(x)
         return y.to(x.dtype)
 
-    extra_repr = show_settings
+    extra_repr = checks.show_settings
+
+
+class PointwiseConv(nn.Conv1d):
+    """A linear map of tokens ``(..., C)`` with the parameters of the published Conv1d(C, C, 1)."""
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__(embed_dims, embed_dims, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.squeeze(-1), self.bias)
+
+
+def local_bias(bias: str, embed_dims: int) -> nn.Module | None:
+    """Return the local term of a mixer (Sec. 3.2): a module, or None for 'none'."""
+    checks.check_choice('bias', bias, ('identity', 'conv', 'none'))
+    if bias == 'none':
+        return None
+    return nn.Identity() if bias == 'identity' else PointwiseConv(embed_dims)
 
 
 @functools.cache

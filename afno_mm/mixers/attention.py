@@ -8,13 +8,8 @@ from torch.nn import functional as F
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
-# Keys of mmcv's MultiheadAttention, which MMSegmentation's ViT uses, and SA's own keys.
-MMCV_KEYS = {
-    'attn.in_proj_weight': 'qkv.weight',
-    'attn.in_proj_bias': 'qkv.bias',
-    'attn.out_proj.weight': 'proj.weight',
-    'attn.out_proj.bias': 'proj.bias',
-}
+# Names in mmcv's MultiheadAttention, which MMSegmentation's ViT uses, and in SA.
+MMCV_NAMES = {'attn.in_proj_': 'qkv.', 'attn.out_proj.': 'proj.'}
 
 
 @MODELS.register_module()
@@ -29,15 +24,8 @@ class SA(nn.Module):
     MMSegmentation (``attn.in_proj_weight`` and so on) load too. The mixer runs in the dtype of
     its parameters, or in autocast's.
 
-    ``needs_grid = False`` tells backbones that this mixer ignores the order of the tokens. They
-    may then pass any tokens, with or without a class token, as ``(B, 1, N, C)``. A mixer
-    without this attribute gets full grids.
-
-    Args:
-        embed_dims: Channels C (the paper's d).
-        num_heads: Attention heads. Must divide ``embed_dims``.
-        qkv_bias: Whether queries, keys and values have a bias.
-        attn_drop: Dropout of the attention weights, in [0, 1).
+    ``needs_grid = False`` tells backbones that they may pass any tokens, also a class token, as
+    ``(B, 1, N, C)``. A mixer without this attribute gets full grids.
     """
 
     needs_grid = False
@@ -72,19 +60,14 @@ class ESA(nn.Module):
     A convolution with kernel and stride R, then a LayerNorm, leave (H // R) * (W // R) keys
     and values (Sec. 3.1 of https://arxiv.org/abs/2105.15203). Rows and columns that do not
     fill a window are dropped, as in MMSegmentation. A grid smaller than one window, which
-    MMSegmentation refuses, is padded with zeros. The attention matrix is not stored, see
-    :class:`SA`.
+    MMSegmentation refuses, is padded with zeros.
 
     Parameters and results are those of MMSegmentation's EfficientMultiheadAttention without
-    its skip. The mixer runs in the dtype of its parameters, or in autocast's.
+    its skip. Memory and dtype are as in :class:`SA`.
 
     Args:
-        embed_dims: Channels C.
-        num_heads: Attention heads. Must divide ``embed_dims``.
         sr_ratio: Reduction R of each axis. 1 is full attention, without convolution and norm.
         qkv_bias: Whether all projections, including the last one, have a bias.
-        attn_drop: Dropout of the attention weights, in [0, 1).
-        norm_eps: Epsilon of the norm.
     """
 
     def __init__(
@@ -125,9 +108,9 @@ class ESA(nn.Module):
         """Reduce a grid ``(B, H, W, C)`` to the tokens ``(B, M, C)`` of the keys and values."""
         if self.sr_ratio == 1:
             return grid.flatten(1, 2)
-        missing = [max(self.sr_ratio - size, 0) for size in grid.shape[1:3]]
-        if any(missing):
-            grid = F.pad(grid, (0, 0, 0, missing[1], 0, missing[0]))
+        below, right = (max(self.sr_ratio - size, 0) for size in grid.shape[1:3])
+        if below or right:
+            grid = F.pad(grid, (0, 0, 0, right, 0, below))
         windows = self.sr(grid.permute(0, 3, 1, 2))  # (B, C, H // R, W // R)
         return self.norm(windows.flatten(2).transpose(1, 2))
 
@@ -142,6 +125,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int, drop_rate: float) -
 
 
 def _rename_mmcv_keys(module: SA, state_dict: dict, prefix: str, *_: Any) -> None:
-    for mmcv_key, key in MMCV_KEYS.items():
-        if prefix + mmcv_key in state_dict and prefix + key not in state_dict:
-            state_dict[prefix + key] = state_dict.pop(prefix + mmcv_key)
+    for mmcv_name, name in MMCV_NAMES.items():
+        for kind in ('weight', 'bias'):
+            mmcv_key, key = prefix + mmcv_name + kind, prefix + name + kind
+            if mmcv_key in state_dict and key not in state_dict:
+                state_dict[key] = state_dict.pop(mmcv_key)

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -16,14 +17,12 @@ def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
     Args:
         cfg: ``type`` and the mixer's own arguments. A bare type is looked up in this package
             and in MMEngine's root registry, ``pkg.Type`` in that package.
-        embed_dims: Channels of the tokens.
-        **known: What else the backbone knows of the stage, such as ``num_heads`` and
-            ``grid_size``. A mixer that takes such an argument gets it unless ``cfg`` sets it.
+        **known: What else the backbone knows of the stage, such as ``grid_size``. A mixer that
+            takes such an argument gets it unless ``cfg`` sets it.
 
     Raises:
         KeyError: If no mixer of that type is registered.
-        TypeError: If the mixer does not take an argument, or needs one that is not set. The
-            message names the arguments that it takes.
+        TypeError: If the mixer does not take an argument, or needs one that is not set.
         ValueError: If ``cfg`` sets another ``embed_dims``.
     """
     arguments = dict(cfg)
@@ -41,19 +40,17 @@ def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
         )
     for key in arguments:
         if key not in accepted and not takes_any:
-            near = difflib.get_close_matches(key, accepted, n=1)
-            hint = f' Did you mean {near[0]!r}?' if near else ''
             raise TypeError(
-                f'{cls.__name__} takes no argument {key!r}.{hint} It takes {list(accepted)}. To '
-                'replace a mixer together with its arguments, set mixer._delete_=True beside '
-                'mixer.type'
+                f'{cls.__name__} takes no argument {key!r}. {_nearest(key, accepted)}It takes '
+                f'{list(accepted)}. To replace a mixer together with its arguments, set '
+                'mixer._delete_=True beside mixer.type'
             )
     arguments = {key: value for key, value in known.items() if key in accepted} | arguments
     missing = [k for k, p in accepted.items() if p.default is p.empty and k not in arguments]
     if missing:
+        keys = ', '.join(f'mixer.{key}' for key in missing)
         raise TypeError(
-            f'{cls.__name__} needs {missing}, which this backbone does not know: set '
-            + ', '.join(f'mixer.{key}' for key in missing)
+            f'{cls.__name__} needs {missing}, which this backbone does not know: set {keys}'
         )
     return cls(**arguments)
 
@@ -69,21 +66,13 @@ def constructor_parameters(cls: type) -> tuple[dict[str, inspect.Parameter], boo
         signature = inspect.signature(cls, eval_str=True)
     except Exception:  # A hint names what only a type checker imports; it stays a string.
         signature = inspect.signature(cls)
-    named, takes_any = {}, False
-    for name, parameter in signature.parameters.items():
-        if parameter.kind == parameter.VAR_KEYWORD:
-            takes_any = True
-        elif parameter.kind != parameter.VAR_POSITIONAL:
-            named[name] = parameter
-    return named, takes_any
+    parameters = signature.parameters.values()
+    named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
 
 def find_mixer(kind: str | type | None) -> type:
-    """Return the class that a ``type`` names.
-
-    Raises:
-        KeyError: If there is none. The message lists the registered names.
-    """
+    """Return the class that a ``type`` names, or raise KeyError with the registered names."""
     if isinstance(kind, type):
         return kind
     if not kind:
@@ -95,24 +84,22 @@ def find_mixer(kind: str | type | None) -> type:
 
 
 def _registered_names(kind: str) -> str:
-    """Return the part of an error message that says which names are registered."""
     scope = kind.rpartition('.')[0] or MODELS.scope
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
-        return (
-            f'{scope}.registry does not import ({error}): install {scope} or put it on PYTHONPATH'
-        )
+        failure = f'{scope}.registry does not import ({error})'
+        return f'{failure}: install {scope} or put it on PYTHONPATH'
     registry = MODELS if scope == MODELS.scope else MODELS.parent.children.get(scope)
-    names = [
-        name
-        for name, cls in sorted(registry.module_dict.items() if registry else [])
-        if scope != MODELS.scope or f'{scope}.mixers' in cls.__module__
-    ]
-    wanted = kind.rpartition('.')[2].lower()
-    near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1)
-    hint = ''.join(f'Did you mean {name!r}? ' for name in names if name.lower() in near)
+    names = sorted(registry.module_dict if registry else [])
+    if registry is MODELS:
+        names = [name for name in names if f'{scope}.mixers' in MODELS.module_dict[name].__module__]
     return (
-        f'{hint}Registered in {scope}: {names}. Name a mixer of another package '
-        "'package.Type', as in 'mmseg.Type'"
+        f'{_nearest(kind.rpartition(".")[2], names)}Registered in {scope}: {names}. Name a mixer '
+        "of another package 'package.Type', as in 'mmseg.Type'"
     )
+
+
+def _nearest(word: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1)
+    return ''.join(f'Did you mean {name!r}? ' for name in names if name.lower() in near)

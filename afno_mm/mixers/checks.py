@@ -42,11 +42,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def whole_pair(name: str, value: Any) -> tuple[int, int]:
-    """Return ``value`` as a pair. It is a whole number >= 1 for both axes, or one for each.
-
-    Raises:
-        ValueError: If it is neither.
-    """
+    """Return ``value`` as a pair: a whole number >= 1 for both axes, or one for each."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
         raise ValueError(
@@ -69,7 +65,6 @@ def check_dropout(name: str, rate: float) -> None:
 
 def show_settings(module: nn.Module) -> str:
     """Return the constructor's arguments that the module stores: an ``extra_repr``."""
-    names = inspect.signature(type(module)).parameters
-    values = {name: getattr(module, name, None) for name in names}
-    shown = (f'{k}={v!r}' for k, v in values.items() if isinstance(v, (int, float, str, tuple)))
-    return ', '.join(shown)
+    values = {k: getattr(module, k, None) for k in inspect.signature(type(module)).parameters}
+    shown = (int, float, str, tuple)
+    return ', '.join(f'{k}={v!r}' for k, v in values.items() if isinstance(v, shown))

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ..ops import autocast_off, full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
+from .afno import local_bias
 from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair
-from .local_bias import local_bias
 
 
 @MODELS.register_module()
@@ -21,12 +21,11 @@ class FNO(nn.Module):
     under any autocast.
 
     Parameters: ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1, both
-    for the column frequencies 0..m2-1. Each has the shape ``(C, C, m1, m2, 2)``: in, out, modes,
-    real and imaginary part. Both parts are drawn from ``U(0, 1) / C^2``, as published. The
-    published layer has complex tensors ``(C, C, m1, m2)``. They load as well.
+    for the column frequencies 0..m2-1. Each is ``(C, C, m1, m2, 2)``: in, out, modes, real and
+    imaginary part, drawn from ``U(0, 1) / C^2``, as published. The complex tensors
+    ``(C, C, m1, m2)`` of the published layer load as well.
 
     Args:
-        embed_dims: Channels C (the paper's d).
         num_modes: (m1, m2), or one number for both. 14 keeps 28 x 14 modes of a half spectrum;
             that of the grid in A.6 has 56 x 29.
     """
@@ -60,11 +59,8 @@ class StaticAFNO(nn.Module):
     kept modes keep their scale, to which the threshold relates.
 
     Args:
-        embed_dims: Channels C (the paper's d).
-        num_blocks: Number of diagonal blocks k. Must divide ``embed_dims``.
-        num_modes: (m1, m2), or one number for both, as in :class:`FNO`.
-        sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
-        bias: Local term, as in :class:`AFNO`.
+        num_blocks, sparsity_threshold, bias: As in :class:`AFNO`.
+        num_modes: As in :class:`FNO`.
     """
 
     def __init__(

@@ -22,12 +22,10 @@ class GFN(nn.Module):
 
     The only parameter is that of the published layer, ``complex_weight (H, W//2+1, C, 2)`` with
     the real and imaginary part last, drawn from ``0.02 * N(0, 1)``. A checkpoint may hold a
-    filter of another grid: it is resized when it is loaded, and a log line says so. Its grid is
-    read from its shape, which W = 2n and W = 2n + 1 share. W is taken as even, unless the odd W
-    makes the grid square.
+    filter of another grid: it is resized when it is loaded, and a log line says so.
+    :func:`afno_mm.ops.filter_grid` reads the grid from the shape.
 
     Args:
-        embed_dims: Channels C (the paper's d).
         grid_size: Grid (H, W) of the pre-training, which is the size of the filter. At 224
             pixels the stages of a MiT have 56, 28, 14 and 7.
         resize: How to resize the filter. 'bilinear' interpolates the stored array (A.3),
@@ -42,14 +40,13 @@ class GFN(nn.Module):
         self.embed_dims = embed_dims
         self.grid_size = height, width = whole_pair('grid_size', grid_size)
         self.resize = resize
-        self.complex_weight = nn.Parameter(
-            0.02 * torch.randn(height, width // 2 + 1, embed_dims, 2)
-        )
+        shape = height, width // 2 + 1, embed_dims, 2
+        self.complex_weight = nn.Parameter(0.02 * torch.randn(shape))
         self.register_load_state_dict_pre_hook(_resize_loaded_filter)
 
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        grid = tuple(x.shape[1:3])
+        grid = x.shape[1], x.shape[2]
         with autocast_off(x):
             tokens = full_precision(x)
             weight = self.complex_weight.to(tokens.dtype)
@@ -70,19 +67,12 @@ def _resize_loaded_filter(module: GFN, state_dict: dict, prefix: str, *_: Any) -
     """Resize a filter of another grid. Leave other shapes alone: loading refuses them."""
     key = f'{prefix}complex_weight'
     loaded, own = state_dict.get(key), module.complex_weight
-    if (
-        loaded is None
-        or loaded.ndim != 4
-        or loaded.shape[2:] != own.shape[2:]
-        or loaded.shape == own.shape
-    ):
+    if loaded is None or loaded.shape == own.shape or loaded.shape[2:] != own.shape[2:]:
         return
     grid = filter_grid(loaded)
     with autocast_off(loaded):
         weight = full_precision(loaded.detach())
         resized = FILTER_RESIZES[module.resize](weight, grid, module.grid_size)
     state_dict[key] = resized.to(loaded.dtype)
-    print_log(
-        f'{key}: filter of grid {grid} resized to {module.grid_size} ({module.resize})',
-        logger='current',
-    )
+    change = f'{grid} resized to {module.grid_size} ({module.resize})'
+    print_log(f'{key}: filter of grid {change}', logger='current')

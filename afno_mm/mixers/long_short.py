@@ -26,7 +26,7 @@ class LS(nn.Module):
     loss is below its range (docs/mixers.md).
 
     For backward it keeps the tokens, queries, keys, values and the result of the attention: 5
-    times the tokens. Backward computes the rest again.
+    times the tokens. Backward computes the rest again; with it they would be 13 times the tokens.
 
     Parameters are those of the published layer: ``qkv (3C, C)``, ``proj (C, C)``,
     ``to_dynamic_projection (num_heads * r, C)``, and two norms, ``dual_ln_full`` for all keys
@@ -34,13 +34,9 @@ class LS(nn.Module):
     drawn from N(0, 0.02^2) truncated to [-2, 2], and their biases are zero.
 
     Args:
-        embed_dims: Channels C (the paper's d).
-        num_heads: Attention heads. Must divide ``embed_dims``.
         window_size: Side w of a window. Its queries see max(w // 2, 1) more rows and columns
             on each side.
-        num_landmarks: Number of landmarks r, the rank of the dynamic projection.
-        qkv_bias: Whether queries, keys and values have a bias.
-        attn_drop: Dropout of the attention weights, in [0, 1).
+        num_landmarks: Landmarks r, the rank of the dynamic projection.
     """
 
     def __init__(
@@ -82,19 +78,13 @@ class LS(nn.Module):
         return self.proj(y).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
-        """Compute all between the two projections. Backward computes it again.
-
-        Keeping it would take 13 times the memory of the tokens. 9 of them are copies of keys
-        and values for windows.
-        """
+        """Compute all between the two projections. Backward computes it again."""
         with autocast_off(x):
             tokens = full_precision(x)
-            scores = _linear(self.to_dynamic_projection, tokens)
+            scores = F.linear(tokens, *_parameters(self.to_dynamic_projection, tokens))
             k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
-            k_landmarks, v_landmarks = (
-                _norm(self.dual_ln_dp, t)  # (B, r, C)
-                for t in dynamic_projection(scores, k, v, self.num_heads)
-            )
+            landmarks = dynamic_projection(scores, k, v, self.num_heads)  # (B, r, C) each
+            k_landmarks, v_landmarks = (_norm(self.dual_ln_dp, t) for t in landmarks)
         k, v = k.to(q.dtype), v.to(q.dtype)
         sizes = self.num_heads, self.window_size
         return long_short(q, k, v, k_landmarks, v_landmarks, *sizes, drop_rate)
@@ -102,12 +92,10 @@ class LS(nn.Module):
     extra_repr = show_settings
 
 
-def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Apply a layer in the dtype of x, whatever the dtype of its parameters."""
-    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
+def _parameters(layer: nn.Linear | nn.LayerNorm, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight and bias in the dtype of x."""
+    return layer.weight.to(x.dtype), layer.bias.to(x.dtype)
 
 
 def _norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
-    """Apply a norm in the dtype of x, whatever the dtype of its parameters."""
-    weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
-    return F.layer_norm(x, layer.normalized_shape, weight, bias, layer.eps)
+    return F.layer_norm(x, layer.normalized_shape, *_parameters(layer, x), layer.eps)

@@ -2,13 +2,17 @@
 
 import inspect
 from collections.abc import Sequence
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from .build import constructor_parameters, find_mixer
 
 # One mixer for all stages, one per stage, or the backbone's own attention.
 MixerConfig = dict | Sequence[dict | None] | None
+
+SINGLE = (int, float, str, bool, NoneType, Literal)
+# The hint of an argument without one, by the type of its default. A number may stand for a pair.
+UNHINTED = {bool: bool, str: str, int: int | tuple[int, int], float: float | tuple[float, float]}
 
 
 def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
@@ -18,11 +22,6 @@ def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
     A tuple is one value, as in ``num_modes=(4, 3)``. A list that could also be one value of its
     argument (``num_modes=[4, 3]`` with two stages) is refused. The type hint of the argument
     decides; docs/mixers.md has a table.
-
-    Args:
-        mixer: One config for all stages, or one config per stage. ``None`` keeps the
-            backbone's own attention.
-        num_stages: Stages of the backbone.
 
     Raises:
         TypeError: If ``mixer`` is only a name, or an entry of a list is neither a dict nor None.
@@ -37,7 +36,7 @@ def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
     if mixer is None:
         return [None] * num_stages
     if isinstance(mixer, dict):
-        mixer = [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
+        return [_of_stage(mixer, i, num_stages) for i in range(num_stages)]
     if len(mixer) != num_stages:
         raise ValueError(
             f'mixer is a list of {len(mixer)} configs, but the backbone has {num_stages} stages'
@@ -52,7 +51,6 @@ def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
 
 def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
     lists = {key: value for key, value in mixer.items() if isinstance(value, list)}
-    chosen = dict(mixer)
     for key, value in lists.items():
         if len(value) != num_stages:
             raise ValueError(
@@ -60,7 +58,7 @@ def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
                 f'stage, {num_stages} in all. Write one value for all stages as a tuple: '
                 f'{key}={tuple(value)}'
             )
-        chosen[key] = value[stage]
+    chosen = mixer | {key: value[stage] for key, value in lists.items()}
     for key in lists.keys() - {'type'}:
         _refuse_two_meanings(find_mixer(chosen.get('type')), key, lists[key])
     return chosen
@@ -71,60 +69,30 @@ def _refuse_two_meanings(cls: type, key: str, value: list) -> None:
     if key not in accepted and not takes_any:
         return  # build_mixer refuses it.
     parameter = accepted.get(key) or inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY)
-    if not _could_be_one_value(value, _type_hint(parameter)):
+    has_hint = parameter.annotation is not parameter.empty
+    hint = UNHINTED.get(type(parameter.default), Sequence[int])
+    if not _could_be_one_value(value, parameter.annotation if has_hint else hint):
         return
     one, more = tuple(value), ', ...' if len(value) > 2 else ''
     singles = ', '.join(f'dict(type=..., {key}={v!r})' for v in value[:2])
-    message = (
+    advice = f'. If {key} is always a single value, annotate it in {cls.__name__}.__init__'
+    raise ValueError(
         f'mixer.{key}={value} has two meanings: one value for all stages, or one value for each '
         f'of {len(value)} stages. For all stages write {key}={one}, or per stage '
         f'{key}=[{one}, {one}{more}]. For single values per stage write one mixer per stage: '
-        f'mixer=[{singles}{more}]'
+        f'mixer=[{singles}{more}]{"" if has_hint else advice}'
     )
-    if parameter.annotation is parameter.empty:
-        message += f'. If {key} is always a single value, annotate it in {cls.__name__}.__init__'
-    raise ValueError(message)
 
 
 def _could_be_one_value(value: Any, hint: Any) -> bool:
-    """Return whether a config value could be one value of an argument with this type hint.
-
-    Only nesting and lengths count, so ``[4, 3]`` could be a ``tuple[int, int]``, but neither an
-    ``int`` nor a ``tuple[int, int, int]``. Hints that are not understood could be anything.
-    """
+    """Return whether nesting and lengths of a config value fit a type hint. Other hints fit all."""
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):
         return any(_could_be_one_value(value, option) for option in inner)
-    is_sequence = isinstance(value, (list, tuple))
-    if origin is Literal:
-        return not is_sequence
-    if origin in (Any, object) or not inspect.isclass(origin):
-        return True
-    if is_sequence != _takes_sequences(origin):
+    if not isinstance(value, (list, tuple)):
+        return origin not in (list, tuple, Sequence)
+    if origin in SINGLE:
         return False
-    if not is_sequence or not inner:
-        return True
-    if issubclass(origin, tuple) and inner[-1] is not Ellipsis:
+    if origin is tuple and inner and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(_could_be_one_value, value, inner))
-    return all(_could_be_one_value(entry, inner[0]) for entry in value)
-
-
-def _takes_sequences(cls: type) -> bool:
-    return issubclass(list, cls) or issubclass(tuple, cls) or issubclass(cls, (list, tuple))
-
-
-def _type_hint(parameter: inspect.Parameter) -> Any:
-    """Return an argument's type hint. Without one, guess from the default, carefully."""
-    default = parameter.default
-    if parameter.annotation is not parameter.empty:
-        return parameter.annotation
-    if isinstance(default, (bool, str)):
-        return type(default)
-    if isinstance(default, (int, float)):  # Such an argument often takes a pair too.
-        return int | tuple[int, int]
-    return _sequence_like(default) if isinstance(default, (list, tuple)) else Sequence[int]
-
-
-def _sequence_like(default: Sequence) -> Any:
-    nested = bool(default) and isinstance(default[0], (list, tuple))
-    return Sequence[_sequence_like(default[0]) if nested else int]  # type: ignore[misc]
+    return not inner or all(_could_be_one_value(entry, inner[0]) for entry in value)

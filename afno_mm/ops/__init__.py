@@ -12,25 +12,7 @@ from .mode_product import mode_product
 from .precision import autocast_off, full_precision
 from .spectral import NORMS, irfft2, kept_modes, rfft2, rfft2_modes
 
-__all__ = [
-    'BACKENDS',
-    'FILTER_RESIZES',
-    'NORMS',
-    'afno_operator',
-    'autocast_off',
-    'block_mlp',
-    'choose_backend',
-    'dynamic_projection',
-    'filter_grid',
-    'full_precision',
-    'irfft2',
-    'kept_modes',
-    'long_short',
-    'mode_product',
-    'published_weights',
-    'rfft2',
-    'rfft2_modes',
-    'scaled_weights',
-    'soft_shrinkage',
-    'use_backend',
-]
+__all__ = ['BACKENDS', 'FILTER_RESIZES', 'NORMS', 'afno_operator', 'autocast_off', 'block_mlp']
+__all__ += ['choose_backend', 'dynamic_projection', 'filter_grid', 'full_precision', 'irfft2']
+__all__ += ['kept_modes', 'long_short', 'mode_product', 'published_weights', 'rfft2']
+__all__ += ['rfft2_modes', 'scaled_weights', 'soft_shrinkage', 'use_backend']

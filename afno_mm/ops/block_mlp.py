@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+
 
 def block_mlp(
     z: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, sparsity_threshold: float
@@ -17,14 +19,9 @@ def block_mlp(
 
     Args:
         z: Complex ``(..., C)`` with ``C = k * b``.
-        w1: Real ``(2, k, b, h)``. The leading 2 is the real and the imaginary part.
-        b1: Real ``(2, k, h)``.
-        w2: Real ``(2, k, h, b)``.
-        b2: Real ``(2, k, b)``.
+        w1, b1, w2, b2: Real ``(2, k, b, h)``, ``(2, k, h)``, ``(2, k, h, b)`` and ``(2, k, b)``.
+            The leading 2 is the real and the imaginary part.
         sparsity_threshold: lambda. 0 turns the shrinkage off.
-
-    Returns:
-        Complex ``(..., C)``.
     """
     num_blocks, block_size = w1.shape[1:3]
     pairs = torch.view_as_real(z).reshape(-1, num_blocks, 2 * block_size).transpose(0, 1)
@@ -41,21 +38,17 @@ def soft_shrinkage(z: Tensor, sparsity_threshold: float) -> Tensor:
     return torch.view_as_complex(F.softshrink(torch.view_as_real(z), sparsity_threshold))
 
 
-def published_weights(
-    num_blocks: int, block_size: int, hidden_size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def published_weights(num_blocks: int, block_size: int, hidden_size: int) -> Weights:
     """Return initial ``w1, b1, w2, b2`` as in the published layer: ``0.02 * N(0, 1)``.
 
-    The scale of the output depends on the block size. Unless blocks are large, a threshold of 0.1
-    sets almost all outputs and their gradients to zero.
+    Unless blocks are large, a threshold of 0.1 sets almost all outputs and gradients to zero.
     """
     k, b, h = num_blocks, block_size, hidden_size
-    return tuple(0.02 * torch.randn(2, *shape) for shape in ((k, b, h), (k, h), (k, h, b), (k, b)))
+    w1, b1, w2, b2 = (torch.randn(2, *shape) for shape in ((k, b, h), (k, h), (k, h, b), (k, b)))
+    return 0.02 * w1, 0.02 * b1, 0.02 * w2, 0.02 * b2
 
 
-def scaled_weights(
-    num_blocks: int, block_size: int, hidden_size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def scaled_weights(num_blocks: int, block_size: int, hidden_size: int) -> Weights:
     """Return initial ``w1, b1, w2, b2`` that keep the scale of a spectrum at every block size.
 
     The variances follow from the fan-in: a complex product sums ``2 b`` real ones, and ReLU

@@ -1,8 +1,7 @@
 """Resize GFN's learned filter to another grid.
 
-A filter is real ``(H, W//2+1, C, 2)``. It holds the real and the imaginary part of the factor of
-each frequency of each channel, with the rows in FFT order (0, 1, .., -1). It is the unscaled DFT of
-the kernel of a circular convolution.
+A filter is real ``(H, W//2+1, C, 2)``: the real and the imaginary part of the unscaled DFT of the
+kernel of a circular convolution, with the rows in FFT order (0, 1, .., -1).
 """
 
 import torch
@@ -28,15 +27,7 @@ def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, 
 
     Row i of the new array reads row ``i * (H - 1) / (H' - 1)`` of the old one, in FFT order. The
     same frequency is at row ``i * H / H'``. So row frequencies shift, by up to one row at -1, and
-    even a kernel of few tokens changes.
-
-    Args:
-        weight: Real ``(H, W//2+1, C, 2)``.
-        grid: ``(H, W)``.
-        new_grid: ``(H', W')``.
-
-    Returns:
-        Real ``(H', W'//2+1, C, 2)``.
+    even a kernel of few tokens changes. The result is real ``(H', W'//2+1, C, 2)``.
     """
     height, width = new_grid
     rows, columns = (
@@ -58,7 +49,6 @@ def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int
 
     The kernel is centred on the origin, at offsets of -(n // 2)..(n - 1) // 2 tokens. If it is zero
     outside the offsets of the smaller grid, the convolution does not change.
-    Arguments and result are those of :func:`resize_bilinear`.
     """
     spectrum = torch.view_as_complex(weight.contiguous())[None]
     kernel = irfft2(spectrum, grid, 'backward')  # (1, H, W, C)

@@ -12,20 +12,12 @@ from torch.nn import functional as F
 def dynamic_projection(
     scores: Tensor, k: Tensor, v: Tensor, num_heads: int
 ) -> tuple[Tensor, Tensor]:
-    """Average the keys and values of each head to r landmarks.
+    """Average the keys and values ``(B, H, W, C)`` of each head to r landmarks ``(B, r, C)``.
 
-    They are ``P^T k`` and ``P^T v``, with P the softmax of the scores over all tokens. A
-    probability is about 1 / (H * W), and so is the gradient of a score. On 65 536 tokens both are
-    below the smallest normal number of float16, so call this in full precision.
-
-    Args:
-        scores: ``(B, H, W, num_heads * r)``, with the r scores of a head next to each other.
-        k: Keys ``(B, H, W, C)``.
-        v: Values ``(B, H, W, C)``.
-        num_heads: Number of heads.
-
-    Returns:
-        Keys and values of the landmarks, each ``(B, r, C)``.
+    They are ``P^T k`` and ``P^T v``, with P the softmax over all tokens of the scores
+    ``(B, H, W, num_heads * r)``, with the r scores of a head next to each other. A probability is
+    about 1 / (H * W), and so is the gradient of a score. On 65 536 tokens both are below the
+    smallest normal number of float16, so call this in full precision.
     """
     p, k, v = (t.flatten(1, 2).unflatten(2, (num_heads, -1)) for t in (scores, k, v))
     p = p.permute(0, 2, 3, 1).softmax(dim=-1)  # (B, heads, r, N)
@@ -45,26 +37,16 @@ def long_short(
 ) -> Tensor:
     """Let w x w windows attend to the tokens in and around them, and to all landmarks.
 
-    The windows start at the first token of the grid. The queries of a window see the tokens of the
-    window, ``max(w // 2, 1)`` rows and columns on each side of it within the grid, and all
-    landmarks. One softmax covers them all.
+    The windows start at the first token of the grid. Their queries see the window,
+    ``max(w // 2, 1)`` rows and columns on each side of it within the grid, and all landmarks. One
+    softmax covers them all.
 
     The keys and values of each window are copied: ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
     tokens, 4.5 times the grid for w = 4 and r = 8. Fused kernels store no attention weights.
 
-    Args:
-        q: Queries ``(B, H, W, C)``.
-        k: Keys ``(B, H, W, C)``.
-        v: Values ``(B, H, W, C)``.
-        k_landmarks: ``(B, r, C)``. The gradient is a sum over all windows in this dtype, which may
-            be wider than that of ``k``.
-        v_landmarks: As ``k_landmarks``.
-        num_heads: Number of heads. Scores are scaled by ``(C / num_heads)^-1/2``.
-        window_size: w.
-        drop_rate: Dropout rate of the attention weights.
-
-    Returns:
-        ``(B, H, W, C)``.
+    Queries, keys and values are ``(B, H, W, C)``, landmarks ``(B, r, C)``. The gradient of a
+    landmark is a sum over all windows in its dtype, which may be wider than that of ``k``. Scores
+    are scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` is the dropout of the attention weights.
     """
     batch, height, width, channels = q.shape
     rank = k_landmarks.shape[1]
@@ -130,11 +112,9 @@ class _Keys(torch.autograd.Function):
 def _windows(x: Tensor, num_heads: int, window_size: int, margin: int = 0) -> Tensor:
     """View a grid as windows with a margin around each. Outside the grid the margin is zero.
 
-    Returns:
-        ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
+    The shape is ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
     """
-    height, width = x.shape[1:3]
-    below, right = (margin + -size % window_size for size in (height, width))
+    below, right = (margin + -size % window_size for size in x.shape[1:3])
     x = F.pad(x, (0, 0, margin, right, margin, below))
     size = window_size + 2 * margin
     x = x.unfold(1, size, window_size).unfold(2, size, window_size)
@@ -145,8 +125,7 @@ def _windows(x: Tensor, num_heads: int, window_size: int, margin: int = 0) -> Te
 def _flat(windows: Tensor) -> Tensor:
     """Flatten windows for SDPA to ``(B * heads, windows, tokens, C / heads)``.
 
-    Images and heads are the first axis and windows the second. CUDA kernels take at most 65 535 on
-    each (pytorch#142228), and all windows of 16 images are more: 65 536 windows of 4 x 4 on grids
-    of 256 x 256.
+    CUDA kernels take at most 65 535 on each of the first two axes (pytorch#142228). 16 images of
+    256 x 256 have 65 536 windows of 4 x 4.
     """
     return windows.flatten(4, 5).flatten(2, 3).flatten(0, 1)

@@ -13,26 +13,18 @@ def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     Args:
         z: Complex ``(B, K1, K2, C)`` with ``K1 <= 2 * m1`` and ``K2 <= m2``, laid out as
             :func:`afno_mm.ops.rfft2_modes` does; ``C = k * b``.
-        weights1: Real ``(k, b, b, m1, m2, 2)``: blocks, in, out, modes, and real and imaginary
-            part.
-        weights2: As ``weights1``.
-
-    Returns:
-        Complex ``(B, K1, K2, C)``.
+        weights1, weights2: Real ``(k, b, b, m1, m2, 2)``: blocks, in, out, modes, and real and
+            imaginary part.
     """
     rows, columns = z.shape[1:3]
     sizes = (rows + 1) // 2, rows // 2
-    weights = (
-        weights1[..., : sizes[0], :columns, :],
-        weights2[..., weights2.shape[-3] - sizes[1] :, :columns, :],
-    )
+    weights1 = weights1[..., : sizes[0], :columns, :]
+    weights2 = weights2[..., weights2.shape[-3] - sizes[1] :, :columns, :]
     # The memory order of the weights. Their gradient then has it, too.
     z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
-    halves = [
-        _Product.apply(half, torch.view_as_complex(w))
-        for half, w in zip(z.split(sizes, dim=3), weights)
-    ]
-    return torch.cat(halves, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
+    halves = zip(z.split(sizes, dim=3), (weights1, weights2))
+    products = [_Product.apply(half, torch.view_as_complex(w)) for half, w in halves]
+    return torch.cat(products, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
 
 
 class _Product(torch.autograd.Function):

@@ -27,34 +27,22 @@ def afno(
     mode_fraction: float = 1.0,
     norm: str = 'ortho',
 ) -> Tensor:
-    """Define AFNO without its bias term.
-
-    Arguments are those of :func:`afno_mm.ops.afno_operator`. The result is float64.
-    """
+    """Define :func:`afno_mm.ops.afno_operator` without residual. The result is float64."""
     w1, b1, w2, b2 = (torch.complex(*t.double()) for t in (w1, b1, w2, b2))
 
     def mlp(z, u, v):
-        out = []
-        for k, block in enumerate(z.chunk(len(w1), dim=-1)):
-            hidden = _on_parts(torch.relu, block @ w1[k] + b1[k])
-            out.append(hidden @ w2[k] + b2[k])
+        blocks = enumerate(z.chunk(len(w1), dim=-1))
+        hidden = [_on_parts(torch.relu, block @ w1[k] + b1[k]) for k, block in blocks]
+        out = [h @ w2[k] + b2[k] for k, h in enumerate(hidden)]
         return _shrink(torch.cat(out, dim=-1), sparsity_threshold)
 
     _, height, width, _ = x.shape
-    columns = {abs(v) for v in kept_frequencies(width, mode_fraction)}
-    return _per_frequency(x, kept_frequencies(height, mode_fraction), columns, norm, mlp)
+    rows, columns = (kept_frequencies(size, mode_fraction) for size in (height, width))
+    return _per_frequency(x, rows, set(map(abs, columns)), norm, mlp)
 
 
 def global_filter(x: Tensor, weight: Tensor) -> Tensor:
-    """Define GFN: multiply every frequency of every channel by its own complex number.
-
-    Args:
-        x: Real ``(B, H, W, C)``.
-        weight: Real ``(H, W//2+1, C, 2)``.
-
-    Returns:
-        float64 ``(B, H, W, C)``.
-    """
+    """Define GFN: multiply every frequency of ``x`` by ``weight (H, W//2+1, C, 2)``."""
     weight = torch.complex(*weight.double().unbind(-1))
     rows, columns = weight.shape[:2]
     return _per_frequency(x, range(rows), range(columns), 'ortho', lambda z, u, v: z * weight[u, v])
@@ -67,17 +55,9 @@ def mode_product(
     sparsity_threshold: float = 0.0,
     norm: str = 'backward',
 ) -> Tensor:
-    """Define FNO and static AFNO without its bias term.
+    """Define FNO, and static AFNO without its bias term, on tokens ``(B, H, W, C)``.
 
-    Args:
-        x: Real ``(B, H, W, C)``.
-        weights1: As in :func:`afno_mm.ops.mode_product`.
-        weights2: As in :func:`afno_mm.ops.mode_product`.
-        sparsity_threshold: lambda.
-        norm: 'backward' or 'ortho'.
-
-    Returns:
-        float64 ``(B, H, W, C)``.
+    Weights are those of :func:`afno_mm.ops.mode_product`.
     """
     _, height, width, _ = x.shape
     m1, m2 = weights1.shape[3:5]
@@ -117,8 +97,7 @@ def _per_frequency(
             angle = 2 * math.pi * (u * down / height + v * across / width)
             wave = torch.polar(torch.ones_like(angle), angle)  # (H, W)
             coefficient = analysis * torch.einsum('bhwc,hw->bc', x.to(wave.dtype), wave.conj())
-            is_dc_or_nyquist = v == 0 or 2 * v == width
-            weight = synthesis * (1 if is_dc_or_nyquist else 2)
+            weight = synthesis * (1 if 2 * v in (0, width) else 2)  # 1 for DC and Nyquist
             y = y + weight * torch.einsum('bc,hw->bhwc', channel_map(coefficient, u, v), wave).real
     return y
 
@@ -132,16 +111,9 @@ def _shrink(z, threshold):
 
 
 def long_short(x: Tensor, weights: dict[str, Tensor], num_heads: int, window_size: int) -> Tensor:
-    """Define the whole mixer LS, with its projections and norms.
+    """Define the whole mixer LS on tokens ``(B, H, W, C)``, with its projections and norms.
 
-    Args:
-        x: ``(B, H, W, C)``.
-        weights: Parameters of :class:`afno_mm.mixers.LS` by name.
-        num_heads: Number of heads.
-        window_size: w.
-
-    Returns:
-        float64 ``(B, H, W, C)``.
+    ``weights`` are the parameters of :class:`afno_mm.mixers.LS` by name.
     """
     x, weights = x.double(), {name: w.double() for name, w in weights.items()}
 
@@ -160,15 +132,12 @@ def long_short(x: Tensor, weights: dict[str, Tensor], num_heads: int, window_siz
     p = e / e.sum((1, 2), keepdim=True)  # (B, H, W, heads * r)
     rank, size = p.shape[-1] // num_heads, channels // num_heads
 
-    def of_head(h):
-        return slice(h * size, (h + 1) * size)
+    of_head = [slice(h * size, (h + 1) * size) for h in range(num_heads)]
 
     def landmark(t, i):
         """Average t over all tokens, each head with its i-th probabilities."""
-        means = [
-            (p[..., [h * rank + i]] * t[..., of_head(h)]).sum((1, 2)) for h in range(num_heads)
-        ]
-        return norm('dual_ln_dp', torch.cat(means, -1))  # (B, C)
+        weighted = [p[..., [h * rank + i]] * t[..., head] for h, head in enumerate(of_head)]
+        return norm('dual_ln_dp', torch.cat(weighted, -1).sum((1, 2)))  # (B, C)
 
     far_keys, far_values = ([landmark(t, i) for i in range(rank)] for t in (k, v))
     margin = max(window_size // 2, 1)
@@ -185,10 +154,10 @@ def long_short(x: Tensor, weights: dict[str, Tensor], num_heads: int, window_siz
             keys = torch.stack(far_keys + [k[:, i, j] for i, j in near], 1)  # (B, keys, C)
             values = torch.stack(far_values + [v[:, i, j] for i, j in near], 1)
             heads = []
-            for h in range(num_heads):
-                query = q[:, row, column, None, of_head(h)]
-                a = ((query * keys[..., of_head(h)]).sum(-1) / size**0.5).exp()  # (B, keys)
+            for head in of_head:
+                query = q[:, row, column, None, head]
+                a = ((query * keys[..., head]).sum(-1) / size**0.5).exp()  # (B, keys)
                 a = a / a.sum(-1, keepdim=True)
-                heads.append((a[..., None] * values[..., of_head(h)]).sum(1))
+                heads.append((a[..., None] * values[..., head]).sum(1))
             y.append(torch.cat(heads, -1))
     return linear('proj', torch.stack(y, 1)).view_as(x)

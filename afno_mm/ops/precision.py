@@ -1,11 +1,8 @@
 """Full precision for the steps that half precision cannot compute.
 
 CPU FFTs have no half precision, and CUDA's only take powers of two. Sums over all tokens of a
-large grid leave the range of float16. Run such steps as::
-
-    with autocast_off(x):
-        x = full_precision(x)
-        ...
+large grid leave the range of float16. Such steps run ``with autocast_off(x)`` on
+``full_precision(x)``.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Real 2-D Fourier transforms of token grids, truncated to low frequencies.
 
-They are steps (1) and (3) of the Fourier mixers (Sec. 3.2 of the AFNO paper). A grid is
-``(B, H, W, C)``. Its half spectrum is ``(B, K1, K2, C)``: ``K1`` row frequencies in FFT order
-(0, 1, .., -1; the non-negative ones are one more if ``K1`` is odd) and the column frequencies
-0..K2-1. The column frequencies 0 and, if W is even, W/2 are the DC and the Nyquist column.
+They are steps (1) and (3) of Sec. 3.2 of the AFNO paper. The half spectrum of ``(B, H, W, C)`` is
+``(B, K1, K2, C)``: ``K1`` row frequencies in FFT order (0, 1, .., -1; the non-negative ones are one
+more if ``K1`` is odd) and the column frequencies 0..K2-1. Column 0 is the DC column and, if W is
+even, column W/2 the Nyquist column.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,8 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     """Return how many frequencies ``(K1, K2)`` truncation keeps on each axis.
 
     An axis of n tokens has the frequencies 0..n//2 and their negatives. ``mode_fraction`` is the
-    share of 0..n//2 below the cut. 0.5 on both axes is the paper's '25 %' of the modes, 32/56 its
-    '35 %' (A.6).
-
-    Args:
-        grid: ``(H, W)``.
-        mode_fraction: Share in (0, 1].
-
-    Returns:
-        ``(K1, K2)``. K1 counts positive and negative frequencies, K2 only 0 and positive ones.
+    share of 0..n//2 below the cut, in (0, 1]. 0.5 on both axes is the paper's '25 %' of the modes,
+    32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
     # len(range(m)) is m. It makes torch.compile treat m as a constant if layers have different
     # mode_fractions; autograd functions take no symbols that come from floats.
@@ -38,15 +31,10 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
 
 
 def rfft2(x: Tensor, mode_fraction: float = 1.0, norm: str = 'ortho') -> Tensor:
-    """Return the low frequencies of a real grid.
+    """Return the low frequencies ``(B, K1, K2, C)`` of a real grid ``(B, H, W, C)``.
 
-    Args:
-        x: Real ``(B, H, W, C)``, float32 or float64.
-        mode_fraction: Share of the frequencies to keep on each axis, in (0, 1].
-        norm: Scaling, as in :func:`torch.fft.rfft2`.
-
-    Returns:
-        Complex ``(B, K1, K2, C)``.
+    The grid is float32 or float64. ``mode_fraction`` is that of :func:`kept_modes`, ``norm`` that
+    of :func:`torch.fft.rfft2`.
     """
     return rfft2_modes(x, *kept_modes(x.shape[1:3], mode_fraction), norm)
 
@@ -65,11 +53,8 @@ def irfft2(z: Tensor, grid: Sequence[int], norm: str = 'ortho') -> Tensor:
 
     Args:
         z: Complex ``(B, K1, K2, C)``, laid out as :func:`rfft2` does.
-        grid: Size ``(H, W)`` of the result.
+        grid: Size ``(H, W)`` of the result, which is real ``(B, H, W, C)``.
         norm: Scaling, as in :func:`torch.fft.irfft2`.
-
-    Returns:
-        Real ``(B, H, W, C)``.
     """
     return _apply(_ModesToReal, z, tuple(grid), norm, 1.0)
 

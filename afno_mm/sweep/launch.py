@@ -25,10 +25,8 @@ _say = partial(print, flush=True)
 def run_sweep(sweep: Sweep, points: Sequence[str] | None = None) -> dict[str, str]:
     """Run the trainings of the named points, or of all, that have not finished.
 
-    The results are rewritten after each training, and at a stop.
-
-    Returns:
-        Names of the points that failed, with the reasons.
+    The results are rewritten after each training, and at a stop. Return the names of the points
+    that failed, with the reasons.
 
     Raises:
         ValueError: Before anything runs, if a training has begun with other settings, or if
@@ -85,7 +83,7 @@ def _select(sweep, points):
 def _run_or_continue(run: Run, lock: TextIO) -> None:
     found = record.check(run)
     if record.is_finished(found):
-        _say(f'  is finished: {report.result(run, found)}')
+        _say(f'  is finished: {run.stage.metric} {report.result(run.stage, found)}')
         return
     command = run.command(record.checkpoint_to_start_from(run))
     found = found or record.begin(run)
@@ -98,7 +96,7 @@ def _run_or_continue(run: Run, lock: TextIO) -> None:
         raise RuntimeError(f'training ended with {how}. {run.log} ends with\n  {tail}')
     found = record.finish(run, found)
     duration = timedelta(seconds=round(time.monotonic() - start))
-    _say(f'  {report.result(run, found)}, in {duration}')
+    _say(f'  {run.stage.metric} {report.result(run.stage, found)}, in {duration}')
 
 
 def _train(command: list[str], log: Path, lock: TextIO) -> int:
@@ -168,10 +166,9 @@ def _stop_on_signals():
     def stop(number, frame):
         sys.exit(128 + number)
 
-    before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
-            before[number] = signal.signal(number, stop)
+    signals = signal.SIGTERM, signal.SIGHUP
+    caught = [n for n in signals if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, stop) for number in caught}
     try:
         yield
     finally:

@@ -18,22 +18,16 @@ from ..engine.config import command_line, load_config
 class Stage:
     """One training at every point.
 
-    Args:
-        metric: Name of the validation metric to collect, as in ``vis_data/scalars.json``.
-        config: Its config, relative to the sweep's file. Optional if every point has its own.
-        collect: Which value to collect: the 'last' one, or the 'best' of all validations.
-        rule: Whether 'greater' or 'less' is better.
-        start_from: Checkpoint of the previous stage to start the backbone from: 'last', or 'best'
-            by that stage's metric, which ``CheckpointHook.save_best`` keeps.
-        gpus: Number of processes. Default: that of the sweep.
+    ``start_from`` is the checkpoint of the previous stage to start the backbone from: 'last', or
+    'best' by that stage's metric, which ``CheckpointHook.save_best`` keeps.
     """
 
-    metric: str
-    config: str | None = None
-    collect: str = 'last'
-    rule: str = 'greater'
+    metric: str  # name of the validation metric to collect, as in vis_data/scalars.json
+    config: str | None = None  # relative to the sweep's file; optional if every point has its own
+    collect: str = 'last'  # which value to collect: 'last', or 'best' of all validations
+    rule: str = 'greater'  # whether 'greater' or 'less' is better
     start_from: str = 'last'
-    gpus: int | None = None
+    gpus: int | None = None  # number of processes; by default that of the sweep
 
     def __post_init__(self) -> None:
         for name in ('collect', 'rule', 'start_from'):
@@ -73,17 +67,16 @@ class Run:
 
     def command(self, start: str | Path | None = None) -> list[str]:
         """Return the command that starts this training from a checkpoint, or continues it."""
-        launch, launcher = [sys.executable], []
-        if self.gpus > 1:
-            processes = f'--nproc_per_node={self.gpus}'
-            launch += ['-m', 'torch.distributed.run', '--standalone', processes]
-            launcher = ['--launcher', 'pytorch']
         options = dict(self.options)
         if start:
             options['model.backbone.init_cfg.type'] = 'Pretrained'
             options['model.backbone.init_cfg.checkpoint'] = str(start)
         arguments = ['--work-dir', str(self.folder), '--resume', *_cfg_options(options)]
-        return [*launch, str(self.trainer), self.config_file, *launcher, *arguments]
+        train = [str(self.trainer), self.config_file]
+        if self.gpus == 1:
+            return [sys.executable, *train, *arguments]
+        torchrun = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={self.gpus}']
+        return [sys.executable, *torchrun, *train, '--launcher', 'pytorch', *arguments]
 
 
 @dataclass(frozen=True)
@@ -115,12 +108,7 @@ def load_sweep(
     * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
       whose names are equal up to the last '-'.
 
-    Args:
-        trainer: Path of ``tools/train.py``.
-        work_dir: Folder of trainings and results. Default: ``work_dirs/sweeps/<name of config>``.
-        stages: Configs that replace those of the stages.
-        cfg_options: More options, for every training.
-        gpus: Number of processes per training.
+    The other arguments are those of ``tools/sweep.py``; ``trainer`` is ``tools/train.py``.
 
     Raises:
         ValueError: If the config is not such a sweep.
@@ -137,8 +125,8 @@ def load_sweep(
         raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
     if gpus < 1:
         raise ValueError(f'--gpus is {gpus}: set 1 or more. Without a GPU, 1 uses the CPU')
-    name = osp.splitext(osp.basename(path))[0]
-    folder = Path(work_dir or osp.join('work_dirs', 'sweeps', name)).resolve()
+    name = Path(path).stem
+    folder = Path(work_dir or Path('work_dirs/sweeps', name)).resolve()
     planned = [_stage(path, given) for given in cfg['stages']]
     points = {}
     for point, options in cfg['points'].items():
@@ -155,14 +143,14 @@ def load_sweep(
         runs: list[Run] = []
         for stage, config in zip(planned, configs):
             previous = runs[-1] if runs else None
-            run_folder = folder / point / osp.splitext(osp.basename(config))[0]
-            if any(run.folder == run_folder for run in runs):
+            work = folder / point / Path(config).stem
+            if any(run.folder == work for run in runs):
                 raise ValueError(
-                    f'two stages of the point {point} would share the folder {run_folder.name}: '
+                    f'two stages of the point {point} would share the folder {work.name}: '
                     'give their configs different names'
                 )
             processes = stage.gpus or gpus
-            run = Run(point, stage, config, options, run_folder, processes, Path(trainer), previous)
+            run = Run(point, stage, config, options, work, processes, Path(trainer), previous)
             run.command(start=folder)  # raises before anything runs if an option is impossible
             runs.append(run)
         points[point] = runs
@@ -205,19 +193,15 @@ def _configs(path, point, own, planned, replacements):
 
 
 def _cfg_options(options):
-    return ['--cfg-options', *map(_option, options.items())] if options else []
-
-
-def _option(item):
-    """Return ``key=value`` in the form that ``--cfg-options`` reads."""
-    key, value = item
-    text = f'{key}={_text(value)}'
-    if command_line('').parse_args(['', '--cfg-options', text]).cfg_options != {key: value}:
-        raise ValueError(
-            f'--cfg-options cannot set {key} to {value!r}: it knows numbers, '
-            'True, False, None, lists, tuples, and strings without white space'
-        )
-    return text
+    """Return the arguments that set the options."""
+    texts = [f'{key}={_text(value)}' for key, value in options.items()]
+    for text, (key, value) in zip(texts, options.items()):
+        if command_line('').parse_args(['', '--cfg-options', text]).cfg_options != {key: value}:
+            raise ValueError(
+                f'--cfg-options cannot set {key} to {value!r}: it knows numbers, '
+                'True, False, None, lists, tuples, and strings without white space'
+            )
+    return ['--cfg-options', *texts] if texts else []
 
 
 def _text(value):

@@ -23,12 +23,10 @@ IRRELEVANT_SETTINGS = set(
 
 
 def check(run: Run) -> dict | None:
-    """Return the record of a run that has begun with the settings that are asked for.
-
-    None if the run has no checkpoint yet: it then starts from the beginning.
+    """Return the record of a run that has begun, or None if the run has no checkpoint yet.
 
     Raises:
-        ValueError: If it ran with other settings.
+        ValueError: If it ran with other settings than those that are asked for.
     """
     path = run.folder / 'stage.json'
     record = json.loads(path.read_text()) if path.is_file() else None
@@ -67,10 +65,8 @@ def begin(run: Run) -> dict:
 def finish(run: Run, record: dict) -> dict:
     """Write and return the record of a run whose training has ended.
 
-    Returns:
-        The record, with these keys added: 'value' of the metric; 'at', its epoch or iteration,
-        and 'unit', which of both; 'parameters' of the model; the file names of the 'last' and the
-        'best' checkpoint; 'finished', the time.
+    Added keys are 'value' of the metric; 'at', its epoch or iteration, and 'unit', which of both;
+    'parameters' of the model; file names of the 'last' and 'best' checkpoint; 'finished', the time.
 
     Raises:
         ValueError: If the validations do not have the metric.
@@ -111,13 +107,11 @@ def checkpoint_to_start_from(run: Run) -> Path | None:
     assert before is not None  # runs start after the previous stage has finished
     path = run.previous.folder / before[kind]
     if not path.is_file():
-        hint = ''
-        if kind == 'best':
-            metric = run.previous.stage.metric
-            hint = f'. Keep it with --cfg-options default_hooks.checkpoint.save_best={metric}'
+        metric = run.previous.stage.metric
+        hint = f'. Keep it with --cfg-options default_hooks.checkpoint.save_best={metric}'
         raise ValueError(
             f'{run} starts from the {kind} checkpoint of the previous stage, and there is no '
-            f'{path}{hint}'
+            f'{path}{hint if kind == "best" else ""}'
         )
     return path
 
@@ -150,20 +144,15 @@ def parameters(config: Config) -> int:
 
 def settings(run: Run) -> dict[str, Any]:
     """Return all settings that can change a run's result, by dotted keys."""
-    kept = {
-        path: value
-        for path, value in _flat(run.config.to_dict())
-        if IRRELEVANT_SETTINGS.isdisjoint(path.split('.'))
-    }
+    every = _flat(run.config.to_dict())
+    kept = {k: value for k, value in every if IRRELEVANT_SETTINGS.isdisjoint(k.split('.'))}
     # One GPU with a batch of 16 takes the same steps as two with 8 each.
     kept['batch_size x gpus'] = kept.pop('train_dataloader.batch_size', 1) * run.gpus
     if run.previous:
         before = check(run.previous)
-        kept['start'] = (
-            f'{before[run.stage.start_from]} of {before["finished"]}'
-            if is_finished(before)
-            else 'not trained yet'
-        )
+        kept['start'] = 'not trained yet'
+        if is_finished(before):
+            kept['start'] = f'{before[run.stage.start_from]} of {before["finished"]}'
     # As JSON reads them back: this makes the comparison with a record exact.
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 

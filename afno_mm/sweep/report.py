@@ -7,10 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from . import record
-from .plan import Run, Stage, Sweep
-
-# Keys of a run's outcome that results.json has.
-KEYS = ('state', 'value', 'at', 'unit', 'parameters', 'finished')
+from .plan import Stage, Sweep
 
 
 def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
@@ -18,13 +15,14 @@ def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
 
     They show all points. ``failures`` has the reasons of those that failed in this launch, by name.
     """
+    keys = ('state', 'value', 'at', 'unit', 'parameters', 'finished')
     outcomes = {name: [_outcome(run) for run in runs] for name, runs in sweep.points.items()}
     points = []
     for name, runs in sweep.points.items():
         stages = []
         for run, outcome in zip(runs, outcomes[name]):
             stage = dict(config=run.config_file, collect=run.stage.collect, metric=run.stage.metric)
-            stages.append(stage | {key: outcome[key] for key in KEYS if key in outcome})
+            stages.append(stage | {key: outcome[key] for key in keys if key in outcome})
         options = runs[0].options
         points.append(dict(name=name, options=options, failed=failures.get(name), stages=stages))
     results = json.dumps(dict(sweep=sweep.name, points=points), indent=2)
@@ -33,12 +31,8 @@ def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
     _plot(sweep, outcomes).savefig(sweep.folder / 'results.png', dpi=150)
 
 
-def result(run: Run, found: dict) -> str:
-    """Return the result of a finished run as text."""
-    return f'{run.stage.metric} {_value(run.stage, found)}'
-
-
-def _value(stage: Stage, found: dict) -> str:
+def result(stage: Stage, found: dict) -> str:
+    """Return the value of a finished run as text."""
     return f'{found["value"]:.4g}, {stage.collect} at {found["unit"]} {found["at"]}'
 
 
@@ -54,23 +48,20 @@ def _outcome(run):
 
 def _table(sweep, outcomes, failures):
     metrics = [stage.metric for stage in sweep.stages]
-    lines = [_row(sweep.label, 'parameters', *metrics), '|' + '---|' * (len(metrics) + 2)]
+    rows = [[sweep.label, 'parameters', *metrics]]
     for name, found in outcomes.items():
         sizes = [f'{one["parameters"] / 1e6:.4g}M' for one in found if 'parameters' in one]
         cells = []
         for stage, one in zip(sweep.stages, found):
             if one['state'] == 'finished':
-                cells.append(_value(stage, one))
+                cells.append(result(stage, one))
             elif name in failures and 'failed' not in cells:
                 cells.append('failed')
             else:
                 cells.append(one['state'])
-        lines.append(_row(name, sizes[0] if sizes else '', *cells))
-    return '\n'.join(lines) + '\n'
-
-
-def _row(*cells):
-    return '| ' + ' | '.join(cells) + ' |'
+        rows.append([name, sizes[0] if sizes else '', *cells])
+    head, *lines = (f'| {" | ".join(row)} |\n' for row in rows)
+    return ''.join([head, '|' + '---|' * len(rows[0]) + '\n', *lines])
 
 
 def _plot(sweep, outcomes):
@@ -119,10 +110,9 @@ def _points(axes, points, line, **options):
 
 
 def _axis(axes, names):
-    """Place the points on the x axis. Use a log scale for numbers that span a decade or more.
+    """Place the points on the x axis, on a log scale for numbers that span a decade or more.
 
-    Returns:
-        The places, and the style of the line between the points.
+    Return the places, and the style of the line between the points.
     """
     try:
         places = [float(name) for name in names]

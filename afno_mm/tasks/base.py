@@ -1,8 +1,8 @@
 """The interface of a task, and the lookup of a config's task.
 
-To add a task, write a subclass of :class:`Task`, register it in ``afno_mm.registry.TASKS``, and
-import its file in ``tasks/__init__.py`` or by the config's ``custom_imports``. Tasks import
-MMSegmentation and MMPretrain inside their methods, because these packages load slowly.
+To add a task, register a subclass of :class:`Task` in ``afno_mm.registry.TASKS``, and import its
+file in ``tasks/__init__.py`` or by the config's ``custom_imports``. Tasks import MMSegmentation and
+MMPretrain inside their methods, because these packages load slowly.
 """
 
 from typing import Any
@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ..registry import TASKS, type_name
 
+Batch = dict[str, Any]
 Scores = dict[str, float]
 
 
 class Task:
-    """A task. What is defined here suits most models of MMEngine and MMPretrain.
+    """A task. These defaults suit most models of MMEngine and MMPretrain.
 
     A subclass needs :meth:`handles` and :meth:`random_batch`, and overrides what differs.
     """
@@ -31,9 +32,7 @@ class Task:
         # MMPretrain's models need stacked images. Its configs leave this to its tools.
         return 'default_collate' if cfg.get('default_scope') == 'mmpretrain' else 'pseudo_collate'
 
-    def random_batch(
-        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
-    ) -> dict[str, Any]:
+    def random_batch(self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Batch:
         """Return random ``inputs`` and ``data_samples`` in the form that the data loader gives.
 
         ``model_cfg``, the config's ``model``, has the number of classes. ``size`` is ``(H, W)``.
@@ -56,7 +55,7 @@ class Task:
 
         The options are ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
         """
-        drawing_hook(cfg).update(enable=True, out_dir=folder, **options)
+        draw_hook(cfg).update(enable=True, out_dir=folder, **options)
 
     def keep_predictions(self, cfg: Config, path: str) -> None:
         """Change the config so that a test writes its predictions to the pickle file ``path``."""
@@ -73,10 +72,7 @@ class Task:
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score predictors that need no training on the config's datasets.
-
-        Return a table to print, with the scores of ``models`` (by name) below.
-        """
+        """Return a table of the scores of predictors without training, and below of ``models``."""
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')
 
 
@@ -96,10 +92,9 @@ def task_of(cfg: Config, default: Task | None = None) -> Task:
         if named is None:
             raise ValueError(f'no task is named {name!r}, as the config says. {known}')
         return named()
-    for kind in reversed(tasks.values()):
-        task = kind()
-        if task.handles(cfg):
-            return task
+    for task in reversed(tasks.values()):
+        if task().handles(cfg):
+            return task()
     if default is None:
         raise ValueError(
             f'no task handles model.type={model_type(cfg)!r} with default_scope='
@@ -119,7 +114,7 @@ def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
     return torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8)
 
 
-def drawing_hook(cfg: Config) -> ConfigDict:
+def draw_hook(cfg: Config) -> ConfigDict:
     """Return the config of the hook that draws predictions."""
     hook = cfg.get('default_hooks', {}).get('visualization')
     if hook is None:

@@ -1,7 +1,6 @@
 """Classification of images with MMPretrain's models."""
 
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
 from ..registry import TASKS
-from .base import Scores, Task, model_type, random_images, score_table
+from .base import Batch, Scores, Task, model_type, random_images, score_table
 
 
 @TASKS.register_module()
@@ -22,15 +21,11 @@ class Classification(Task):
     def collate(self, cfg: Config) -> str:
         return 'default_collate'
 
-    def random_batch(
-        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
-    ) -> dict[str, Any]:
+    def random_batch(self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Batch:
         from mmpretrain.structures import DataSample
 
-        samples = [
-            DataSample().set_gt_label(torch.randint(model_cfg.head.num_classes, (1,)))
-            for _ in range(batch_size)
-        ]
+        labels = torch.randint(model_cfg.head.num_classes, (batch_size, 1))
+        samples = [DataSample().set_gt_label(label) for label in labels]
         return dict(inputs=random_images(size, batch_size), data_samples=samples)
 
     def use_tta(self, cfg: Config) -> None:

@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from ..registry import TASKS
-from .base import Scores, Task, model_type, random_images
+from .base import Batch, Scores, Task, model_type, random_images
 
 
 @TASKS.register_module()
@@ -21,9 +21,7 @@ class Inpainting(Task):
     def collate(self, cfg: Config) -> str:
         return 'default_collate'
 
-    def random_batch(
-        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
-    ) -> dict[str, Any]:
+    def random_batch(self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Batch:
         from mmpretrain.structures import DataSample
 
         samples = [DataSample().set_mask(torch.rand(size) < 0.3) for _ in range(batch_size)]
@@ -49,16 +47,11 @@ class Inpainting(Task):
         colour = mean_colour(item['inputs'] for item in progress(train))
         print('\nscoring')
         scores = score_fillings(colour, val, cfg.test_evaluator) | models
-        names = list(next(iter(scores.values())))
+        decimals = {name: 3 if 'SSIM' in name else 2 for name in next(iter(scores.values()))}
         width = max(map(len, scores))
-        lines = [
-            f'\n{len(val)} validation images, {len(train)} training images',
-            '  '.join([' ' * width, *names]),
-        ]
+        lines = [f'\n{len(val)} validation images, {len(train)} training images']
+        lines.append('  '.join([' ' * width, *decimals]))
         for predictor, score in scores.items():
-            cells = (
-                f'{score[name]:{len(name)}.{3 if name.startswith("SSIM") else 2}f}'
-                for name in names
-            )
+            cells = (f'{score[name]:{len(name)}.{n}f}' for name, n in decimals.items())
             lines.append('  '.join([f'{predictor:{width}}', *cells]))
         return '\n'.join(lines)

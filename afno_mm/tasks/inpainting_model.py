@@ -12,17 +12,13 @@ from torch.nn import functional as F
 
 from ..registry import MODELS
 
-LOSS_ON = ('image', 'masked')
-
 
 @MODELS.register_module()
 class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
     """Normalise images and make masked copies, whose masked pixels are black (intensity 0).
 
-    Args:
-        mean: Mean of each channel, in intensities 0..255.
-        std: Standard deviation of each channel.
-        options: ``to_rgb`` and ``non_blocking``, as in MMPretrain.
+    ``mean`` and ``std`` are those of each channel in intensities 0..255. The options are
+    MMPretrain's ``to_rgb`` and ``non_blocking``.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool) -> None:
@@ -53,20 +49,16 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
 class InpaintingHead(nn.Module):
     """Project each token linearly to the pixels of its patch; squared error as the loss.
 
-    Args:
-        in_channels: Channels of the tokens.
-        patch_size: Side of a patch in pixels.
-        out_channels: Channels of the image.
-        loss_on: Which normalised pixels the loss compares: those of the whole 'image' (Sec. 5.1)
-            or the 'masked' ones (A.2). With 'masked', the model need not reproduce the others.
+    ``loss_on`` says which normalised pixels the loss compares: those of the whole 'image'
+    (Sec. 5.1) or the 'masked' ones (A.2). With 'masked', the model need not reproduce the others.
     """
 
     def __init__(
         self, in_channels: int, patch_size: int = 4, out_channels: int = 3, loss_on: str = 'image'
     ) -> None:
         super().__init__()
-        if loss_on not in LOSS_ON:
-            raise ValueError(f'loss_on must be one of {list(LOSS_ON)}, got {loss_on!r}')
+        if loss_on not in ('image', 'masked'):
+            raise ValueError(f"loss_on must be one of ['image', 'masked'], got {loss_on!r}")
         self.patch_size = patch_size
         self.loss_on = loss_on
         self.projection = nn.Conv2d(in_channels, out_channels * patch_size**2, 1)
@@ -85,14 +77,11 @@ class InpaintingHead(nn.Module):
 
 @MODELS.register_module()
 class InpaintingModel(BaseSelfSupervisor):
-    """Reconstruct an image from a masked one.
+    """Reconstruct an image from a masked one, with an :class:`InpaintingHead`.
 
-    Args:
-        backbone: A backbone of MMPretrain that returns a feature map ``(B, C, H/p, W/p)``, such as
-            a ViT with ``out_type='featmap'``.
-        head: An :class:`InpaintingHead`.
-        data_preprocessor: By default of type :class:`InpaintingDataPreprocessor`.
-        init_cfg: As in MMEngine.
+    The backbone is one of MMPretrain that returns a feature map ``(B, C, H/p, W/p)``, such as a ViT
+    with ``out_type='featmap'``. The data preprocessor's default type is
+    :class:`InpaintingDataPreprocessor`.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 
 from ..registry import TASKS, type_name
-from .base import Scores, Task, drawing_hook, evaluators, model_type, random_images, score_table
+from .base import Batch, Scores, Task, draw_hook, evaluators, model_type, random_images, score_table
 
 
 @TASKS.register_module()
@@ -22,9 +22,7 @@ class Segmentation(Task):
         # MMSegmentation's data preprocessor takes a list of images.
         return 'pseudo_collate'
 
-    def random_batch(
-        self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int
-    ) -> dict[str, Any]:
+    def random_batch(self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Batch:
         from mmseg.structures import SegDataSample
 
         head = model_cfg.decode_head
@@ -38,7 +36,7 @@ class Segmentation(Task):
         return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
 
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
-        drawing_hook(cfg).update(draw=True, **options)
+        draw_hook(cfg).update(draw=True, **options)
         if folder:
             cfg.visualizer.save_dir = folder
 
@@ -66,7 +64,5 @@ class Segmentation(Task):
         print('\nscoring')
         name = f'most frequent class of each pixel in {len(train)} training images'
         scores = {name: baselines.score_constant_prediction(prediction, val)} | models
-        return score_table(
-            f'\nmIoU on {len(val)} validation images',
-            {name: score['mIoU'] for name, score in scores.items()},
-        )
+        miou = {name: score['mIoU'] for name, score in scores.items()}
+        return score_table(f'\nmIoU on {len(val)} validation images', miou)

@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import mmcv
-import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
 from mmpretrain.engine import VisualizationHook
-from mmpretrain.structures import DataSample
 from mmseg.visualization import SegLocalVisualizer
 
 from ..registry import HOOKS, VISUALIZERS
@@ -39,50 +36,30 @@ class InpaintingVisualizationHook(Hook):
     """Draw the masked image, its reconstruction and the true image side by side.
 
     The arguments are those of MMPretrain's VisualizationHook.
-
-    Args:
-        enable: Whether to draw.
-        interval: Draw every n-th image.
-        show: Whether to open a window.
-        wait_time: Seconds to show each picture; 0 means no limit.
-        out_dir: Folder for PNGs. By default the pictures go to the Runner's visualizer.
     """
 
     enable: bool = False
-    interval: int = 5000
-    show: bool = False
-    wait_time: float = 0.0
-    out_dir: str | None = None
+    interval: int = 5000  # draw every n-th image
+    show: bool = False  # whether to open a window
+    wait_time: float = 0.0  # seconds to show each picture; 0 means no limit
+    out_dir: str | None = None  # folder for PNGs; by default they go to the Runner's visualizer
 
-    def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self._draw(runner.visualizer, batch_idx, outputs, runner.epoch)
-
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self._draw(runner.visualizer, batch_idx, outputs, 0)
-
-    def _draw(self, visualizer, batch_idx, samples, step):
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
+        if not self.enable or mode == 'train':
+            return
         if batch_idx == 0:
             self.seen = 0
-        for sample in samples if self.enable else ():
+        for sample in outputs:
             if self.seen % self.interval == 0:
                 name = Path(sample.get('img_path', str(self.seen))).stem
-                picture = side_by_side(sample)
+                shown = torch.where(sample.mask, 0, sample.gt_image)
+                images = torch.cat([shown, sample.pred_image, sample.gt_image], dim=-1)
+                picture = images.permute(1, 2, 0).cpu().numpy()  # RGB (H, 3 * W, 3)
                 if self.show:
-                    visualizer.show(picture, name, wait_time=self.wait_time)
+                    runner.visualizer.show(picture, name, wait_time=self.wait_time)
                 if self.out_dir:
                     mmcv.imwrite(picture[..., ::-1], str(Path(self.out_dir, f'{name}.png')))
                 else:
-                    visualizer.add_image(name, picture, step=step)
+                    step = runner.epoch if mode == 'val' else 0
+                    runner.visualizer.add_image(name, picture, step=step)
             self.seen += 1
-
-
-def side_by_side(sample: DataSample) -> np.ndarray:
-    """Return the masked image, the prediction and the true image as one RGB ``(H, 3 * W, 3)``."""
-    truth = sample.gt_image
-    shown = torch.where(sample.mask, 0, truth)
-    picture = torch.cat([shown, sample.pred_image, truth], dim=-1)
-    return picture.permute(1, 2, 0).cpu().numpy()

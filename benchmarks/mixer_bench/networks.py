@@ -163,12 +163,12 @@ def _choices(settings, size):
 def _layers(settings, size):
     """Yield layers, heads, channels, tokens and keys of each stage of SegFormer's attention."""
     backbone = _config(settings, 'esa').model.backbone
-    for layers, heads, stride, ratio in zip(
-        backbone.num_layers, backbone.num_heads, STRIDES, SR_RATIOS
+    for layers, heads, channels, stride, ratio in zip(
+        backbone.num_layers, backbone.num_heads, backbone.embed_dims, STRIDES, SR_RATIOS
     ):
         height, width = (_cells(side, stride) for side in size)
         keys = (height // ratio) * (width // ratio)
-        yield layers, heads, backbone.embed_dims * heads, height * width, keys
+        yield layers, heads, channels, height * width, keys
 
 
 def _attention_weights(settings, size):

@@ -10,8 +10,9 @@ from PIL import Image
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
     """A set of three 8x8 faces."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     rng = np.random.default_rng(0)
     for name in range(3):
         for kind, picture in (
@@ -75,14 +76,14 @@ def test_missing_and_misnamed_labels_are_listed(root):
 
 
 def test_labels_of_another_set_are_refused(root):
-    with pytest.raises(ValueError, match=r'\[33\], which are not class ids \(0..15, 255'):
+    with pytest.raises(ValueError, match=r'not class ids \(0..15, 255 to ignore\):\n.*\[33\]\n'):
         build(root, 'CatsDataset')
 
 
 def test_coloured_label_is_refused(root):
     path = root / 'labels/train/2.png'
     Image.open(path).convert('RGB').point(lambda v: v + 60).save(path)
-    with pytest.raises(ValueError, match=f'{path} has the values'):
+    with pytest.raises(ValueError, match=f'{path} has mode RGB\n(.|\n)*getchannel'):
         build(root)
 
 
@@ -98,7 +99,8 @@ def test_label_of_another_size_is_refused(root):
 def test_truncated_file_is_named(root, kind, size):
     path = root / kind / 'train/1.png'
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match=f'{path} is not a whole picture'):
+    found = 'is not a whole picture' if size else '\nRemove'
+    with pytest.raises(ValueError, match=f'{path} ?{found}'):
         build(root)
 
 

@@ -15,6 +15,11 @@ from afno_mm.ops.afno.cpu.operator import SOURCE
 from harness import Child, Skip, Try, call, drill, last_line
 
 
+def _or_exit(built):
+    if isinstance(built, str):
+        raise RuntimeError(built)
+
+
 @functools.cache
 def _compiled() -> Path:
     """Return a library that the compiler built, in a cache of its own."""
@@ -22,7 +27,7 @@ def _compiled() -> Path:
 
     def build():
         os.environ['XDG_CACHE_HOME'] = str(folder)
-        library.build(SOURCE)
+        _or_exit(library.build(SOURCE))
 
     code, text = call(build, folder / 'out.txt')
     if code:
@@ -103,7 +108,7 @@ def _script(this, text):
 def _build(this, timeout):
     os.environ.update(XDG_CACHE_HOME=str(this.folder), CC=str(this.folder / 'compiler'))
     library.TIMEOUT = timeout
-    library.build(SOURCE)
+    _or_exit(library.build(SOURCE))
 
 
 @drill('a compiler that hangs: ended', 2, stock=False)

@@ -156,7 +156,6 @@ def test_a_hint_with_a_sequence_refuses_numbers(hint):
 def test_a_list_of_pairs_is_refused_where_it_could_be_one_value():
     windows = [(7, 7), (14, 14)]
     assert is_refused(mixer_with(list[tuple[int, int]]), windows)
-    assert is_refused(mixer_with(default=((7, 7), (14, 14))), windows)
     assert not is_refused(mixer_with(list[int]), windows)
     assert not is_refused(mixer_with(list[tuple[int, int]]), [windows, windows])
 

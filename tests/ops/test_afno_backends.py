@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from afno_mm.ops import afno_operator, choose_backend, naive, use_backend
-from afno_mm.ops.afno import BACKENDS, VARIABLE, dispatch, eager
-from afno_mm.ops.afno.triton import transforms
+from afno_mm.ops.afno import BACKENDS, VARIABLE, dispatch, eager, planar
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
@@ -157,7 +156,7 @@ def test_autocast_changes_nothing(backend):
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_training_after_evaluation_of_the_same_grid(backend, mode, mode_fraction):
     """Matrices that evaluation has cached must work with autograd."""
-    for function in vars(transforms).values():
+    for function in vars(planar).values():
         if hasattr(function, 'cache_clear'):
             function.cache_clear()
     inputs = make((5, 11))

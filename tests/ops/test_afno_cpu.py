@@ -102,10 +102,10 @@ def test_sides_of_a_prime_too_large_for_it_take_another_backend(grid):
 def fresh(monkeypatch, tmp_path):
     """Give this test an empty cache of libraries, and monkeypatch."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    library._built.cache_clear()
+    library.build.cache_clear()
     yield monkeypatch
     monkeypatch.undo()
-    library._built.cache_clear()
+    library.build.cache_clear()
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='the names of processors are for x86')
@@ -120,7 +120,7 @@ def test_every_vector_width_agrees(fresh, processor):
 
 def test_a_second_process_takes_the_library_that_was_built(fresh):
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
-    library._built.cache_clear()
+    library.build.cache_clear()
     fresh.setattr(library, '_compile', lambda *_: pytest.fail('was compiled again'))
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
 
@@ -140,15 +140,13 @@ def test_without_a_compiler_another_backend_runs(fresh, variable, value, reason)
         fresh.setattr(Path, 'home', pathlib_without_home)
     else:
         fresh.setenv(variable, value)
-    tries = []
-    fresh.setattr(library, '_build', lambda *a, real=library._build: tries.append(1) or real(*a))
     backend, why = choose_backend(torch.zeros(1, 2, 2, 8))
     assert backend != 'cpu'
     with pytest.raises(ValueError, match=reason) as error:
         choose_backend(torch.zeros(1, 2, 2, 8), 'cpu')
     assert 'not cpu: ' in why and str(error.value).count('\n') == 0
     assert choose_backend(torch.zeros(1, 2, 2, 8, dtype=torch.float64))[0] == 'composed'
-    assert len(tries) == 1
+    assert library.build.cache_info().misses == 1
 
 
 def pathlib_without_home():
@@ -161,7 +159,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp('cache')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(folder))
-        library._built.cache_clear()
+        library.build.cache_clear()
         library.build(cpu.SOURCE)
     (path,) = folder.glob('afno_mm/*.so')
     return path.name, path.read_bytes()
@@ -219,7 +217,7 @@ def test_nobody_else_can_write_to_the_cache(fresh, tmp_path):
     for mode in (None, 0o777):
         if mode:
             (tmp_path / 'afno_mm').chmod(mode)
-        library._built.cache_clear()
+        library.build.cache_clear()
         library.build(cpu.SOURCE)
         assert (tmp_path / 'afno_mm').stat().st_mode & 0o777 == 0o700
 
@@ -230,8 +228,7 @@ def test_a_compiler_that_hangs_is_ended_with_all_it_started(fresh, tmp_path):
     compiler.chmod(0o700)
     fresh.setenv('CC', str(compiler))
     fresh.setattr(library, 'TIMEOUT', 1)
-    with pytest.raises(library.NotBuilt, match='took more than 1 s'):
-        library.build(cpu.SOURCE)
+    assert 'took more than 1 s' in library.build(cpu.SOURCE)
     assert not is_running(int((tmp_path / 'pid').read_text()))
     assert [path.name for path in (tmp_path / 'afno_mm').iterdir()] == ['.lock']
 
@@ -280,7 +277,7 @@ def test_training_saves_independent_frequencies_and_hidden_layer_and_inference_n
             lambda t: sizes.append(t.nbytes) or t, lambda t: t
         ):
             afno_operator(x, *weights, 1.0, backend='cpu')
-        return (sum(sizes) - weights[0].nbytes - weights[2].nbytes) / x.nbytes
+        return (sum(sizes) - sum(w.nbytes for w in weights)) / x.nbytes
 
     assert saved(False) <= 0
     assert saved(True) == pytest.approx(1 + 4 / 64**2 + 66 / 64)
@@ -291,15 +288,14 @@ def test_training_saves_independent_frequencies_and_hidden_layer_and_inference_n
 def test_operators_are_well_formed(grid, fraction):
     """torch.library.opcheck: schemas, and shapes on fake tensors."""
     checks = ('test_schema', 'test_faketensor')
-    x, w1, b1, w2, b2 = tensors = make(grid, 2, 4, batch=2)
+    tensors = make(grid, 2, 4, batch=2)
     settings = (1.0, fraction, 'ortho', True)
     for keep in (True, False):
-        torch.library.opcheck(cpu._forward, (*tensors, *settings, keep), test_utils=checks)
-    _, *kept = cpu._forward(*tensors, *settings, True)
+        torch.library.opcheck(cpu._afno, (*tensors, *settings, keep), test_utils=checks)
+    _, *kept = cpu._afno(*tensors, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
-        torch.library.opcheck(
-            cpu._backward, (x, *kept, w1, w2, *settings, *asked), test_utils=checks
-        )
+        inputs = (*tensors, *kept, *settings, *asked)
+        torch.library.opcheck(cpu._gradient, inputs, test_utils=checks)
 
 
 def test_the_processor_is_part_of_the_key_of_the_library():

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from afno_mm.ops.afno import afno_operator, choose_backend, composed
+from afno_mm.ops.afno import afno_operator, choose_backend, composed, planar
 from afno_mm.ops.afno.triton import operator as triton
-from afno_mm.ops.afno.triton import transforms
 from torch.utils.checkpoint import checkpoint
 
 pytest.importorskip('triton', reason='triton is not installed')
@@ -86,7 +85,7 @@ def errors(x, weights, *settings):
 )
 @pytest.mark.parametrize('dense', [True, False])
 def test_float32_agrees_with_float64(grid, fraction, norm, threshold, residual, dense, monkeypatch):
-    monkeypatch.setattr(transforms, 'is_dense', lambda *_: dense)
+    monkeypatch.setattr(planar, 'is_dense', lambda *_: dense)
     x, weights = make(grid, 2, 12, 20)
     worst = max(errors(x, weights, threshold, fraction, norm, residual))
     assert worst < 1e-5
@@ -209,7 +208,7 @@ def test_an_empty_batch_gives_zero_gradients():
 @pytest.mark.parametrize('dense', [True, False])
 def test_training_after_inference_mode(dense, monkeypatch):
     """The grid is used by no other test, so inference mode fills the caches for it."""
-    monkeypatch.setattr(transforms, 'is_dense', lambda *_: dense)
+    monkeypatch.setattr(planar, 'is_dense', lambda *_: dense)
     x, weights = make((3, 11), 1, 8)
     with torch.inference_mode():
         before = triton.run(x, weights, 0.05, 1.0, 'ortho', True)
@@ -282,17 +281,14 @@ def test_operators_are_well_formed():
     """Check the schemas, the fake implementations and the registration of gradients."""
     x, weights = make((4, 5), 2, 8)
     leaves = [t.requires_grad_() for t in (x, *weights)]
-    settings = (0.05, 4, 3, True, True, torch.float32)
+    settings = (0.05, 1.0, 'ortho', True, torch.float32)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
-    torch.library.opcheck(triton._forward, (*leaves, *settings, True), test_utils=checks)
+    torch.library.opcheck(triton._afno, (*leaves, *settings, True), test_utils=checks)
     with torch.no_grad():
-        y, z, mask = triton._forward(*leaves, *settings, True)
+        y, *kept = triton._afno(*leaves, *settings, True)
     for asked in [(True, True), (True, False), (False, True)]:
-        torch.library.opcheck(
-            triton._backward,
-            (y, z, mask, *(w.detach() for w in weights), True, True, *asked),
-            test_utils=checks,
-        )
+        inputs = (y, *(w.detach() for w in weights), *kept, *settings, *asked)
+        torch.library.opcheck(triton._gradient, inputs, test_utils=checks)
 
 
 @pytest.mark.parametrize('dynamic', [False, True])
@@ -316,17 +312,17 @@ def mask_ignored(monkeypatch):
 
 def nyquist_counted_twice(monkeypatch):
     monkeypatch.setattr(
-        transforms,
+        planar,
         '_multiplicity',
         lambda _, columns, device: torch.tensor([1.0] + [2.0] * (columns - 1))[:, None].to(device),
     )
-    monkeypatch.setattr(transforms, '_along_w', transforms._along_w.__wrapped__)
+    monkeypatch.setattr(planar, '_along_w', planar._along_w.__wrapped__)
 
 
 def middle_rows_kept(monkeypatch):
-    right = transforms._along_h.__wrapped__
+    right = planar._along_h.__wrapped__
     monkeypatch.setattr(
-        transforms,
+        planar,
         '_along_h',
         lambda size, rows, *a: right(size, size, *a)[
             [p * size + r for p in (0, 1) for r in range(rows)]
@@ -409,8 +405,8 @@ def test_the_self_test_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
             ran.add(options.get('STEP', self.kernel.__name__))
             self.kernel[grid](*args, **options)
 
-    is_dense = transforms.is_dense
-    monkeypatch.setattr(transforms, 'is_dense', lambda *a: ran.add(is_dense(*a)) or is_dense(*a))
+    is_dense = planar.is_dense
+    monkeypatch.setattr(planar, 'is_dense', lambda *a: ran.add(is_dense(*a)) or is_dense(*a))
     for name, kernel in list(vars(kernels).items()):
         if name.endswith('_kernel'):
             monkeypatch.setattr(kernels, name, Spy(kernel))

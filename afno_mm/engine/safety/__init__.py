@@ -2,6 +2,9 @@
 
 from .checkpoint_files import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
 from .checkpoint_hook import CheckpointHook
+from .distributed import RankWatchHook
+from .model_settings import SettingsHook, check_class_counts, check_custom_keys
+from .network import choose_interface, set_interface
 from .numbers import FiniteNumbersHook, NonFiniteError, check_weights
 from .resume import (
     IterationSeedHook,
@@ -10,8 +13,10 @@ from .resume import (
     SeededDataset,
     SeededSampler,
 )
-from .runner import SAFETIES, SafeRunner, protect
+from .runner import SafeRunner
+from .settings import SettingsError, check_options, check_settings
 from .stop import EXIT_CODE, StopSignalHook, check_work_dir, only_one
+from .switches import SAFETIES, protect
 
 __all__ = [
     'CheckpointError',
@@ -20,6 +25,7 @@ __all__ = [
     'FiniteNumbersHook',
     'IterationSeedHook',
     'NonFiniteError',
+    'RankWatchHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'SAFETIES',
@@ -29,9 +35,17 @@ __all__ = [
     'StopSignalHook',
     'check_weights',
     'check_work_dir',
+    'SettingsError',
+    'SettingsHook',
+    'check_class_counts',
+    'check_custom_keys',
+    'check_options',
+    'check_settings',
+    'choose_interface',
     'damage',
     'load_checkpoint_file',
     'newest_checkpoint',
     'only_one',
     'protect',
+    'set_interface',
 ]

@@ -48,6 +48,9 @@ class CheckpointHook(MMEngineCheckpointHook):
     Weights that are not finite are never saved.
     """
 
+    file_backend: Any
+    best_ckpt_path: str | None
+
     def before_train(self, runner: Any) -> None:
         """Set up as MMEngine's, then delay removals and follow a work dir that has moved."""
         super().before_train(runner)

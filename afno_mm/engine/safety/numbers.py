@@ -1,7 +1,6 @@
 """Numbers that are not finite stop a training before they reach the weights."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -155,7 +154,7 @@ def batch_files(batch: Any) -> list[str]:
     return found
 
 
-def _wrappers(runner) -> Iterator[Any]:
+def _wrappers(runner):
     wrapper = runner.optim_wrapper
     if isinstance(wrapper, OptimWrapperDict):
         yield from wrapper.optim_wrappers.values()

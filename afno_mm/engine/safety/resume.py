@@ -59,7 +59,7 @@ class SeededSampler(Sampler):
         seed: Seed of the training. None draws one that all ranks share.
     """
 
-    def __init__(self, dataset: Dataset, sampler: dict[str, Any], seed: int | None = None):
+    def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None):
         self.seed = sync_random_seed() if seed is None else seed
         self.sampler = ALL_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.length = len(dataset)

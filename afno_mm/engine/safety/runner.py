@@ -1,10 +1,9 @@
-"""MMEngine's Runner with all safeties, and the setting that turns each of them off."""
+"""MMEngine's Runner with safe checkpoints and an exact resume."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner as MMEngineRunner
@@ -13,46 +12,10 @@ from torch.utils.checkpoint import checkpoint
 from ...registry import RUNNERS
 from . import checkpoint_files, resume
 from .numbers import check_weights
+from .switches import is_on
 
 # Share of the model's values that load_from must fill.
 MIN_MATCH = 0.5
-
-
-# The safeties, all on. A config turns them off by name, as in safety=dict(signals=False).
-SAFETIES = {
-    'checkpoints': 'afno_mm.CheckpointHook',
-    'exact_resume': 'afno_mm.IterationSeedHook',
-    'finite_numbers': 'afno_mm.FiniteNumbersHook',
-    'signals': 'afno_mm.StopSignalHook',
-}
-
-
-def protect(cfg: Config) -> None:
-    """Add the hooks of the safeties to a config, but for those that ``cfg.safety`` turns off.
-
-    Raises:
-        ValueError: If ``cfg.safety`` names an unknown safety.
-    """
-    unknown = set(cfg.get('safety', {})) - set(SAFETIES)
-    if unknown:
-        raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')
-    present = [hook.get('type') for hook in cfg.get('custom_hooks') or [] if isinstance(hook, dict)]
-    for name, hook in SAFETIES.items():
-        if not is_on(cfg, name) or hook in present:
-            continue
-        if name == 'checkpoints':
-            default = dict(type='CheckpointHook', interval=1)
-            hooks = cfg.setdefault('default_hooks', {})
-            checkpoint = hooks.setdefault('checkpoint', default)
-            if checkpoint and checkpoint.get('type') == 'CheckpointHook':
-                checkpoint['type'] = hook
-        else:
-            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=hook)]
-
-
-def is_on(cfg: Config, name: str) -> bool:
-    """Return whether a safety of ``SAFETIES`` is on."""
-    return cfg.get('safety', {}).get(name, True)
 
 
 @RUNNERS.register_module()

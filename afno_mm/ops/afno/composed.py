@@ -1,5 +1,8 @@
 """AFNO as the composition of its three steps: any device, any dtype, differentiable twice."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import Tensor
 
 from ..block_mlp import block_mlp
@@ -11,20 +14,14 @@ def refusal(x: Tensor) -> None:
     """Return None: this backend takes everything."""
 
 
-def run(
-    x: Tensor,
-    weights: tuple[Tensor, Tensor, Tensor, Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
+    sparsity_threshold, mode_fraction, norm, residual = settings
     with autocast_off(x):
         tokens = full_precision(x)
-        weights = [w.to(tokens.dtype) for w in weights]
+        w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)
         z = rfft2(tokens, mode_fraction, norm)  # (B, K1, K2, C)
-        z = block_mlp(z, *weights, sparsity_threshold)
+        z = block_mlp(z, w1, b1, w2, b2, sparsity_threshold)
         y = irfft2(z, x.shape[1:3], norm)  # (B, H, W, C)
         if residual:
             y = y + tokens

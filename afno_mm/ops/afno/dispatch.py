@@ -31,9 +31,7 @@ OLD_NAMES = {'triton': 'triton', 'compiled': 'cpu', 'torch': 'eager', 'reference
 
 
 class _Override(threading.local):
-    """The backend that :func:`use_backend` forces in this thread."""
-
-    name: str | None = None
+    name: str | None = None  # the backend that use_backend forces in this thread
 
 
 _override = _Override()
@@ -57,7 +55,7 @@ def afno_operator(
     tokens and under any autocast. Only the backend 'triton' multiplies in half precision.
 
     Args:
-        x: Real tokens ``(B, H, W, C)`` of any floating dtype.
+        x: Real tokens ``(B, H, W, C)`` of any floating dtype, which is that of the result.
         w1, b1, w2, b2: Weights as in :func:`afno_mm.ops.block_mlp`.
         sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
         mode_fraction: Share of the frequencies to keep on each axis, in (0, 1].
@@ -65,19 +63,13 @@ def afno_operator(
         residual: Whether to add ``x`` to the result.
         backend: A key of ``BACKENDS`` to force. Default: see :func:`choose_backend`.
 
-    Returns:
-        Tokens ``(B, H, W, C)`` of the dtype of ``x``.
-
     Raises:
-        ValueError: If the shapes do not fit each other, ``mode_fraction`` is out of range, or the
-            forced backend does not exist or cannot take ``x``.
+        ValueError: If shapes or ``mode_fraction`` are wrong, or the forced backend cannot run.
     """
     _check(x, w1, b1, w2, b2, mode_fraction)
     backend, _ = choose_backend(x, backend)
-    weights = (w1, b1, w2, b2)
-    return BACKENDS[backend].run(
-        x, weights, float(sparsity_threshold), mode_fraction, norm, residual
-    )
+    settings = float(sparsity_threshold), mode_fraction, norm, residual
+    return BACKENDS[backend].run(x, (w1, b1, w2, b2), *settings)
 
 
 def _check(x, w1, b1, w2, b2, mode_fraction):
@@ -97,30 +89,28 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
 def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
     """Return the backend for tokens ``x`` and the reason, as a text for the log.
 
-    A backend can be forced, in order of priority, by the argument ``backend``, by
-    :func:`use_backend`, or by the environment variable ``AFNO_MM_BACKEND``. Otherwise the result is
-    the first of ``BACKENDS`` that does not refuse the tokens.
+    In order of priority, the argument ``backend``, :func:`use_backend` and the environment variable
+    ``AFNO_MM_BACKEND`` force one. Otherwise it is the first of ``BACKENDS`` that does not refuse.
 
     Raises:
-        ValueError: If the forced backend does not exist or refuses ``x``, or if the environment
-            still has the old variable ``AFNO_MM_PATH``.
+        ValueError: If the forced backend does not exist or refuses ``x``, or if the environment has
+            the variable ``AFNO_MM_PATH`` of old versions.
     """
     forced = backend or _override.name or _from_environment()
     if forced:
         by_call = backend or _override.name
         source = f'backend={forced!r}' if by_call else f'{VARIABLE}={forced}'
+        names = ', '.join(BACKENDS)
         if forced not in BACKENDS:
-            raise ValueError(f'{source} is not a backend of AFNO; there are {", ".join(BACKENDS)}')
+            raise ValueError(f'{source} is not a backend of AFNO; there are {names}')
         reason = BACKENDS[forced].refusal(x)
-        if reason is not None:
-            raise ValueError(
-                f'{source} was asked for, but {reason}; leave it out to let '
-                f'AFNO choose among {", ".join(BACKENDS)}'
-            )
-        return forced, f'{source} asks for it'
+        if reason is None:
+            return forced, f'{source} asks for it'
+        advice = f'leave it out to let AFNO choose among {names}'
+        raise ValueError(f'{source} was asked for, but {reason}; {advice}')
     if _is_transformed():
         return 'composed', 'it is exported, or transformed by torch.func'
-    refusals = []
+    refusals: list[str] = []
     for name, module in BACKENDS.items():
         reason = module.refusal(x)
         if reason is None:
@@ -140,12 +130,9 @@ def _from_environment():
 def _is_transformed():
     """Return True if an exporter, torch.func or forward-mode autograd needs plain operators."""
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
-    return (
-        exporting()
-        or torch.jit.is_tracing()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-    )
+    if exporting() or torch.jit.is_tracing():
+        return True
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 @contextlib.contextmanager

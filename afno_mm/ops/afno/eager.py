@@ -1,28 +1,29 @@
 """AFNO with PyTorch alone, in float32, with a backward pass written by hand.
 
-Forward and backward are custom operators, so torch.compile calls them as they are. Spectra are
-planar, ``(B, 2, M, C)`` with ``M = K1 * K2``: real and imaginary parts, see
-:mod:`.triton.transforms`. The MLP works on one image at a time, in pieces that fit in the cache
-of a CPU.
-
-Forward saves the spectrum, the hidden layer and the mask of the soft shrinkage for backward. Mask
+Spectra are planar, ``(B, 2, M, C)`` with ``M = K1 * K2``: real and imaginary parts, see
+:mod:`.planar`. The MLP works on one image at a time, in pieces that fit in the cache
+of a CPU. Forward saves the spectrum, the hidden layer and the mask of the soft shrinkage. Mask
 bits: 0 = real part kept, 1 = imaginary part kept.
 """
 
 import itertools
 import math
-from typing import Sequence  # noqa: UP035  Custom operators of torch 2.6 know no other one.
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..precision import autocast_off, full_precision
 from ..spectral import kept_modes
-from .triton import transforms
+from . import planar
+from .custom_op import define, empty_gradients, needs_backward
 
 # Measured on CPUs: above this many operations per token and channel, an FFT is faster than
 # products with Fourier matrices.
 DENSE_OPERATIONS = 450
+# The forward transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
+POWERS = {'ortho': 0.5, 'forward': 1.0}
 # Bytes of a tensor per CPU thread and piece. Larger pieces leave the cache and need fresh memory
 # pages from the system. Smaller ones gain nothing, and threads wait for each other more often.
 PIECE = 2**21
@@ -37,43 +38,21 @@ def refusal(x: Tensor) -> str | None:
     return None
 
 
-def run(
-    x: Tensor,
-    weights: tuple[Tensor, Tensor, Tensor, Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tokens, *weights = (full_precision(t) for t in (x, *weights))
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (tokens, *weights))
-    modes = kept_modes(x.shape[1:3], mode_fraction)
-    power = 0.5 if norm == 'ortho' else 1.0
-    y, *_ = _forward(tokens, weights, sparsity_threshold, modes, power, residual, keep)
+    tensors = [full_precision(t) for t in (x, *weights)]
+    y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 
 
-@torch.library.custom_op('afno_mm::eager_afno', mutates_args=())
-def _forward(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    modes: Sequence[int],
-    power: float,
-    residual: bool,
-    keep: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the output and, if ``keep``, spectrum, hidden layer and mask.
-
-    The transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
-    """
-    w1, b1, w2, b2 = weights
+def _forward(x, w1, b1, w2, b2, *settings):
+    """Return the output and, if ``keep``, spectrum, hidden layer and mask."""
+    sparsity_threshold, mode_fraction, norm, residual, keep = settings
     _, k, _, h = w1.shape
+    modes = kept_modes(x.shape[1:3], mode_fraction)
     with autocast_off(x):
-        z = _analyse(x, modes, power)
-        shapes = _saved_shapes(x, w1, sparsity_threshold, modes, keep)
-        hidden, mask = x.new_empty(shapes[1]), x.new_empty(shapes[2], dtype=torch.uint8)
+        z = _analyse(x, modes, POWERS[norm])
+        _, hidden, mask = _empty_saved(x, w1, *settings)
         out = torch.empty_like(z) if keep else z
         factors1, factors2 = _gauss_factors(w1), _gauss_factors(w2)
         for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
@@ -86,31 +65,34 @@ def _forward(
                 if keep:
                     real, imag = torch.ne(out[i, :, m], 0).view(torch.uint8)
                     torch.add(real, imag, alpha=2, out=mask[i, m])
-        y = _synthesise(out, modes, 1 - power, x, residual, mirrored=True)
-    return y, z if keep else x.new_empty(shapes[0]), hidden, mask
+        y = _synthesise(out, modes, 1 - POWERS[norm], x, residual, mirrored=True)
+    return y, z if keep else z.new_empty(0, *z.shape[1:]), hidden, mask
 
 
-@torch.library.custom_op('afno_mm::eager_afno_backward', mutates_args=())
-def _backward(
-    grad_output: Tensor,
-    z: Tensor,
-    hidden: Tensor,
-    mask: Tensor,
-    weights: Sequence[Tensor],
-    modes: Sequence[int],
-    power: float,
-    residual: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of x, w1, b1, w2 and b2."""
-    _, k, b, h = weights[0].shape
+def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep):
+    """Return an empty spectrum, hidden layer and mask, of no images if not needed."""
+    modes = math.prod(kept_modes(x.shape[1:3], mode_fraction))
+    batch, channels = x.shape[0] if keep else 0, x.shape[3]
+    spectrum = x.new_empty(batch, 2, modes, channels)
+    hidden = x.new_empty(batch, 2, modes, w1.shape[1] * w1.shape[3])
+    batch = batch if sparsity_threshold > 0 else 0
+    return spectrum, hidden, x.new_empty(batch, modes, channels, dtype=torch.uint8)
+
+
+def _backward(grad_output, w1, b1, w2, b2, z, hidden, mask, *settings):
+    """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
+    _, mode_fraction, norm, residual, *asked = settings
+    for_input, for_weights = asked
+    _, k, b, h = w1.shape
+    modes = kept_modes(grad_output.shape[1:3], mode_fraction)
     with autocast_off(grad_output):
-        grad_z = _analyse(grad_output, modes, 1 - power, mirrored=True)
+        grad_z = _analyse(grad_output, modes, 1 - POWERS[norm], mirrored=True)
         factors1, factors2 = (
             _gauss_factors(torch.stack([w[0], -w[1]]).transpose(2, 3))  # conjugate transposes
-            for w in weights
+            for w in (w1, w2)
         )
         sums1, sums2 = z.new_zeros(3, k, b, h), z.new_zeros(3, k, h, b)
-        grad_b1, grad_b2 = z.new_zeros(2, k, h), z.new_zeros(2, k, b)
+        grad_b1, grad_b2 = torch.zeros_like(b1), torch.zeros_like(b2)
         for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
             a, grad_out = _blocks(hidden[i, :, m], k), _blocks(grad_z[i, :, m], k)
             if mask.numel():
@@ -123,63 +105,27 @@ def _backward(
             grad_b1 += grad_a.sum(2)
             grad_b2 += grad_out.sum(2)
             _product(grad_a, factors1, grad_out)
-        grad_input = _synthesise(grad_z, modes, power, grad_output, residual)
-        grad_w1, grad_w2 = (torch.stack([s[0] + s[2], s[0] + s[1]]) for s in (sums1, sums2))
-    return grad_input, grad_w1, grad_b1, grad_w2, grad_b2
+        grad_input, *grads = empty_gradients(grad_output, (w1, b1, w2, b2), *asked)
+        if for_input:
+            grad_input = _synthesise(grad_z, modes, POWERS[norm], grad_output, residual)
+        if for_weights:
+            grad_w1, grad_w2 = (torch.stack([s[0] + s[2], s[0] + s[1]]) for s in (sums1, sums2))
+            grads = grad_w1, grad_b1, grad_w2, grad_b2
+    return grad_input, *grads
 
 
-def _saved_shapes(x, w1, sparsity_threshold, modes, keep):
-    """Return the shapes of spectrum, hidden layer and mask, of no images if not needed."""
-    batch, modes, channels = x.shape[0] if keep else 0, math.prod(modes), x.shape[3]
-    masks = batch if sparsity_threshold > 0 else 0
-    _, k, _, h = w1.shape
-    return (batch, 2, modes, channels), (batch, 2, modes, k * h), (masks, modes, channels)
-
-
-@_forward.register_fake
-def _(x, weights, sparsity_threshold, modes, power, residual, keep):
-    z, hidden, mask = _saved_shapes(x, weights[0], sparsity_threshold, modes, keep)
-    mask = x.new_empty(mask, dtype=torch.uint8)
-    return x.new_empty(x.shape), x.new_empty(z), x.new_empty(hidden), mask
-
-
-@_backward.register_fake
-def _(grad_output, z, hidden, mask, weights, modes, power, residual):
-    _, k, b, h = weights[0].shape
-    shapes = grad_output.shape, (2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)
-    return tuple(grad_output.new_empty(shape) for shape in shapes)
-
-
-def setup_context(ctx, inputs, output):
-    _, (w1, _, w2, _), _, *ctx.settings, _ = inputs
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*output[1:], w1, w2)
-
-
-def backward(ctx, grad_output, *_):
-    z, hidden, mask, *weights = ctx.saved_tensors
-    grad_input, *grads = _backward(grad_output, z, hidden, mask, weights, *ctx.settings)
-    return grad_input, grads, *[None] * 5
-
-
-def refuse_second_derivative(ctx, *_):
-    raise RuntimeError(
-        "AFNO's backend 'eager' has no second derivative; set AFNO_MM_BACKEND=composed to get one"
-    )
-
-
-_forward.register_autograd(backward, setup_context=setup_context)
-_backward.register_autograd(refuse_second_derivative)
+_afno, _gradient = define('eager', _forward, _backward, _empty_saved, ('z', 'hidden', 'mask'))
 
 
 def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
-    """Transform tokens by :func:`.transforms.analyse`. An FFT takes a piece of the channels."""
+    """Transform tokens by :func:`.planar.analyse`. An FFT takes a piece of the channels."""
+    rows, columns = modes
     if _is_dense(x.shape, modes):
         x = x.contiguous()
-        return transforms.analyse(x, *modes, x.dtype, True, power, mirrored).flatten(2, 3)
-    z = x.new_empty(x.shape[0], 2, *modes, x.shape[3])
+        return planar.analyse(x, rows, columns, x.dtype, True, power, mirrored).flatten(2, 3)
+    z = x.new_empty(x.shape[0], 2, rows, columns, x.shape[3])
     for c in _pieces(x, 3):
-        z[..., c] = transforms.analyse(x[..., c], *modes, x.dtype, False, power, mirrored)
+        z[..., c] = planar.analyse(x[..., c], rows, columns, x.dtype, False, power, mirrored)
     return z.flatten(2, 3)
 
 
@@ -190,10 +136,10 @@ def _synthesise(
     z, grid = z.unflatten(2, modes), x.shape[1:3]
     if _is_dense(x.shape, modes):
         add = x.contiguous() if residual else None
-        return transforms.synthesise(z, grid, True, power, mirrored, add)
+        return planar.synthesise(z, grid, True, power, mirrored, add)
     y = z.new_empty(x.shape)
     for c in _pieces(y, 3):
-        y[..., c] = transforms.synthesise(z[..., c], grid, False, power, mirrored)
+        y[..., c] = planar.synthesise(z[..., c], grid, False, power, mirrored)
     return y.add_(x) if residual else y
 
 

@@ -23,40 +23,18 @@ TIMEOUT = 120
 BUILDING = 'building-'
 
 
-class NotBuilt(Exception):
-    """This machine cannot build the library. The message says why."""
-
-
-def build(source: Path) -> ctypes.CDLL:
-    """Return the library of a C file and the headers beside it, from the cache or newly compiled.
-
-    The cache is ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``), a folder of this user alone. A
-    file name holds two hashes. The first is of source, flags, compiler and processor, so machines
-    may share a home directory. The second is of the file: a damaged one is built again.
-
-    Raises:
-        NotBuilt: If there is no compiler, it fails or takes more than ``TIMEOUT`` seconds, or the
-            cache cannot be written or is another user's. Later calls in this process raise it
-            again without another try.
-    """
-    outcome = _built(source)
-    if isinstance(outcome, NotBuilt):
-        raise outcome
-    return outcome
-
-
 @functools.cache
-def _built(source: Path) -> ctypes.CDLL | NotBuilt:
-    try:
-        return _build(source)
-    except NotBuilt as reason:
-        return reason
+def build(source: Path) -> ctypes.CDLL | str:
+    """Return the library of a C file and the headers beside it, or why there is none.
 
-
-def _build(source):
+    It comes from the cache or is compiled: ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``), a
+    folder of this user alone. A file name holds two hashes. The first is of source, flags, compiler
+    and processor, so machines may share a home directory. The second is of the file: a damaged one
+    is built again. Each process tries once.
+    """
     compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
     if compiler is None:
-        raise NotBuilt('there is no C compiler (cc or gcc on PATH, or CC)')
+        return 'there is no C compiler (cc or gcc on PATH, or CC)'
     command = [compiler, *FLAGS]
     sources = [file.read_text() for file in sorted(source.parent.glob('*.[ch]'))]
     key = '\n'.join([*sources, *command, *_openmp(), *platform.libc_ver(), _processor()])
@@ -64,14 +42,12 @@ def _build(source):
     try:
         return _load(command, source, _cache(), name)
     except subprocess.CalledProcessError as error:
-        raise NotBuilt(f'{" ".join(command)} failed: {_first_line(error)}') from error
+        return f'{" ".join(command)} failed: {_first_error(error.stderr or str(error))}'
     except subprocess.TimeoutExpired as error:
-        raise NotBuilt(f'{" ".join(command)} took more than {error.timeout} s') from error
+        return f'{" ".join(command)} took more than {error.timeout} s'
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError.
-        raise NotBuilt(
-            f'{" ".join(str(error).split())}; XDG_CACHE_HOME can name another folder '
-            'for the library'
-        ) from error
+        reason = ' '.join(str(error).split())
+        return f'{reason}; XDG_CACHE_HOME can name another folder for the library'
 
 
 def _load(command, source, cache, name):
@@ -179,7 +155,6 @@ def _processor():
     return '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
-def _first_line(error):
-    text = error.stderr or str(error)
-    lines = [line for line in text.splitlines() if 'error' in line.lower()] or [text.strip()]
-    return lines[0]
+def _first_error(text):
+    errors = [line for line in text.splitlines() if 'error' in line.lower()]
+    return errors[0] if errors else text.strip()

@@ -7,7 +7,9 @@ soft shrinkage.
 
 import ctypes
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,41 +17,27 @@ from torch import Tensor
 
 from ...precision import autocast_off, full_precision
 from ...spectral import kept_modes
-from .library import NotBuilt, build
+from ..custom_op import define, empty_gradients, needs_backward
+from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
 # Measured: the transform of a prime size n takes n^2 operations here, fewer in PyTorch.
 LARGEST_PRIME = 512
+SIZES = 'batch height width channels blocks hidden rows columns spectrum_rows residual threads'
+SCALES = 'shrink forward_scale inverse_scale'
 
 
 class Shape(ctypes.Structure):
-    """The struct ``Shape`` of sweep.h."""
+    """The struct ``Shape`` of shape.h."""
 
-    _fields_ = [
-        (name, ctypes.c_int64)
-        for name in (
-            'batch',
-            'height',
-            'width',
-            'channels',
-            'blocks',
-            'hidden',
-            'rows',
-            'columns',
-            'spectrum_rows',
-            'residual',
-            'threads',
-        )
-    ] + [(name, ctypes.c_double) for name in ('shrink', 'forward_scale', 'inverse_scale')]
+    _fields_ = [(name, ctypes.c_int64) for name in SIZES.split()]
+    _fields_ += [(name, ctypes.c_double) for name in SCALES.split()]
 
 
 @torch.compiler.assume_constant_result
 def _why_not_built():
-    try:
-        build(SOURCE)
-    except NotBuilt as reason:
-        return str(reason)
-    return None
+    built = build(SOURCE)
+    return built if isinstance(built, str) else None
 
 
 def refusal(x: Tensor) -> str | None:
@@ -74,20 +62,13 @@ def _largest_prime(n):
     return n
 
 
-def run(
-    x: Tensor,
-    weights: tuple[Tensor, Tensor, Tensor, Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = [full_precision(t) for t in (x, *weights)]
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    tokens, *weights = (full_precision(t) for t in (x, *weights))
+    keep = needs_backward((tokens, *weights))
     with autocast_off(x):
-        tokens, *weights = (t.contiguous() for t in (tensors[0], *_padded(*tensors[1:])))
-        y, *_ = _forward(tokens, *weights, sparsity_threshold, mode_fraction, norm, residual, keep)
+        tensors = [t.contiguous() for t in (tokens, *_padded(*weights))]
+        y, *_ = _afno(*tensors, *settings, keep)
     return y.to(x.dtype)
 
 
@@ -109,43 +90,25 @@ def _spectrum_rows(width, rows, columns):
 
 
 def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
-    batch, height, width, channels = x.shape
-    rows, columns = kept_modes((height, width), mode_fraction)
-    scale = 1 / max(1, height * width)
-    scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.0)}
-    return Shape(
-        batch,
-        height,
-        width,
-        channels,
-        w1.shape[1],
-        w1.shape[3],
-        rows,
-        columns,
-        _spectrum_rows(width, rows, columns),
-        residual,
-        torch.get_num_threads(),
-        sparsity_threshold,
-        *scales[norm],
-    )
+    rows, columns = kept_modes(x.shape[1:3], mode_fraction)
+    spectrum_rows = _spectrum_rows(x.shape[2], rows, columns)
+    sizes = *x.shape, w1.shape[1], w1.shape[3], rows, columns, spectrum_rows
+    scale = 1 / max(1, x.shape[1] * x.shape[2])
+    scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.0)}[norm]
+    return Shape(*sizes, residual, torch.get_num_threads(), sparsity_threshold, *scales)
 
 
-def _empty_saved(x, w1, mode_fraction, keep):
+def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep):
     """Return empty ``(B, k, rows, 2, C / k)`` and ``(B, k, K2, K1, 2, h)``.
 
-    The first is for the spectrum with its independent frequencies as rows, the second for the
-    hidden layer. Both have size 0 if not ``keep``.
+    They are for the spectrum, with its independent frequencies as rows, and the hidden layer.
     """
     if not keep:
         return x.new_empty(0), x.new_empty(0)
-    batch, height, width, _ = x.shape
     _, blocks, block_size, hidden = w1.shape
-    rows, columns = kept_modes((height, width), mode_fraction)
-    spectrum_rows = _spectrum_rows(width, rows, columns)
-    return (
-        x.new_empty(batch, blocks, spectrum_rows, 2, block_size),
-        x.new_empty(batch, blocks, columns, rows, 2, hidden),
-    )
+    rows, columns = kept_modes(x.shape[1:3], mode_fraction)
+    spectrum = x.shape[0], blocks, _spectrum_rows(x.shape[2], rows, columns), 2, block_size
+    return x.new_empty(spectrum), x.new_empty(x.shape[0], blocks, columns, rows, 2, hidden)
 
 
 def _workspace(x, shape):
@@ -154,110 +117,35 @@ def _workspace(x, shape):
 
 
 def _call(function, shape, *tensors):
-    getattr(build(SOURCE), function)(
-        ctypes.byref(shape),
-        *(None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors),
-    )
+    addresses = (None if t is None else ctypes.c_void_p(t.data_ptr()) for t in tensors)
+    getattr(build(SOURCE), function)(ctypes.byref(shape), *addresses)
 
 
-@torch.library.custom_op('afno_mm::cpu_afno', mutates_args=(), device_types='cpu')
-def _forward(
-    x: Tensor,
-    w1: Tensor,
-    b1: Tensor,
-    w2: Tensor,
-    b2: Tensor,
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    keep: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(x, w1, b1, w2, b2, *settings):
     """Return AFNO of contiguous tokens ``(B, H, W, C)``, spectrum and hidden layer."""
-    shape = _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual)
-    y = torch.empty_like(x)
-    saved = _empty_saved(x, w1, mode_fraction, keep)
+    *of_shape, keep = settings
+    shape = _shape(x, w1, *of_shape)
+    y, saved = torch.empty_like(x), _empty_saved(x, w1, *settings)
     if x.numel():
         buffers = _workspace(x, shape), *(saved if keep else [None] * 2)
         _call('afno_forward', shape, x, w1, b1, w2, b2, y, *buffers)
     return y, *saved
 
 
-@_forward.register_fake
-def _(x, w1, b1, w2, b2, sparsity_threshold, mode_fraction, norm, residual, keep):
-    return torch.empty_like(x), *_empty_saved(x, w1, mode_fraction, keep)
-
-
-@torch.library.custom_op('afno_mm::cpu_afno_backward', mutates_args=(), device_types='cpu')
-def _backward(
-    grad_output: Tensor,
-    spectrum: Tensor,
-    hidden: Tensor,
-    w1: Tensor,
-    w2: Tensor,
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    for_input: bool,
-    for_weights: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _backward(grad_output, w1, b1, w2, b2, spectrum, hidden, *settings):
     """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
-    grad_input, *grads = _empty_gradients(grad_output, w1, w2, for_input, for_weights)
-    shape = _shape(grad_output, w1, sparsity_threshold, mode_fraction, norm, residual)
+    *of_shape, for_input, for_weights = settings
+    grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
+    shape = _shape(grad_output, w1, *of_shape)
     if grad_output.numel():
-        _call(
-            'afno_backward',
-            shape,
-            grad_output,
-            spectrum,
-            hidden,
-            w1,
-            w2,
-            grad_input if for_input else None,
-            _workspace(grad_output, shape),
-            *(grads if for_weights else [None] * 4),
-        )
-    return grad_input, *grads
+        grad_input = grads[0] if for_input else None
+        of_weights = grads[1:] if for_weights else [None] * 4
+        buffers = grad_input, _workspace(grad_output, shape), *of_weights
+        grad_output = grad_output.contiguous()
+        _call('afno_backward', shape, grad_output, spectrum, hidden, w1, w2, *buffers)
+    return grads
 
 
-@_backward.register_fake
-def _(grad_output, spectrum, hidden, w1, w2, *settings):
-    return _empty_gradients(grad_output, w1, w2, *settings[-2:])
-
-
-def _empty_gradients(grad_output, w1, w2, for_input, for_weights):
-    """Return buffers for the gradients of x, w1, b1, w2 and b2, empty if not asked for."""
-    b1, b2 = (w.new_empty(2, w.shape[1], w.shape[3]) for w in (w1, w2))
-    return (
-        torch.empty_like(grad_output) if for_input else grad_output.new_empty(0),
-        *(torch.zeros_like(w) if for_weights else w.new_empty(0) for w in (w1, b1, w2, b2)),
-    )
-
-
-def setup_context(ctx, inputs, output):
-    _, w1, _, w2, _, *ctx.settings, _ = inputs
-    _, *saved = output
-    ctx.mark_non_differentiable(*saved)
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*saved, w1, w2)
-
-
-def backward(ctx, grad_output, *_):
-    if grad_output is None:
-        return (None,) * 10
-    for_input, *for_weights = needed = ctx.needs_input_grad[:5]
-    grads = _backward(
-        grad_output.contiguous(), *ctx.saved_tensors, *ctx.settings, for_input, any(for_weights)
-    )
-    return *(grad if need else None for grad, need in zip(grads, needed)), *(None,) * 5
-
-
-def refuse_second_derivative(ctx, *_):
-    raise RuntimeError(
-        "AFNO's backend 'cpu' has no second derivative; set AFNO_MM_BACKEND=composed to get one"
-    )
-
-
-_forward.register_autograd(backward, setup_context=setup_context)
-_backward.register_autograd(refuse_second_derivative)
+_afno, _gradient = define(
+    'cpu', _forward, _backward, _empty_saved, ('spectrum', 'hidden'), device_types='cpu'
+)

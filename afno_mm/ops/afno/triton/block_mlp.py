@@ -9,18 +9,16 @@ channels padded to 256 by 256 takes 1.5 times the work).
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...block_mlp import Weights
 from . import kernels
 
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
-
-# float32 without tf32: each product takes three tf32 products and is exact to about 1e-6. Triton's
-# 'ieee' does not use tensor cores.
-EXACT = 'tf32x3'
+# By kind of product (:func:`_kind`). 'exact' takes three tf32 products for each product and is
+# exact to about 1e-6. Triton's 'ieee' does not use tensor cores.
+PRECISIONS = {'half': 'tf32', 'tf32': 'tf32', 'exact': 'tf32x3'}
 # Programs that share a weight gradient, enough for the largest GPUs. The number is fixed, so that
 # all GPUs add in the same order.
 GRADIENT_PROGRAMS = 512
@@ -50,13 +48,7 @@ WEIGHT_GRADIENT = {
 
 
 def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[Tensor, Tensor]:
-    """Compute the MLP of a spectrum.
-
-    Args:
-        z: Contiguous ``(B, 2, M, C)``, float32, float16 or bfloat16.
-        weights: ``w1, b1, w2, b2`` as the kernels take them.
-        threshold: lambda of the soft shrinkage. 0 turns it off.
-        keep: Whether :func:`backward` will follow.
+    """Compute the MLP of a contiguous spectrum ``(B, 2, M, C)``; threshold 0 turns shrinkage off.
 
     Returns:
         The output, like ``z``; the mask of the shrinkage, uint8 ``(B, M, C)``, empty without
@@ -72,13 +64,9 @@ def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[
         hidden = _linear('hidden', z, w1, b1)
         _linear('output', hidden, w2, b2, threshold, shrink, keep, mask=mask, out=output)
     else:
-        kernels.fused_forward_kernel[_grid(z, w1, sizes)](
-            *(z, w1, b1, w2, b2, output, mask, threshold),
-            *_counts(z),
-            SHRINK=shrink,
-            SAVE_MASK=keep,
-            **sizes,
-        )
+        arguments = z, w1, b1, w2, b2, output, mask, threshold, *_counts(z)
+        kernel = kernels.fused_forward_kernel[_grid(z, w1, sizes)]
+        kernel(*arguments, SHRINK=shrink, SAVE_MASK=keep, **sizes)
     return output, mask
 
 
@@ -91,12 +79,7 @@ def backward(
     for_tokens: bool,
     for_weights: bool,
 ) -> tuple[Tensor | None, Weights | None]:
-    """Compute the gradients of :func:`forward`.
-
-    Returns:
-        The gradient of ``z``, or None without ``for_tokens``; those of ``w1, b1, w2, b2`` in
-        float32, or None without ``for_weights``.
-    """
+    """Return the gradient of ``z``, and those of the weights in float32. None if not asked for."""
     w1, b1, w2, _ = weights
     blocks, hidden_size = w1.shape[1], w1.shape[3]
     sizes = _fused_sizes(FUSED_BACKWARD, z, w1)
@@ -110,15 +93,11 @@ def backward(
         shape = (*z.shape[:3], blocks * hidden_size) if for_weights else 0
         hidden, grad_hidden = z.new_empty(shape), z.new_empty(shape)
         grad_z = torch.empty_like(z) if for_tokens else None
-        kernels.fused_backward_kernel[_grid(z, w1, sizes)](
-            *(grad_output, mask, z, w1, b1, w2, hidden, grad_hidden),
-            grad_z if for_tokens else z,
-            *_counts(z),
-            SHRINK=shrink,
-            FOR_WEIGHTS=for_weights,
-            FOR_TOKENS=for_tokens,
-            **sizes,
-        )
+        saved = mask, z, w1, b1, w2
+        results = hidden, grad_hidden, z if grad_z is None else grad_z
+        kernel = kernels.fused_backward_kernel[_grid(z, w1, sizes)]
+        asked = dict(SHRINK=shrink, FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens)
+        kernel(grad_output, *saved, *results, *_counts(z), **asked, **sizes)
     if not for_weights:
         return grad_z, None
     grad_w1, grad_b1 = _weight_gradient(z, grad_hidden, blocks)
@@ -127,10 +106,7 @@ def backward(
 
 
 def is_exact(dtype: torch.dtype) -> bool:
-    """Return whether products of ``dtype`` must be full float32 (TF32 off).
-
-    cuBLAS then does not use tensor cores.
-    """
+    """Return whether products of ``dtype`` must be full float32, without tensor cores in cuBLAS."""
     return dtype == torch.float32 and not _tf32_is_allowed()
 
 
@@ -145,15 +121,11 @@ def _linear(
         out = a.new_empty(*a.shape[:3], blocks * outputs)
     sizes = _product_sizes(LINEAR, a, blocks, inputs, outputs)
     rows, modes = _counts(a)
-    output_tiles = math.ceil(outputs / sizes['OUTPUT_TILE'])
-    kernels.linear_kernel[math.ceil(rows / sizes['TILE']) * output_tiles, blocks](
-        *(a, w, bias, out, out if mask is None else mask, out if hidden is None else hidden),
-        *(threshold, rows, modes),
-        STEP=step,
-        SHRINK=shrink,
-        SAVE_MASK=keep,
-        **sizes,
-    )
+    tiles = math.ceil(rows / sizes['TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
+    arguments = a, w, bias, out, out if mask is None else mask, out if hidden is None else hidden
+    arguments += threshold, rows, modes
+    kernel = kernels.linear_kernel[tiles, blocks]
+    kernel(*arguments, STEP=step, SHRINK=shrink, SAVE_MASK=keep, **sizes)
     return out
 
 
@@ -169,11 +141,8 @@ def _weight_gradient(a, grad, blocks, mask=None):
     grad_w = a.new_empty(parts, 2, blocks, inputs, outputs, dtype=torch.float32)
     grad_b = a.new_empty(parts, 2, blocks, outputs, dtype=torch.float32)
     shrink = mask is not None and mask.numel() > 0
-    kernels.weight_gradient_kernel[tiles, blocks, parts](
-        *(a, grad, mask if shrink else a, grad_w, grad_b, rows, modes, rows_per_part),
-        SHRINK=shrink,
-        **sizes,
-    )
+    arguments = a, grad, mask if shrink else a, grad_w, grad_b, rows, modes, rows_per_part
+    kernels.weight_gradient_kernel[tiles, blocks, parts](*arguments, SHRINK=shrink, **sizes)
     return grad_w.sum(0), grad_b.sum(0)
 
 
@@ -187,40 +156,31 @@ def _grid(z, w1, sizes):
     return math.ceil(_counts(z)[0] / sizes['TILE']), w1.shape[1]
 
 
-def _fused_sizes(table, z, w1) -> dict[str, Any] | None:
+def _fused_sizes(table, z, w1):
     """Return a fused kernel's constants and launch options, or None if the block is too large."""
     _, blocks, block_size, hidden_size = w1.shape
-    tile = table[_kind(z)].get(max(32, _power_of_2(block_size)))
-    if tile is None:
+    tiles = table[_kind(z)].get(max(32, _power_of_2(block_size)))
+    if tiles is None:
         return None
-    rows, hidden_tile, warps, stages = tile
-    return dict(
-        BLOCKS=blocks,
-        BLOCK=block_size,
-        HIDDEN=hidden_size,
-        TILE=rows,
-        BLOCK_TILE=_power_of_2(block_size),
-        HIDDEN_TILE=min(hidden_tile, _power_of_2(hidden_size)),
-        PRECISION=_precision(z),
-        num_warps=warps,
-        num_stages=stages,
-    )
+    rows, hidden_tile, warps, stages = tiles
+    hidden_tile = min(hidden_tile, _power_of_2(hidden_size))
+    sizes = dict(BLOCKS=blocks, BLOCK=block_size, HIDDEN=hidden_size, TILE=rows)
+    tiles = dict(BLOCK_TILE=_power_of_2(block_size), HIDDEN_TILE=hidden_tile)
+    return sizes | tiles | _options(z, warps, stages)
 
 
-def _product_sizes(table, a, blocks, inputs, outputs) -> dict[str, Any]:
+def _product_sizes(table, a, blocks, inputs, outputs):
     """Return the constants and launch options of a kernel for one product."""
     rows, input_tile, output_tile, warps, stages = table[_kind(a)]
-    return dict(
-        BLOCKS=blocks,
-        INPUTS=inputs,
-        OUTPUTS=outputs,
-        TILE=rows,
-        INPUT_TILE=_fitting(inputs, input_tile),
-        OUTPUT_TILE=_fitting(outputs, output_tile),
-        PRECISION=_precision(a),
-        num_warps=warps,
-        num_stages=stages,
+    sizes = dict(BLOCKS=blocks, INPUTS=inputs, OUTPUTS=outputs, TILE=rows)
+    tiles = dict(
+        INPUT_TILE=_fitting(inputs, input_tile), OUTPUT_TILE=_fitting(outputs, output_tile)
     )
+    return sizes | tiles | _options(a, warps, stages)
+
+
+def _options(z, warps, stages):
+    return dict(PRECISION=PRECISIONS[_kind(z)], num_warps=warps, num_stages=stages)
 
 
 def _fitting(size, most):
@@ -239,10 +199,6 @@ def _kind(z):
     if z.dtype != torch.float32:
         return 'half'
     return 'exact' if is_exact(z.dtype) else 'tf32'
-
-
-def _precision(z):
-    return EXACT if is_exact(z.dtype) else 'tf32'
 
 
 def _tf32_is_allowed():

@@ -1,8 +1,8 @@
 """A self-test of the Triton backend on a GPU, before AFNO uses it there.
 
 Kernels are compiled on the machine that runs them, possibly for a GPU on which nobody has tested
-them. If the compiler fails or results are wrong, AFNO takes another backend. The self-test cannot
-help if a kernel makes the GPU unusable for the process.
+them. If the compiler fails or results are wrong, AFNO takes another backend. Nothing helps if a
+kernel makes the GPU unusable for the process.
 """
 
 import functools
@@ -23,16 +23,7 @@ SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.0), ((1, 772), 1, 8, 1.0))
 
 
 def failure(run: Callable[..., Tensor], device: torch.device, dtype: torch.dtype) -> str | None:
-    """Compare a backend with the backend 'composed', once per device and dtype.
-
-    Args:
-        run: The backend's ``run``.
-        device: Where to run it.
-        dtype: Dtype of the tokens.
-
-    Returns:
-        Why it failed, or None.
-    """
+    """Compare ``run`` with 'composed', once per device and dtype. Return why it failed, or None."""
     if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
         return None  # A capture allows no comparison. The warm-up before it has run the self-test.
     return _failure(run, device, dtype, block_mlp.is_exact(dtype))

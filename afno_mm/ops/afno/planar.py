@@ -16,24 +16,21 @@ their gradients. A^T uses only the Hermitian part of the DC and Nyquist columns,
 
 import functools
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ...spectral import irfft2, rfft2_modes
+from ..spectral import irfft2, rfft2_modes
 
 # Up to this many operations per token and channel, take matrix products and not an FFT, whose time
-# is that of its passes over float32 memory. A full N x N grid takes 6 (N + 2): so all frequencies
-# of 256 x 256 with tensor cores, of 64 x 64 without. Estimated from the peak rates of an A100 and
-# an H200, not measured.
+# is that of its passes over float32 memory. A full N x N grid takes 6 (N + 2). Estimated from the
+# peak rates of an A100 and an H200, not measured.
 DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
 
 
-def is_dense(grid: tuple[int, int], rows: int, columns: int, exact: bool) -> bool:
-    """Return whether to compute ``rows x columns`` frequencies of a grid by matrix products.
-
-    ``exact`` means float32 products without tensor cores.
-    """
+def is_dense(grid: Sequence[int], rows: int, columns: int, exact: bool) -> bool:
+    """Return whether matrix products are faster. ``exact``: float32 without tensor cores."""
     operations = 4 * columns + 8 * rows * columns / grid[1]
     return operations <= DENSE_OPERATIONS['exact' if exact else 'tensor cores']
 
@@ -49,20 +46,14 @@ def analyse(
 ) -> Tensor:
     """Compute ``A x``, or ``D A x`` if ``mirrored``, divided by ``(H W)**power``.
 
-    Args:
-        x: Contiguous tokens ``(B, H, W, C)``.
-        rows, columns: K1 and K2, the numbers of frequencies to keep.
-        dtype: Dtype of the result, and of all steps if ``dense``.
-        dense: Use matrix products. Otherwise an FFT in float32.
-        power: 1, 1/2 or 0.
-        mirrored: Multiply by D.
-
-    Returns:
-        Contiguous planar spectrum ``(B, 2, K1, K2, C)``.
+    Contiguous tokens ``(B, H, W, C)`` become a contiguous planar spectrum ``(B, 2, K1, K2, C)``
+    with ``K1 = rows`` and ``K2 = columns``. ``dense`` uses matrix products in ``dtype``, else it is
+    an FFT in float32. ``power`` is 1, 1/2 or 0.
     """
     batch, height, width, channels = x.shape
     if dense:
-        along_h, along_w = _matrices(height, width, rows, columns, mirrored, dtype, x.device)
+        along_h = _along_h(height, rows, dtype, x.device)  # (2*K1, 2*H)
+        along_w = _along_w(width, columns, mirrored, dtype, x.device)  # (2*K2, W)
         z = x.to(dtype).view(batch * height, width, channels)
         z = _product(along_w, z, width**-power)  # (B*H, 2*K2, C)
         z = z.view(batch, 2 * height, columns * channels)
@@ -79,7 +70,7 @@ def analyse(
 
 def synthesise(
     z: Tensor,
-    grid: tuple[int, int],
+    grid: Sequence[int],
     dense: bool,
     power: float,
     mirrored: bool = False,
@@ -87,27 +78,23 @@ def synthesise(
 ) -> Tensor:
     """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``; plus ``add``.
 
-    Args:
-        z: Contiguous planar spectrum ``(B, 2, K1, K2, C)``.
-        grid: ``(H, W)``.
-        dense, power, mirrored: As in :func:`analyse`.
-        add: Tokens ``(B, H, W, C)`` of any dtype to add.
-
-    Returns:
-        Tokens ``(B, H, W, C)``, of the dtype of ``add`` or else of ``z``.
+    Arguments are those of :func:`analyse`. ``add`` are tokens ``(B, H, W, C)`` of any dtype; the
+    result has their dtype, or else that of ``z``.
     """
     batch, _, rows, columns, channels = z.shape
     height, width = grid
     dtype = z.dtype if add is None else add.dtype
     if dense:
-        along_h, along_w = _matrices(height, width, rows, columns, mirrored, z.dtype, z.device)
+        along_h = _along_h(height, rows, z.dtype, z.device)
+        along_w = _along_w(width, columns, mirrored, z.dtype, z.device)
         y = z.view(batch, 2 * rows, columns * channels)
         y = _product(along_h.t(), y, height**-power)  # (B, 2*H, K2*C)
         y = y.view(batch * height, 2 * columns, channels)
-        fused = add is not None and add.dtype == z.dtype  # The product adds it.
-        addend = add.view(batch * height, width, channels) if fused else None
+        addend = None  # The product adds it if the dtypes agree.
+        if add is not None and add.dtype == z.dtype:
+            addend, add = add.view(batch * height, width, channels), None
         y = _product(along_w.t(), y, width**-power, addend).view(batch, height, width, channels)
-        return y if fused or add is None else add + y
+        return y if add is None else add + y
     spectrum = torch.complex(z[:, 0].float(), z[:, 1].float())
     if not mirrored:
         spectrum *= 1 / _multiplicity(width, columns, z.device)
@@ -125,15 +112,10 @@ def _product(matrix, x, scale, add=None):
     return torch.baddbmm(add, matrix, x, alpha=scale)
 
 
-def _matrices(height, width, rows, columns, mirrored, dtype, device):
-    """Return the factors of A (or D A): along H ``(2*K1, 2*H)`` and along W ``(2*K2, W)``."""
-    return _along_h(height, rows, dtype, device), _along_w(width, columns, mirrored, dtype, device)
-
-
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)  # A cached inference tensor would break training later.
 def _along_h(size, rows, dtype, device):
-    """Return the complex transform. Each of the H inputs is a real and an imaginary part."""
+    """Return the factor of A along H. Each of the H inputs is a real and an imaginary part."""
     row = torch.arange(rows)
     cos, sin = _waves(torch.where(row < (rows + 1) // 2, row, row - rows), size)
     matrix = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)])
@@ -143,7 +125,7 @@ def _along_h(size, rows, dtype, device):
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _along_w(size, columns, mirrored, dtype, device):
-    """Return the real transform."""
+    """Return the factor of A (or D A) along W."""
     cos, sin = _waves(torch.arange(columns), size)
     matrix = torch.stack([cos, -sin])
     if mirrored:

@@ -1,14 +1,51 @@
-"""Data-parallel training over several CPU processes, by gloo."""
+"""Training without an accelerator: mixed precision, data parallelism by gloo, memory."""
 
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
 from torch import Tensor, distributed, nn
 
-from ...registry import MODEL_WRAPPERS
+from ..registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # from glibc's malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Make the C library keep the memory of freed tensors for later ones.
+
+    By default, glibc returns the memory of large tensors to the system. The system then provides
+    the next ones page by page and fills each page with zeros. On a CPU this takes a large part of
+    a training step. With this setting, the process never shrinks.
+
+    Returns:
+        True if the setting was made. It needs glibc, the C library of most Linux systems.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, TypeError, OSError):
+        return False
+    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Run the forward pass under bfloat16 autocast. MMEngine's wrapper needs an accelerator.
+
+    bfloat16 has the range of float32, so the loss is not scaled.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
 
 
 def distribute_over_cpus(cfg: Config) -> None:
@@ -24,7 +61,8 @@ def distribute_over_cpus(cfg: Config) -> None:
         )
     # MMEngine's own initialisation selects a CUDA device.
     if not is_distributed():
-        distributed.init_process_group('gloo')
+        seconds = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+        distributed.init_process_group('gloo', timeout=seconds and timedelta(seconds=seconds))
     cfg.model_wrapper_cfg = dict(
         type='afno_mm.CPUDistributedDataParallel',
         device_ids=None,
@@ -48,15 +86,6 @@ class _SumOverProcesses(torch.autograd.Function):
 
 class GlooSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Synchronised batch norm for CPU processes. PyTorch's SyncBatchNorm needs GPUs."""
-
-    @classmethod
-    def like(cls, layer: nn.SyncBatchNorm) -> 'GlooSyncBatchNorm':
-        """Return a layer that shares the settings, parameters and statistics of ``layer``."""
-        new = cls(
-            layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
-        )
-        new._parameters, new._buffers = layer._parameters, layer._buffers
-        return new.train(layer.training)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -96,8 +125,8 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     """
 
     def __init__(self, module: nn.Module, broadcast_buffers: bool = False, **options: Any) -> None:
-        for parent in list(module.modules()):
-            for name, layer in parent.named_children():
-                if isinstance(layer, nn.SyncBatchNorm):
-                    setattr(parent, name, GlooSyncBatchNorm.like(layer))
+        for layer in module.modules():
+            if isinstance(layer, nn.SyncBatchNorm):
+                # The layer keeps its settings, parameters and statistics.
+                layer.__class__ = GlooSyncBatchNorm  # type: ignore[assignment]
         super().__init__(module, broadcast_buffers=broadcast_buffers, **options)

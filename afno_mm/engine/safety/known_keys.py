@@ -1,0 +1,278 @@
+"""The keys that each dict of a config may have, from the classes that read it."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from mmengine import registry as mm
+from mmengine.dist import init_dist
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import DefaultScope, Registry
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
+from torch import compile as torch_compile
+from torch import nn
+from torch.distributed import init_process_group
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.utils.data import DataLoader
+
+
+class Place(NamedTuple):
+    """A dict in a config.
+
+    Attributes:
+        path: Dotted path from the top, as in ``--cfg-options``.
+        node: The dict.
+        known: Keys that are read here.
+        owner: Who reads them, for messages.
+        closed: Any other key is an error. If False, other keys are errors only if they are close
+            to a known one.
+        types: If the type of this dict is not found: names of types that exist.
+    """
+
+    path: str
+    node: Mapping[str, Any]
+    known: frozenset[str]
+    owner: str
+    closed: bool = True
+    types: frozenset[str] = frozenset()
+
+
+def taken_by(*functions: Callable) -> frozenset[str]:
+    """Return the names of the arguments of functions."""
+    return frozenset().union(*(_signature(function)[0] for function in functions))
+
+
+def _signature(function):
+    """Return the names of a function's arguments, and whether it takes no others."""
+    kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    parameters = inspect.signature(function).parameters.values()
+    names = frozenset(p.name for p in parameters if p.kind not in kinds and p.name != 'self')
+    return names, not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+@lru_cache(None)
+def arguments(kind: Callable) -> tuple[frozenset[str], bool]:
+    """Return the names of the arguments of a class or function, and whether it takes no others.
+
+    A class that takes ``**kwargs`` usually hands them to its base class, so these are added.
+    """
+    if not inspect.isclass(kind):
+        return _signature(kind)
+    if kind.__name__ in OPEN:
+        return frozenset(), False
+    names: frozenset[str] = frozenset()
+    initialisers = [vars(c).get('__init__') for c in kind.__mro__ if c not in (object, nn.Module)]
+    for init in filter(inspect.isfunction, initialisers):
+        more, closed = _signature(init)
+        names |= more
+        if closed:
+            return names, True
+    if issubclass(kind, MMEngineCheckpointHook):
+        return names | taken_by(Runner.save_checkpoint), True
+    # A chain that ends at nn.Module ends at a class without arguments.
+    return names, not any(initialisers) or issubclass(kind, nn.Module)
+
+
+def _words(text):
+    return frozenset(text.split())
+
+
+# Top-level keys of this package.
+OWN = _words('safety allowed_settings task')
+# Top-level keys that have an effect: those of MMEngine's Runner and what it looks up in its
+# config, of upstream's tools, and of this package.
+TOP = (
+    taken_by(Runner.__init__)
+    | OWN
+    | _words(
+        'activation_checkpointing compile custom_imports efficient_conv_bn_eval fp16 '
+        'find_unused_parameters model_wrapper_cfg runner_type strategy sync_bn tta_model '
+        'tta_pipeline'
+    )
+)
+# Names that config files commonly give to the parts they are built from. They change nothing
+# after the file is read.
+PARTS = _words(
+    'data_root dataset_type crop_size img_scale img_norm_cfg img_ratios norm_cfg bgr_mean bgr_std '
+    'num_classes optimizer vis_backends checkpoint checkpoint_file custom_keys dataset_train '
+    'dataset_aug query_dataloader gallery_dataloader'
+)
+PARAMWISE = _words(
+    'custom_keys bias_lr_mult bias_decay_mult norm_decay_mult dwconv_decay_mult flat_decay_mult '
+    'dcn_offset_lr_mult bypass_duplicate'
+)
+MULTIPLIERS = _words('lr_mult decay_mult fix_lr')  # fix_lr: of MMPretrain's SimSiamHook
+LOADER = taken_by(DataLoader.__init__) | _words('num_batch_per_epoch disable_subprocess_warning')
+# Their base classes are MMDetection's, or without arguments if it is not installed.
+OPEN = ('MaskFormerHead', 'Mask2FormerHead')
+
+# Where the name of a type is looked up, by the key that holds it. Other keys: as their parent's.
+REGISTRIES: dict[str, tuple[Registry, ...]] = {
+    **dict.fromkeys(('model', 'data_preprocessor', 'tta_model'), (mm.MODELS, mm.TASK_UTILS)),
+    **dict.fromkeys(('dataset', 'datasets'), (mm.DATASETS,)),
+    **dict.fromkeys(('pipeline', 'transforms', 'train_pipeline', 'tta_pipeline'), (mm.TRANSFORMS,)),
+    **dict.fromkeys(('val_evaluator', 'test_evaluator'), (mm.METRICS, mm.EVALUATOR)),
+    **dict.fromkeys(('default_hooks', 'custom_hooks'), (mm.HOOKS,)),
+    **dict.fromkeys(('train_cfg', 'val_cfg', 'test_cfg'), (mm.LOOPS,)),
+    **dict.fromkeys(('sampler', 'batch_sampler'), (mm.DATA_SAMPLERS,)),
+    **dict.fromkeys(('collate_fn', 'worker_init_fn'), (mm.FUNCTIONS,)),
+    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader'), (mm.DATASETS,)),
+    'optim_wrapper': (mm.OPTIM_WRAPPERS,),
+    'optimizer': (mm.OPTIMIZERS,),
+    'param_scheduler': (mm.PARAM_SCHEDULERS,),
+    'visualizer': (mm.VISUALIZERS,),
+    'vis_backends': (mm.VISBACKENDS,),
+    'log_processor': (mm.LOG_PROCESSORS,),
+    'model_wrapper_cfg': (mm.MODEL_WRAPPERS,),
+    'init_cfg': (mm.WEIGHT_INITIALIZERS,),
+}
+# Keys that a builder takes before it calls the class.
+TAKEN_BEFORE: dict[Registry, frozenset[str]] = {
+    mm.PARAM_SCHEDULERS: _words('convert_to_iter_based'),
+    mm.HOOKS: _words('priority'),
+    mm.VISUALIZERS: _words('name'),
+    mm.MODELS: _words('requires_grad pretrained'),
+    mm.TRANSFORMS: _words('magnitude_key'),
+    mm.WEIGHT_INITIALIZERS: _words('override name min_match'),
+}
+DEFAULT_TYPES = {'val_cfg': 'ValLoop', 'test_cfg': 'TestLoop', 'log_processor': 'LogProcessor'}
+# Dicts without a type. Other keys than these are errors ...
+CLOSED: dict[str, frozenset[str]] = {
+    **{f'{name}_dataloader': LOADER for name in ('train', 'val', 'test')},
+    'env_cfg': _words('cudnn_benchmark mp_cfg dist_cfg resource_limit'),
+    'mp_cfg': taken_by(set_multi_processing),
+    'dist_cfg': taken_by(init_dist, init_process_group),
+    'randomness': taken_by(Runner.set_randomness),
+    'auto_scale_lr': _words('enable base_batch_size'),
+    'compile': taken_by(torch_compile) | {'target'},
+    'clip_grad': taken_by(clip_grad_norm_, clip_grad_value_) | {'type'},
+}
+# ... or errors only if they are close to one of these.
+FREE: dict[str, frozenset[str]] = {
+    'default_hooks': _words(
+        'runtime_info timer sampler_seed logger param_scheduler checkpoint visualization'
+    ),
+    'data_prefix': _words('img_path img_path2 seg_map_path depth_map_path'),
+    'metainfo': _words('classes palette'),
+    'data_preprocessor': _words('mean std to_rgb to_onehot num_classes batch_augments pad_value'),
+    'model.test_cfg': _words('mode crop_size stride'),
+}
+
+
+def places(cfg: Mapping[str, Any]) -> list[Place]:
+    """Return every dict of a config that Runner builds something from."""
+    found = [Place('', cfg, TOP | PARTS, 'a config', False)]
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
+        for key in cfg:
+            if key in TOP and (key in REGISTRIES or key in CLOSED):
+                found += _walk(key, cfg[key], REGISTRIES.get(key, ()))
+    return found
+
+
+def _walk(path: str, node: Any, registries: tuple[Registry, ...]) -> Iterator[Place]:
+    if isinstance(node, list | tuple):
+        for number, item in enumerate(node):
+            yield from _walk(f'{path}.{number}', item, registries)
+    if not isinstance(node, Mapping):
+        return
+    if mm.OPTIM_WRAPPERS in registries and isinstance(node.get('optimizer'), Mapping):
+        yield from _optim_wrapper(path, node, registries)
+    else:
+        yield _place(path, node, registries)
+    for key, value in node.items():
+        if not str(key).startswith('_') and key not in ('paramwise_cfg', 'custom_keys'):
+            yield from _walk(f'{path}.{key}', value, _registries_below(registries, key))
+
+
+def _registries_below(registries, key):
+    # In a model 'sampler' is one of pixels; among hooks 'param_scheduler' is a hook.
+    if mm.HOOKS in registries and key == 'param_scheduler':
+        return registries
+    if mm.MODELS in registries and key != 'init_cfg':
+        return registries
+    return REGISTRIES.get(key, registries)
+
+
+def _place(path, node, registries):
+    key = path.rpartition('.')[2]
+    kind = node.get('type', DEFAULT_TYPES.get(path))
+    if path == 'train_cfg' and 'type' not in node:
+        kind = 'EpochBasedTrainLoop' if node.get('by_epoch', True) else 'IterBasedTrainLoop'
+    if kind is None or key == 'clip_grad':
+        known = CLOSED.get(key) or FREE.get(path) or FREE.get(key) or frozenset()
+        return Place(path, node, known, path, key in CLOSED)
+    if 'mixer' in path.split('.')[-2:] and isinstance(kind, str) and '.' not in kind:
+        kind = f'afno_mm.{kind}'
+    found = find(kind, registries)
+    if found is None:
+        return Place(path, node, frozenset(), str(kind), False, _types(kind, registries))
+    known, closed = arguments(found)
+    before = [TAKEN_BEFORE.get(registry, frozenset()) for registry in registries]
+    known = known.union({'type', 'by_epoch'} if path == 'train_cfg' else {'type'}, *before)
+    return Place(path, node, known, getattr(found, '__name__', str(kind)), closed)
+
+
+def _optim_wrapper(path, node, registries):
+    wrapper = _place(path, {'type': 'OptimWrapper', **node}, registries)
+    known = wrapper.known | _words('optimizer paramwise_cfg constructor')
+    yield wrapper._replace(node=node, known=known)
+    path, paramwise = f'{path}.paramwise_cfg', node.get('paramwise_cfg') or {}
+    constructor = find(
+        node.get('constructor', 'DefaultOptimWrapperConstructor'), (mm.OPTIM_WRAPPER_CONSTRUCTORS,)
+    )
+    if constructor is DefaultOptimWrapperConstructor:
+        yield Place(path, paramwise, PARAMWISE, 'paramwise_cfg')
+    elif constructor:
+        yield Place(path, paramwise, PARAMWISE | _texts(constructor), constructor.__name__)
+    optimizer = find(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
+    read = MULTIPLIERS | (arguments(optimizer)[0] | _texts(optimizer) if optimizer else set())
+    for name, options in (paramwise.get('custom_keys') or {}).items():
+        if isinstance(options, Mapping):
+            yield Place(f'{path}.custom_keys.{name}', options, read, 'an entry of custom_keys')
+
+
+def _texts(kind):
+    """Return the texts in the code of a class, among them the keys that it reads from a dict."""
+    functions = [inspect.unwrap(f) for c in kind.__mro__ for f in vars(c).values() if callable(f)]
+    constants = [c for f in functions if inspect.isfunction(f) for c in f.__code__.co_consts]
+    return frozenset(c for c in constants if isinstance(c, str) and c.isidentifier())
+
+
+def find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
+    """Return the class or function of a config's ``type``, or None if there is none."""
+    if not isinstance(kind, str):
+        return kind if callable(kind) else None
+    for registry in registries:
+        with _scoped(registry) as scoped:
+            try:
+                found = scoped.get(kind)
+            except RuntimeError:  # MMEngine 0.10 for names that it does not find
+                continue
+        if found:
+            return found
+    return None
+
+
+def _scoped(registry):
+    # MMEngine looks for functions in its root registry.
+    if registry is mm.FUNCTIONS:
+        return nullcontext(registry)
+    return registry.switch_scope_and_registry(None)
+
+
+def _types(kind, registries):
+    """Return the names in registries, as ``kind`` would have to be written."""
+    package, _, _ = kind.rpartition('.')
+    names: set[str] = set()
+    for registry in registries:
+        with _scoped(registry) as scoped:
+            if package:
+                scoped = scoped.root.children.get(package)
+            while scoped is not None:  # an empty registry is false
+                names.update(f'{package}.{n}' if package else n for n in scoped.module_dict)
+                scoped = None if package else scoped.parent
+    return frozenset(names)

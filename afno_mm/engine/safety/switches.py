@@ -1,0 +1,40 @@
+"""The setting that turns each safety off."""
+
+from mmengine.config import Config
+
+# The safeties, all on. A config turns them off by name, as in safety=dict(signals=False).
+SAFETIES = {
+    'checkpoints': 'afno_mm.CheckpointHook',
+    'exact_resume': 'afno_mm.IterationSeedHook',
+    'finite_numbers': 'afno_mm.FiniteNumbersHook',
+    'settings': 'afno_mm.SettingsHook',
+    'rank_watch': 'afno_mm.RankWatchHook',
+    'signals': 'afno_mm.StopSignalHook',
+}
+
+
+def protect(cfg: Config) -> None:
+    """Add the hooks of the safeties to a config, but for those that ``cfg.safety`` turns off.
+
+    Raises:
+        ValueError: If ``cfg.safety`` names an unknown safety.
+    """
+    unknown = set(cfg.get('safety', {})) - set(SAFETIES)
+    if unknown:
+        raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')
+    present = [hook.get('type') for hook in cfg.get('custom_hooks') or [] if isinstance(hook, dict)]
+    for name, hook in SAFETIES.items():
+        if not is_on(cfg, name) or hook in present:
+            continue
+        if name == 'checkpoints':
+            hooks = dict(cfg.get('default_hooks') or {})
+            checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook', interval=1))
+            if checkpoint and checkpoint.get('type') == 'CheckpointHook':
+                cfg.default_hooks = dict(hooks, checkpoint=dict(checkpoint, type=hook))
+        else:
+            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=hook)]
+
+
+def is_on(cfg: Config, name: str) -> bool:
+    """Return whether a safety of ``SAFETIES`` is on."""
+    return cfg.get('safety', {}).get(name, True)

@@ -1,0 +1,35 @@
+"""Each safety is on by default, and a config turns it off by name."""
+
+import pytest
+from afno_mm.engine.safety import SAFETIES, protect
+from mmengine.config import Config
+
+
+def hooks(cfg):
+    protect(cfg)
+    kinds = [hook['type'] for hook in cfg.get('custom_hooks') or []]
+    return [cfg.get('default_hooks', {}).get('checkpoint', {}).get('type'), *kinds]
+
+
+@pytest.mark.parametrize('off', [None, *SAFETIES])
+def test_all_but_the_one_that_is_off(off):
+    cfg = Config(dict(safety={off: False} if off else {}))
+    wanted = {kind for name, kind in SAFETIES.items() if name != off}
+    assert set(hooks(cfg)) - {None, 'CheckpointHook'} == wanted
+    before = list(cfg.get('custom_hooks') or [])
+    protect(cfg)
+    assert list(cfg.get('custom_hooks') or []) == before
+
+
+def test_a_hook_of_the_config_stays_as_it_is():
+    mine = dict(type='afno_mm.FiniteNumbersHook', max_skipped=3)
+    own = dict(type='MyCheckpointHook')
+    cfg = Config(dict(custom_hooks=[mine], default_hooks=dict(checkpoint=own)))
+    kinds = hooks(cfg)
+    assert kinds[0] == 'MyCheckpointHook' and kinds.count('afno_mm.FiniteNumbersHook') == 1
+    assert cfg.custom_hooks[0].max_skipped == 3
+
+
+def test_an_unknown_safety_is_refused():
+    with pytest.raises(ValueError, match=r"safety has no \['signal'\]; it has checkpoints"):
+        protect(Config(dict(safety=dict(signal=False))))
