@@ -21,13 +21,21 @@ from datetime import date
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+# Some drills use functions of the tests.
+sys.path[:0] = [str(HERE), str(HERE.parent / 'engine/safety'), str(HERE.parent / 'datasets')]
 
 import harness  # noqa: E402
 import mmengine  # noqa: E402
 import torch  # noqa: E402
 
-DRILL_FILES = 'checkpoint_drills', 'training_drills', 'cache_drills'
+DRILL_FILES = (
+    'checkpoint_drills',
+    'training_drills',
+    'data_drills',
+    'distributed_drills',
+    'cache_drills',
+)
 
 
 def parse_args() -> argparse.Namespace:
