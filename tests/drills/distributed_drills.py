@@ -16,9 +16,10 @@ def _lost(this, how, seconds):
     step = this.random.randint(2, 7)
     harm = ('--how', how, '--iteration', step, '--timeout', 4)
     with Launched(this.folder, *harm) as run:
-        assert run.end(seconds) == 1
-        text = run.text()
-    assert newest_checkpoint(this.folder / 'work').name == f'iter_{step - 1}.pth'
+        code, text = run.end(seconds), run.text()
+        assert code == 1, f'exit code {code}: {text[-2000:]}'
+    newest = newest_checkpoint(this.folder / 'work')
+    assert newest and newest.name == f'iter_{step - 1}.pth', f'{newest}: {text[-2000:]}'
     with Launched(this.folder, '--resume') as run:
         assert run.end(90) == 0, run.text()[-1000:]
         assert f'iteration {step} begins' in run.text()
@@ -29,13 +30,14 @@ def _lost(this, how, seconds):
 @drill('one of two processes dies, both are resumed', 10, 0, stock=False)
 def rank_dies(this: Try):
     text = _lost(this, 'KILL', 90)
-    assert re.search(r'rank\s+: 1 .*\n\s+exitcode\s+: -9', text)
+    assert re.search(r'rank\s+: 1 .*\n\s+exitcode\s+: -9', text), text[-2000:]
 
 
 @drill('one of two processes hangs: ended in 4 s and named, both are resumed', 3, 0, stock=False)
 def rank_hangs(this: Try):
     text = _lost(this, ('STOP', 'forward', 'backward')[this.number % 3], 90)
-    assert re.search(r'rank 1 \(\S+, process \d+\) has not finished iteration \d for [4-6] s', text)
+    named = r'rank 1 \(\S+, process \d+\) has not finished iteration \d for [4-6] s'
+    assert re.search(named, text), text[-2000:]
 
 
 @drill('two machines (network namespaces): one is lost, both are resumed', 1, 0, stock=False)

@@ -87,6 +87,8 @@ class Try:
         """Return a copy of a finished training's work dir, with the times of its files."""
         folder = self.folder / 'work_dir'
         shutil.copytree(training, folder, copy_function=shutil.copy2)
+        pointer = folder / 'last_checkpoint'
+        pointer.write_text(str(folder / Path(pointer.read_text()).name))
         return folder
 
 
