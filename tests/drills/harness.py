@@ -153,7 +153,7 @@ class Child:
     def _run(function):
         try:
             # A damaged file may ask for all memory of the machine.
-            resource.setrlimit(resource.RLIMIT_DATA, (2**33, 2**33))
+            resource.setrlimit(resource.RLIMIT_DATA, (2**32, 2**32))
             function()
             return 0
         except SystemExit as left:

@@ -6,11 +6,13 @@ import random
 import numpy as np
 import pytest
 import torch
+from afno_mm.engine import trained_model
 from afno_mm.engine.safety import CheckpointError, damage, load_checkpoint_file, newest_checkpoint
-from afno_mm.engine.safety.checkpoint_files import AtomicLocalBackend, install
+from afno_mm.engine.safety.checkpoint_files import TEMPORARY, AtomicLocalBackend, install
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from tiny import Model, runner
 
 
@@ -166,3 +168,22 @@ def test_a_checkpoint_is_removed_after_its_successor_is_whole(tmp_path):
     runner(tmp_path, hooks=[hook]).train()
     assert [name for name, _ in removed] == ['epoch_1.pth']
     assert removed[0][1] == {'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth'}
+
+
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
+    (tmp_path / f'.epoch_1.pth.abc{TEMPORARY}').write_bytes(b'half')
+    runner(tmp_path, most=1).train()
+    assert [p.name for p in tmp_path.iterdir() if TEMPORARY in p.name] == []
+
+
+def test_tools_without_a_runner_load_checkpoints_safely_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict=dict(evil=Evil())), 'epoch_1.pth')
+    registered = dict(CheckpointLoader._schemes)
+    try:
+        CheckpointLoader.register_scheme('', load_from_local, force=True)
+        with pytest.raises(CheckpointError, match='holds more than tensors'):
+            trained_model(Config(dict(model=dict(type=Model))), 'epoch_1.pth')
+    finally:
+        CheckpointLoader._schemes = registered
+    assert not os.path.exists('executed')
