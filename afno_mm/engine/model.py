@@ -8,6 +8,8 @@ from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 
+from .safety import checkpoint_files
+
 
 def image_size(cfg: Config) -> tuple[int, int]:
     """Return the size ``(H, W)`` at which a config's model is trained.
@@ -33,6 +35,7 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
 
     ``size``, if given, replaces the size ``(H, W)`` to which the data preprocessor pads images.
     """
+    checkpoint_files.install()
     model_cfg = ConfigDict(cfg.model)
     if 'data_preprocessor' in cfg:  # MMPretrain's configs have it beside the model
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)

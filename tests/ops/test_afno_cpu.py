@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 
 import pytest
@@ -153,16 +154,104 @@ def pathlib_without_home():
     raise RuntimeError('Could not determine home directory.')
 
 
-def test_an_incomplete_library_is_built_again(fresh, tmp_path):
-    choose_backend(torch.zeros(1, 2, 2, 8))
-    (built,) = tmp_path.glob('afno_mm/*.so')
-    cut_off = tmp_path / 'other/afno_mm' / built.name
-    cut_off.parent.mkdir(parents=True)
-    cut_off.write_bytes(built.read_bytes()[:100])
-    fresh.setenv('XDG_CACHE_HOME', str(tmp_path / 'other'))
-    library.build.cache_clear()
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """The name and the bytes of a library that the compiler built."""
+    folder = tmp_path_factory.mktemp('cache')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(folder))
+        library.build.cache_clear()
+        library.build(cpu.SOURCE)
+    (path,) = folder.glob('afno_mm/*.so')
+    return path.name, path.read_bytes()
+
+
+@pytest.fixture
+def built(fresh, tmp_path, finished):
+    """The path of a library in a new cache, and the commands of a compiler that copies it."""
+    name, data = finished
+    path = tmp_path / 'afno_mm' / name
+    path.parent.mkdir(mode=0o700)
+    path.write_bytes(data)
+    commands = []
+    fresh.setattr(library, '_run', lambda c: commands.append(c) or Path(c[-1]).write_bytes(data))
+    return path, commands
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda data: data[:100],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:4096] + bytes(4096) + data[8192:],
+        lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:],
+        lambda data: b'',
+    ],
+)
+def test_a_damaged_library_is_built_again(built, damage):
+    built, commands = built
+    whole = built.read_bytes()
+    built.unlink()  # this process has loaded it
+    built.write_bytes(damage(whole))
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
-    assert cut_off.stat().st_size == built.stat().st_size
+    assert len(commands) == 2 and built.read_bytes() == whole
+
+
+@pytest.mark.parametrize('theirs', ['folder', 'library'])
+def test_a_library_of_another_user_is_refused(built, fresh, theirs):
+    built, _ = built
+    fresh.setattr(os, 'getuid', lambda: 4321)
+    if theirs == 'library':
+        fresh.setattr(library, '_cache', lambda: built.parent)
+    owner = built.stat().st_uid
+    if owner == 0:  # which may own it
+        try:
+            os.chown(built.parent if theirs == 'folder' else built, 1234, -1)
+        except PermissionError:
+            pytest.skip('cannot give files to another user here')
+    with pytest.raises(ValueError, match='belongs to another user.*XDG_CACHE_HOME can name'):
+        choose_backend(torch.zeros(1, 2, 2, 8), 'cpu')
+
+
+def test_nobody_else_can_write_to_the_cache(fresh, tmp_path):
+    fresh.setattr(library, '_load', lambda *_: None)
+    for mode in (None, 0o777):
+        if mode:
+            (tmp_path / 'afno_mm').chmod(mode)
+        library.build.cache_clear()
+        library.build(cpu.SOURCE)
+        assert (tmp_path / 'afno_mm').stat().st_mode & 0o777 == 0o700
+
+
+def test_a_compiler_that_hangs_is_ended_with_all_it_started(fresh, tmp_path):
+    compiler = tmp_path / 'compiler'
+    compiler.write_text(f'#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/pid\nwait')
+    compiler.chmod(0o700)
+    fresh.setenv('CC', str(compiler))
+    fresh.setattr(library, 'TIMEOUT', 1)
+    assert 'took more than 1 s' in library.build(cpu.SOURCE)
+    started, end = int((tmp_path / 'pid').read_text()), time.monotonic() + 5
+    while is_running(started) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(started)
+    assert [path.name for path in (tmp_path / 'afno_mm').iterdir()] == ['.lock']
+
+
+def is_running(process):
+    try:
+        return Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def test_folders_of_killed_builds_are_removed(built):
+    built, _ = built
+    left = built.parent / f'{library.BUILDING}left'
+    left.mkdir()
+    (left / 'compiled.o').touch()
+    built.unlink()
+    assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
+    assert {path.name for path in built.parent.iterdir()} == {'.lock', built.name}
 
 
 def test_equal_calls_give_equal_bits():

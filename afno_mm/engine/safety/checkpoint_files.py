@@ -45,7 +45,7 @@ class AtomicLocalBackend(LocalBackend):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             with os.fdopen(descriptor, 'wb') as file:
-                file.write(obj)
+                self._write(file, obj)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -59,8 +59,17 @@ class AtomicLocalBackend(LocalBackend):
             temporary.unlink(missing_ok=True)
         _flush_folder(path.parent)
 
+    def _write(self, file, obj):
+        file.write(obj)
+
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         self.put(obj.encode(encoding), filepath)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote."""
+    for path in Path(folder).glob(f'.*{TEMPORARY}'):
+        path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder):
@@ -85,7 +94,14 @@ def damage(path: str | Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             record = archive.testzip()
-            return record and f'the checksum of its record {record} is wrong'
+        if record:
+            return f'the checksum of its record {record} is wrong'
+        # PyTorch refuses some headers that Python takes. This reads no tensor.
+        torch.load(path, 'cpu', weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, AttributeError, TypeError):
+        pass  # It is whole. load_checkpoint_file() says what is wrong with it.
+    except RuntimeError as error:
+        return f'it cannot be read ({str(error).partition(". ")[0]})'
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError) as error:
         with path.open('rb') as file:
             start = file.read(1)
@@ -93,6 +109,7 @@ def damage(path: str | Path) -> str | None:
         if start == b'\x80' and not isinstance(error, OSError):
             return None
         return f'it is cut short or overwritten ({error})'
+    return None
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:

@@ -7,7 +7,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 
 from ...registry import HOOKS
-from .checkpoint_files import plain_history
+from .checkpoint_files import plain_history, remove_unfinished
 from .numbers import not_finite
 
 
@@ -52,6 +52,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     def before_train(self, runner: Any) -> None:
         """Set up as MMEngine does, then delay removals and follow a work dir that has moved."""
         super().before_train(runner)
+        if is_main_process():
+            remove_unfinished(self.out_dir)
         self.file_backend = _LateRemoval(self.file_backend)
         if getattr(self, 'best_ckpt_path', None):
             self.best_ckpt_path = self._here(self.best_ckpt_path)

@@ -101,7 +101,7 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder, '.lock'), 'a+') as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             raise BlockingIOError(

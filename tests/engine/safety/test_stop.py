@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -60,6 +61,19 @@ def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_pat
         other.wait()
     with only_one(tmp_path):
         pass
+
+
+def test_data_loading_workers_do_not_keep_the_lock_of_a_killed_training(tmp_path):
+    with only_one(tmp_path):
+        worker = os.fork()
+        if not worker:
+            time.sleep(1000)
+    code = f'from afno_mm.engine.safety import only_one\nwith only_one({str(tmp_path)!r}): pass'
+    try:
+        subprocess.run([sys.executable, '-c', code], check=True)
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
 
 
 def test_a_used_work_dir_is_refused(tmp_path):

@@ -1,27 +1,36 @@
 """Build the C files of this package into a library, once per machine, and load it."""
 
+import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 FLAGS = ('-std=gnu11', '-O3', '-fPIC', '-fopenmp', '-march=native')
+# Seconds that the compiler, and the linker, may take.
+TIMEOUT = 120
+BUILDING = 'building-'
 
 
 @functools.cache
 def build(source: Path) -> ctypes.CDLL | str:
     """Return the library of a C file and the headers beside it, or why there is none.
 
-    It comes from the cache or is compiled: ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``). The
-    file name is a hash of source, flags, compiler and processor, so machines may share a home
-    directory. Each process tries once.
+    It comes from the cache or is compiled: ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``), a
+    folder of this user alone. A file name holds two hashes. The first is of source, flags, compiler
+    and processor, so machines may share a home directory. The second is of the file: a damaged one
+    is built again. Each process tries once.
     """
     compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
     if compiler is None:
@@ -29,37 +38,105 @@ def build(source: Path) -> ctypes.CDLL | str:
     command = [compiler, *FLAGS]
     sources = [file.read_text() for file in sorted(source.parent.glob('*.[ch]'))]
     key = '\n'.join([*sources, *command, *_openmp(), *platform.libc_ver(), _processor()])
-    name = f'{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so'
+    name = f'{source.stem}-{_digest(key.encode())[:16]}'
     try:
-        folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'afno_mm')
-        folder.mkdir(parents=True, exist_ok=True)
-        return _load(command, source, folder / name)
+        return _load(command, source, _cache(), name)
     except subprocess.CalledProcessError as error:
         return f'{" ".join(command)} failed: {_first_error(error.stderr or str(error))}'
+    except subprocess.TimeoutExpired as error:
+        return f'{" ".join(command)} took more than {error.timeout} s'
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError.
         reason = ' '.join(str(error).split())
         return f'{reason}; XDG_CACHE_HOME can name another folder for the library'
 
 
-def _load(command, source, library):
-    if library.exists():
-        try:
-            return ctypes.CDLL(str(library))
-        except OSError:  # The file is incomplete, for example after a crash.
-            library.unlink(missing_ok=True)
-    _compile(command, source, library)
+def _load(command, source, cache, name):
+    library = _whole(cache, name)
+    if library is None:
+        with _building(cache) as folder:
+            # Another process may have built it in the meantime.
+            library = _whole(cache, name) or _compile(command, source, folder, cache / name)
     return ctypes.CDLL(str(library))
 
 
-def _compile(command, source, target):
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        compiled, linked = Path(folder, 'compiled.o'), Path(folder, 'linked.so')
-        compile_only = [*command, '-c', str(source), '-o', str(compiled)]
-        link = [command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)]
-        for step in (compile_only, link):
-            subprocess.run(step, check=True, capture_output=True, text=True)
-        if not target.exists():  # Another process, here or elsewhere, may have loaded it already.
-            linked.replace(target)
+def _whole(cache, name):
+    """Return a library of this name whose bytes are those that were built, or None.
+
+    Loading a file that was cut short would end the process without a message.
+    """
+    for path in sorted(cache.glob(f'{name}-*.so')):
+        _check_owner(path)
+        if path.stem.endswith(f'-{_digest(path.read_bytes())[:32]}'):
+            return path
+    return None
+
+
+def _compile(command, source, folder, target):
+    compiled, linked = folder / 'compiled.o', folder / 'linked.so'
+    _run([*command, '-c', str(source), '-o', str(compiled)])
+    _run([command[0], '-shared', str(compiled), *_openmp(), '-lm', '-o', str(linked)])
+    for damaged in target.parent.glob(f'{target.name}-*.so'):
+        damaged.unlink(missing_ok=True)
+    target = target.with_name(f'{target.name}-{_digest(linked.read_bytes())[:32]}.so')
+    return linked.replace(target)
+
+
+def _run(command):
+    """Run a command for ``TIMEOUT`` seconds at most, then end it and what it has started."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            errors = process.communicate(timeout=TIMEOUT)[1]
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
+
+
+@contextlib.contextmanager
+def _building(cache: Path) -> Iterator[Path]:
+    """Give a temporary folder to one process at a time, and remove those that killed ones left."""
+    with open(cache / '.lock', 'w') as lock:
+        start = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - start > 2 * TIMEOUT:
+                    raise TimeoutError(f'another process holds {lock.name}') from None
+                time.sleep(0.1)
+        for left in cache.glob(f'{BUILDING}*'):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=BUILDING, dir=cache) as folder:
+            yield Path(folder)
+
+
+def _cache():
+    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    folder = Path(home, 'afno_mm')
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_owner(folder)
+    if folder.stat().st_mode & 0o022:
+        folder.chmod(0o700)
+    return folder
+
+
+def _check_owner(path):
+    """Refuse what another user may have written. Root could do anything in any case."""
+    owner = path.stat().st_uid
+    if owner not in (0, os.getuid()):
+        raise PermissionError(f'{path} belongs to another user (number {owner})')
+
+
+def _digest(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def _openmp():
