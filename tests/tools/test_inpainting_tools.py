@@ -103,15 +103,16 @@ def test_pictures_hold_input_prediction_and_truth(tested, images):
 
 def test_baselines_are_printed_beside_the_model(config, tested):
     output = tool('baseline.py', config, '--beside', tested / 'metrics.json').splitlines()
-    names = output[-5].split()
-    assert names == ['PSNR', 'SSIM', 'PSNR_composite', 'SSIM_composite']
+    names = ['PSNR', 'SSIM', 'PSNR_composite', 'SSIM_composite']
+    (start,) = [i for i, line in enumerate(output) if line.split() == names]
     rows = {
-        line.rsplit(maxsplit=4)[0]: [float(x) for x in line.split()[-4:]] for line in output[-4:]
+        line.rsplit(maxsplit=4)[0]: [float(x) for x in line.split()[-4:]]
+        for line in output[start + 1 : start + 5]
     }
     metrics = json.loads((tested / 'metrics.json').read_text())
     assert rows['the model'] == pytest.approx([metrics[name] for name in names], abs=0.006)
     assert rows['masked image as it is'][0] < rows['masked image filled with its mean colour'][0]
-    assert '10 validation images, 10 training images' in output[-6]
+    assert '10 validation images, 10 training images' in output[start - 1]
 
 
 def test_predictions_are_kept_in_mixed_precision(config, trained, tmp_path):

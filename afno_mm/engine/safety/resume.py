@@ -93,8 +93,8 @@ class SeededDataset(Dataset):
     All attributes of the other dataset, which its config gives, are attributes of this one too.
     """
 
-    def __init__(self, dataset: dict[str, Any]) -> None:
-        self.dataset = ALL_DATASETS.build(dataset)
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = ALL_DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getitem__(self, index: int) -> Any:
         if isinstance(index, SeededIndex):
