@@ -1,8 +1,10 @@
 """Save and stop on a signal; keep two trainings out of one work dir."""
 
 import fcntl
+import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +86,10 @@ class StopSignalHook(Hook):
         if self.group is not None:
             # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
+            # Threads of the process groups can abort an interpreter that ends in the usual way.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(EXIT_CODE)
         self.after_train(runner)
         raise SystemExit(EXIT_CODE)
 
