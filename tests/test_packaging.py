@@ -89,6 +89,7 @@ def test_the_wheel_generates_data_and_trains_outside_the_repository(site, tmp_pa
     assert (tmp_path / 'work_dirs/segformer_afno_b0_scenes/epoch_1.pth').is_file()
 
 
+@pytest.mark.slow
 def test_errors_of_the_wheel_name_its_own_scripts(site, tmp_path):
     code = (
         'import afno_mm.datasets; from mmseg.registry import DATASETS\n'

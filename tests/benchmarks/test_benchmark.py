@@ -59,6 +59,7 @@ def names(case):
     return [row['name'] for row in case['rows']]
 
 
+@pytest.mark.slow
 def test_stages_time_every_backend_beside_the_public_layer(tmp_path):
     reports = []
     results = run_suites(
@@ -148,6 +149,7 @@ def test_a_candidate_that_fails_is_left_out_and_the_rest_is_timed(monkeypatch):
     assert 'AFNO composed' in names(case)
 
 
+@pytest.mark.slow
 def test_growth_is_shown_for_two_sizes():
     results = run_suites(['tokens'], settings(shapes=['8x8x8/1', '16x16x8/1'], only=['GFN', 'LS']))
     table = show(results).split('### Growth')[1]

@@ -91,6 +91,7 @@ def test_float32_agrees_with_float64(grid, fraction, norm, threshold, residual, 
     assert worst < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'num_blocks, block_size, hidden_size',
     [(2, 1, 1), (1, 8, 40), (3, 33, 9), (2, 88, 88), (1, 144, 144), (1, 129, 200)],
@@ -153,6 +154,7 @@ def test_forward_saves_the_spectrum_and_the_mask():
     assert not triton.run(x, weights, 0.1, 1.0, 'ortho', True).requires_grad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'wanted',
     [
@@ -291,6 +293,7 @@ def test_operators_are_well_formed():
         torch.library.opcheck(triton._gradient, inputs, test_utils=checks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dynamic', [False, True])
 def test_compiles_without_graph_breaks(dynamic):
     x, weights = make((4, 5), 2, 8)
@@ -470,6 +473,7 @@ def test_refuses_to_interpret_its_kernels_outside_tests(monkeypatch):
     assert choose_backend(x)[0] != 'triton' and 'TRITON_INTERPRET=1' in triton.refusal(x)
 
 
+@pytest.mark.slow
 def test_afno_works_without_triton_and_says_so():
     code = """if True:
         import sys

@@ -52,11 +52,14 @@ def stopped(folder):
     with pytest.raises(ValueError, match=f'process {process.pid} and its training') as refused:
         run_sweep(sweep)
     process.send_signal(signal.SIGINT)
+    while 'stopping the training' not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.5)  # The training gets SIGTERM. It ends after the validation step that it is in.
+    (folder / 'hold').unlink()
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and 'the same command continues the sweep' in output
     training = str(refused.value).split('training, process ')[1].split(',')[0]
     assert not Path('/proc', training).exists()
-    (folder / 'hold').unlink()
     assert '| 2 |  | begun | not trained |' in (folder / 'runs/results.md').read_text()
     return folder
 

@@ -26,6 +26,7 @@ def weights(model):
     return [t.clone() for t in model.state_dict().values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('by_epoch', [True, False])
 @pytest.mark.parametrize('workers', [(0, 0), (1, 2), (2, 0)])
 @pytest.mark.parametrize('stop', [5, 7, 13])
@@ -45,6 +46,7 @@ def test_resumed_training_has_the_same_bits(tmp_path, workers, stop, by_epoch):
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_no_draw_repeats(tmp_path):
     model = Model()
     runner(tmp_path, model).train()
