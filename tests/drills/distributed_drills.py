@@ -44,7 +44,7 @@ def rank_hangs(this: Try):
     assert re.search(named, text), text[:4000]
 
 
-@drill('two machines (network namespaces): one is lost, both are resumed', 1, 0, stock=False)
+@drill('two machines (network namespaces): one is lost, both are resumed', 3, 0, stock=False)
 def machines(this: Try):
     file = Path(test_distributed.__file__)
     test = f'{file}::test_two_machines_train_and_one_lost_ends_the_other_in_time_and_both_resume'

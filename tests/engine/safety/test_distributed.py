@@ -234,7 +234,9 @@ def test_two_machines_train_and_one_lost_ends_the_other_in_time_and_both_resume(
 
     def launch(rank, *arguments):
         where = dict(NNODES='2', NODE_RANK=str(rank), MASTER_ADDR='10.231.7.1', PORT='29577')
-        inside = ('ip', 'netns', 'exec', names[rank])
+        # Processes of its own too: no machine can end those of another one.
+        own = ('unshare', '--pid', '--fork', '--mount-proc', '--kill-child')
+        inside = ('ip', 'netns', 'exec', names[rank], *own)
         return Launched(tmp_path, *arguments, processes=1, inside=inside, **where)
 
     slowly = ('--how', 'slow', '--most', 1000, '--timeout', 4)
