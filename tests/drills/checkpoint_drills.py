@@ -118,7 +118,7 @@ def truncated_newest(this: Try):
     before = len(steps(folder))
     text = resumed(folder)
     assert steps(folder)[before]['iteration'] == (EPOCHS - 1) * ITERATIONS + 1
-    assert f'{newest} is passed over' in text
+    assert f'{newest} is skipped' in text
     assert is_whole(newest)
 
 
@@ -163,7 +163,7 @@ def flipped_resume(this: Try):
     newest = folder / f'epoch_{EPOCHS}.pth'
     same = _flip(this, newest)
     text = resumed(folder)
-    assert f'{newest} is passed over' in text or same, 'wrong values were loaded'
+    assert f'{newest} is skipped' in text or same, 'wrong values were loaded'
 
 
 @drill('a flipped bit, tested: found, or all values are the same', 40, 4)
