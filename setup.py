@@ -64,6 +64,7 @@ setup(
         'pillow<13',  # cityscapesscripts writes PNGs of mode I
         'torchmetrics>=1.0',
         'packaging',
+        'safetensors',  # weights that hold no code
     ],
     extras_require={
         # setuptools builds wheels itself since 70.1.
@@ -74,7 +75,17 @@ setup(
             'scikit-image',
             'scikit-learn',
             'setuptools>=70.1',
+            # What users bring weights from, and what they run exported models in.
+            'onnx',
+            'onnxruntime',
+            'onnxscript',
+            'timm',
+            'transformers',
+            'segmentation-models-pytorch',
+            'huggingface-hub',
         ],
+        'export': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/export.py
+        'hub': ['huggingface-hub'],  # from_pretrained of names
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
         'lint': ['ruff>=0.17,<0.18', 'mypy>=2.4,<3', 'pre-commit'],
