@@ -91,7 +91,9 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=8)
     parser.add_argument('--steps', type=int, default=60, help='of each training')
     parser.add_argument('--out', help='a JSON file for the raw values')
-    parser.add_argument('--one', choices=['on', 'off'], help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--one', choices=['on', 'off'], help='train once, this way, and print the seconds'
+    )
     args = parser.parse_args()
     if args.one:
         print(json.dumps(train(args.config, args.steps, args.one == 'on')))
