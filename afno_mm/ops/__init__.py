@@ -6,6 +6,7 @@ backends (:mod:`.afno.dispatch`), which read environment variables and cache wha
 
 from .afno import BACKENDS, afno_operator, choose_backend, use_backend
 from .block_mlp import block_mlp, published_weights, scaled_weights, soft_shrinkage
+from .exporting import is_exported, is_transformed
 from .global_filter import FILTER_RESIZES, filter_grid
 from .long_short import dynamic_projection, long_short
 from .mode_product import mode_product
@@ -14,5 +15,6 @@ from .spectral import NORMS, irfft2, kept_modes, rfft2, rfft2_modes
 
 __all__ = ['BACKENDS', 'FILTER_RESIZES', 'NORMS', 'afno_operator', 'autocast_off', 'block_mlp']
 __all__ += ['choose_backend', 'dynamic_projection', 'filter_grid', 'full_precision', 'irfft2']
+__all__ += ['is_exported', 'is_transformed']
 __all__ += ['kept_modes', 'long_short', 'mode_product', 'published_weights', 'rfft2']
 __all__ += ['rfft2_modes', 'scaled_weights', 'soft_shrinkage', 'use_backend']
