@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .spectral import highest_frequencies
+
 FORWARD_POWERS = {'ortho': 0.5, 'forward': 1.0, 'backward': 0.0}
 
 
@@ -22,6 +24,25 @@ def signed(count: int, device: torch.device | str | None = None) -> Tensor:
     """Return the frequencies or offsets 0, 1, .., -1 in FFT order, ``(count,)``."""
     index = torch.arange(count, device=device)
     return torch.where(index < (count + 1) // 2, index, index - count)
+
+
+def frequencies(
+    grid: Sequence[int], mode_fraction: float = 1.0, device: torch.device | str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the row and column frequencies to keep of a grid, ``(K1,)`` and ``(K2,)``.
+
+    With truncation each axis has one or two more, which are off the grid and so count as zero. An
+    axis of a single frequency would make exporters take the size of the grid for a constant.
+    """
+    if mode_fraction == 1:
+        return signed(grid[0], device), torch.arange(grid[1] // 2 + 1, device=device)
+    highest = highest_frequencies(grid, mode_fraction)
+    kept = signed(2 * highest[0] + 3, device), torch.arange(highest[1] + 2, device=device)
+    rows, columns = (
+        torch.where(index.abs() <= top, index, _tensor(size, index))
+        for index, top, size in zip(kept, highest, grid)
+    )
+    return rows, columns
 
 
 def phases(frequencies: Tensor, positions: Tensor, size: int) -> Tensor:

@@ -27,10 +27,19 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     share of 0..n//2 below the cut, in (0, 1]. 0.5 on both axes is the paper's '25 %' of the modes,
     32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
-    # Integers alone, and no min(): sizes may be symbols, for which neither may become a constant.
+    m, n = highest_frequencies(grid, mode_fraction)
+    return torch.sym_min(2 * m + 1, grid[0]), n + 1
+
+
+def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
+    """Return the highest frequency ``(m, n)`` that truncation keeps on each axis.
+
+    Compilers and exporters use symbols for sizes. A product of a symbol and a float would become a
+    constant, so this uses integers.
+    """
     share, whole, rounding = _ratio(mode_fraction)
     m, n = ((share * (size // 2) + rounding) // whole for size in grid)
-    return 2 * m + 1 - 2 * m // grid[0], n + 1  # An even H has only one frequency +-H/2.
+    return m, n
 
 
 @torch.compiler.assume_constant_result
