@@ -7,7 +7,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops import NORMS, afno_operator, choose_backend, published_weights, scaled_weights
+from ..ops import NORMS, afno_operator, choose_backend, is_exported
+from ..ops import published_weights, scaled_weights
 from ..registry import MODELS
 from . import checks
 
@@ -76,7 +77,7 @@ class AFNO(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.check_grid(x, self.embed_dims)
-        if not torch.compiler.is_compiling():
+        if not (torch.compiler.is_compiling() or is_exported()):
             _log_backend(*choose_backend(x))
         identity = isinstance(self.bias, nn.Identity)
         weights = self.w1, self.b1, self.w2, self.b2
@@ -96,7 +97,8 @@ class PointwiseConv(nn.Conv1d):
         super().__init__(embed_dims, embed_dims, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.squeeze(-1), self.bias)
+        dtype = torch.promote_types(x.dtype, self.weight.dtype)
+        return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), self.bias.to(dtype))
 
 
 def local_bias(bias: str, embed_dims: int) -> nn.Module | None:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -25,6 +26,8 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
 
 def check_grid(x: Tensor, embed_dims: int) -> None:
     """Raise ValueError unless ``x`` is a grid of tokens ``(B, H, W, embed_dims)``."""
+    if torch.jit.is_tracing():
+        return  # It would warn that the comparison becomes a constant.
     if x.ndim != 4 or x.shape[-1] != embed_dims:
         raise ValueError(
             f'a mixer takes a grid of tokens (B, H, W, {embed_dims}), got {tuple(x.shape)}'

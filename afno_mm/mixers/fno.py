@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops import autocast_off, full_precision, irfft2, mode_product, rfft2_modes, soft_shrinkage
+from ..ops import autocast_off, full_precision, irfft2, is_exported, mode_product
+from ..ops import portable_mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
 from .afno import local_bias
 from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair
@@ -102,8 +103,11 @@ def _mix(
     m1, m2 = weights1.shape[3:5]
     with autocast_off(x):
         tokens = full_precision(x)
+        weights1, weights2 = weights1.to(tokens.dtype), weights2.to(tokens.dtype)
+        if is_exported():
+            return portable_mode_product(tokens, weights1, weights2, norm, sparsity_threshold)
         z = rfft2_modes(tokens, min(2 * m1, height), min(m2, width // 2 + 1), norm)
-        z = mode_product(z, weights1.to(tokens.dtype), weights2.to(tokens.dtype))
+        z = mode_product(z, weights1, weights2)
         z = soft_shrinkage(z, sparsity_threshold)
         return irfft2(z, (height, width), norm)  # (B, H, W, C)
 

@@ -6,7 +6,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..ops import FILTER_RESIZES, autocast_off, filter_grid, full_precision, irfft2, rfft2
+from ..ops import FILTER_RESIZES, autocast_off, filter_grid, full_precision
+from ..ops import irfft2, is_exported, portable_filter, rfft2
 from ..registry import MODELS
 from .checks import check_choice, check_grid, show_settings, whole_pair
 
@@ -50,6 +51,9 @@ class GFN(nn.Module):
         with autocast_off(x):
             tokens = full_precision(x)
             weight = self.complex_weight.to(tokens.dtype)
+            if is_exported():
+                settings = self.grid_size, self.resize
+                return portable_filter(tokens, weight, *settings).to(x.dtype)
             if grid != self.grid_size:
                 weight = FILTER_RESIZES[self.resize](weight, self.grid_size, grid)
             # The product is several times as fast in the memory order of the spectrum.

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import real_dft
+from .exporting import is_exported
 from .spectral import irfft2, rfft2
 
 
@@ -40,6 +42,11 @@ def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, 
 
 def _interpolation(old: int, new: int, like: Tensor) -> Tensor:
     """Return the matrix ``(new, old)`` of linear interpolation with aligned ends."""
+    if is_exported():  # The same without a size that an exporter takes for a constant.
+        steps = torch.arange(new, dtype=like.dtype, device=like.device) * (old - 1)
+        positions = steps / torch.full_like(steps[:1], new - 1).clamp(min=1)
+        distance = positions[:, None] - torch.arange(old, device=like.device)
+        return (1 - distance.abs()).clamp(min=0)
     identity = torch.eye(old, dtype=like.dtype, device=like.device)[None]
     return F.interpolate(identity, size=new, mode='linear', align_corners=True)[0].T
 
@@ -59,6 +66,22 @@ def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int
     kernel = F.pad(torch.fft.fftshift(kernel, dim=(1, 2)), padding)  # negative padding crops
     kernel = torch.fft.ifftshift(kernel, dim=(1, 2))  # (1, H', W', C)
     return torch.view_as_real(rfft2(kernel, norm='backward')[0])
+
+
+def portable_filter(x: Tensor, weight: Tensor, grid: tuple[int, int], resize: str) -> Tensor:
+    """Filter tokens ``(B, H, W, C)`` by real products, with a filter that is resized to them."""
+    new_grid = x.shape[1:3]
+    frequencies = real_dft.frequencies(new_grid, device=x.device)
+    if resize == 'exact':
+        of_filter = real_dft.frequencies(grid, device=x.device)
+        kernel = real_dft.synthesise(weight.movedim(3, 0)[None], *of_filter, 'backward', grid)
+        weight = real_dft.analyse(kernel, *frequencies, 'backward', new_grid)[0]
+    else:
+        weight = resize_bilinear(weight, grid, new_grid).movedim(3, 0)  # (2, H, W//2+1, C)
+    real, imag = real_dft.analyse(x, *frequencies, 'ortho').unbind(1)
+    a, b = weight
+    z = torch.stack([real * a - imag * b, real * b + imag * a], 1)
+    return real_dft.synthesise(z, *frequencies, 'ortho', new_grid)
 
 
 FILTER_RESIZES = {'bilinear': resize_bilinear, 'exact': resize_exact}

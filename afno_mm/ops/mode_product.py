@@ -1,7 +1,10 @@
 """The weights of FNO: one complex matrix for every kept mode."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from . import real_dft
 
 
 def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
@@ -25,6 +28,24 @@ def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     halves = zip(z.split(sizes, dim=3), (weights1, weights2))
     products = [_Product.apply(half, torch.view_as_complex(w)) for half, w in halves]
     return torch.cat(products, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
+
+
+def portable_mode_product(
+    x: Tensor, weights1: Tensor, weights2: Tensor, norm: str, sparsity_threshold: float = 0.0
+) -> Tensor:
+    """Apply the weights and the soft shrinkage to tokens ``(B, H, W, C)`` by real products.
+
+    The spectrum has all modes of the weights. Those that the grid lacks count as zero.
+    """
+    m1, m2 = weights1.shape[3:5]
+    rows, columns = (torch.arange(n, device=x.device) for n in (2 * m1, m2))
+    frequencies = torch.where(rows < m1, rows, rows - 2 * m1), columns
+    weight = torch.cat([weights1, weights2], 3).permute(5, 3, 4, 0, 1, 2)
+    z = real_dft.analyse(x, *frequencies, norm).unflatten(4, (len(weights1), -1))
+    z = z.permute(2, 3, 4, 0, 1, 5).flatten(4) @ real_dft.real_form(*weight)  # (K1, K2, k, B, 2b)
+    z = F.softshrink(z, sparsity_threshold) if sparsity_threshold else z
+    z = z.unflatten(4, (2, -1)).permute(3, 4, 0, 1, 2, 5).flatten(4)  # (B, 2, K1, K2, C)
+    return real_dft.synthesise(z, *frequencies, norm, x.shape[1:3])
 
 
 class _Product(torch.autograd.Function):

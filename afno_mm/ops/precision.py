@@ -10,6 +10,8 @@ import contextlib
 import torch
 from torch import Tensor
 
+from .exporting import is_exported
+
 
 def full_precision(x: Tensor) -> Tensor:
     """Return ``x`` in float32. A float64 tensor stays as it is."""
@@ -21,6 +23,8 @@ def full_precision(x: Tensor) -> Tensor:
 def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:
     """Return a context manager that turns autocast off on the device of ``x``."""
     device = x.device.type
+    if is_exported() and not torch.is_autocast_enabled(device):
+        return contextlib.nullcontext()  # Keep the program free of autocast.
     return torch.autocast(device, enabled=False) if _has(device) else contextlib.nullcontext()
 
 

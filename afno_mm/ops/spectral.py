@@ -7,10 +7,13 @@ even, column W/2 the Nyquist column.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+
+from .exporting import is_exported
 
 NORMS = ('ortho', 'forward')
 # An adjoint divides by the number of tokens if its transform does.
@@ -24,10 +27,26 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     share of 0..n//2 below the cut, in (0, 1]. 0.5 on both axes is the paper's '25 %' of the modes,
     32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
-    # len(range(m)) is m. It makes torch.compile treat m as a constant if layers have different
-    # mode_fractions; autograd functions take no symbols that come from floats.
-    m, n = (len(range(int(mode_fraction * (size // 2) + 1e-9))) for size in grid)
-    return min(2 * m + 1, grid[0]), n + 1
+    m, n = highest_frequencies(grid, mode_fraction)
+    return torch.sym_min(2 * m + 1, grid[0]), n + 1
+
+
+def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
+    """Return the highest frequency ``(m, n)`` that truncation keeps on each axis.
+
+    Compilers and exporters use symbols for sizes. A product of a symbol and a float would become a
+    constant, so this uses integers.
+    """
+    share, whole, rounding = _ratio(mode_fraction)
+    m, n = ((share * (size // 2) + rounding) // whole for size in grid)
+    return m, n
+
+
+@torch.compiler.assume_constant_result
+def _ratio(mode_fraction):
+    """Return (p, q, r), so that ``(p n + r) // q`` is ``int(mode_fraction * n + 1e-9)``."""
+    ratio = Fraction(mode_fraction).limit_denominator(2**40)
+    return ratio.numerator, ratio.denominator, round(ratio.denominator * 1e-9)
 
 
 def rfft2(x: Tensor, mode_fraction: float = 1.0, norm: str = 'ortho') -> Tensor:
@@ -60,8 +79,8 @@ def irfft2(z: Tensor, grid: Sequence[int], norm: str = 'ortho') -> Tensor:
 
 
 def _apply(transform, *inputs):
-    if torch.jit.is_tracing() or forward_ad._current_level >= 0:
-        return transform.forward(*inputs)  # Tracing and forward mode need plain operators.
+    if is_exported() or forward_ad._current_level >= 0:
+        return transform.forward(*inputs)  # Programs and forward mode need plain operators.
     return transform.apply(*inputs)
 
 

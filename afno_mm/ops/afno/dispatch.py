@@ -16,14 +16,20 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from . import composed, eager
+from ..exporting import is_exported, is_transformed
+from . import composed, eager, portable
 from .cpu import operator as cpu
 from .triton import operator as triton
 
-# From the fastest backend to the one that takes everything.
-BACKENDS = {'triton': triton, 'cpu': cpu, 'eager': eager, 'composed': composed}
+# From the fastest backend to the one that takes everything. Exported programs use 'portable'.
+BACKENDS = {
+    'triton': triton,
+    'cpu': cpu,
+    'eager': eager,
+    'composed': composed,
+    'portable': portable,
+}
 VARIABLE = 'AFNO_MM_BACKEND'
 # The variable in versions before 0.2, and what its values are called now.
 OLD_VARIABLE = 'AFNO_MM_PATH'
@@ -74,6 +80,8 @@ def afno_operator(
 
 def _check(x, w1, b1, w2, b2, mode_fraction):
     """Check the shapes. Backends compute memory addresses from them."""
+    if torch.jit.is_tracing():
+        return  # Tracing would warn that the comparisons become constants.
     _, k, b, h = w1.shape if w1.ndim == 4 else (0,) * 4
     found = [tuple(t.shape) for t in (w1, b1, w2, b2)]
     wanted = [(2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]
@@ -108,8 +116,10 @@ def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
             return forced, f'{source} asks for it'
         advice = f'leave it out to let AFNO choose among {names}'
         raise ValueError(f'{source} was asked for, but {reason}; {advice}')
-    if _is_transformed():
-        return 'composed', 'it is exported, or transformed by torch.func'
+    if is_exported():
+        return 'portable', 'it is exported or traced'
+    if is_transformed():
+        return 'composed', 'it is transformed by torch.func or forward mode'
     refusals: list[str] = []
     for name, module in BACKENDS.items():
         reason = module.refusal(x)
@@ -125,14 +135,6 @@ def _from_environment():
         new = OLD_NAMES.get(old, old)
         raise ValueError(f'{OLD_VARIABLE}={old} has a new name: set {VARIABLE}={new} in its place')
     return os.environ.get(VARIABLE)
-
-
-def _is_transformed():
-    """Return True if an exporter, torch.func or forward-mode autograd needs plain operators."""
-    exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
-    if exporting() or torch.jit.is_tracing():
-        return True
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .. import real_dft
 from ..spectral import irfft2, rfft2_modes
 
 # Transforms use matrix products up to this many operations per token and channel, and an FFT above.
@@ -117,27 +118,24 @@ def _product(matrix, x, scale, add=None):
 @torch.inference_mode(False)  # A cached inference tensor would break training later.
 def _along_h(size, rows, dtype, device):
     """Return the factor of A along H. Each of the H inputs is a real and an imaginary part."""
-    row = torch.arange(rows)
-    cos, sin = _waves(torch.where(row < (rows + 1) // 2, row, row - rows), size)
-    matrix = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)])
-    return matrix.view(2 * rows, 2 * size).to(device, dtype)
+    return real_dft.row_matrix(*_waves(real_dft.signed(rows, 'cpu'), size)).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _along_w(size, columns, mirrored, dtype, device):
     """Return the factor of A (or D A) along W."""
-    cos, sin = _waves(torch.arange(columns), size)
-    matrix = torch.stack([cos, -sin])
+    cos, sin = _waves(torch.arange(columns, device='cpu'), size)
     if mirrored:
-        matrix = matrix * _multiplicity(size, columns, 'cpu').double()
-    return matrix.view(2 * columns, size).to(device, dtype)
+        multiplicity = _multiplicity(size, columns, 'cpu').double()
+        cos, sin = cos * multiplicity, sin * multiplicity
+    return real_dft.column_matrix(cos, sin).to(device, dtype)
 
 
 def _waves(frequencies, size):
-    """Return cosines and sines in float64, ``(frequencies, size)``."""
-    steps = frequencies[:, None] * torch.arange(size) % size
-    angles = steps * (2 * math.pi / size)
+    """Return cosines and sines, ``(frequencies, size)``."""
+    steps = real_dft.phases(frequencies, torch.arange(size, device='cpu'), size)
+    angles = steps.float() * (2 * math.pi / size)
     return angles.cos(), angles.sin()
 
 
@@ -145,6 +143,6 @@ def _waves(frequencies, size):
 @torch.inference_mode(False)
 def _multiplicity(width, columns, device):
     """Return the diagonal of D, ``(K2, 1)``."""
-    column = torch.arange(columns)
+    column = torch.arange(columns, device='cpu')
     dc_or_nyquist = (column == 0) | (2 * column == width)
     return torch.where(dc_or_nyquist, 1.0, 2.0)[:, None].to(device)

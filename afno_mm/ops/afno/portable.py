@@ -1,0 +1,41 @@
+"""AFNO in real numbers and without FFT, for programs that other runtimes run on any size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import real_dft
+from ..precision import autocast_off, full_precision
+
+
+def refusal(x: Tensor) -> None:
+    """Return None: this backend takes everything."""
+
+
+def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
+    """Compute :func:`afno_mm.ops.afno_operator`."""
+    sparsity_threshold, mode_fraction, norm, residual = settings
+    grid = x.shape[1:3]
+    frequencies = real_dft.frequencies(grid, mode_fraction, x.device)
+    with autocast_off(x):
+        tokens = full_precision(x)
+        w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)
+        z = real_dft.analyse(tokens, *frequencies, norm)  # (B, 2, K1, K2, C)
+        z = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)
+        z = _linear(F.relu(_linear(z, w1, b1)), w2, b2)  # (k, B, K1, K2, 2b)
+        z = F.softshrink(z, sparsity_threshold).unflatten(4, (2, -1))
+        z = z.permute(1, 4, 2, 3, 0, 5).flatten(4)  # (B, 2, K1, K2, C)
+        y = real_dft.synthesise(z, *frequencies, norm, grid)
+        if residual:
+            y = y + tokens
+    return y.to(x.dtype)
+
+
+def _linear(z: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Apply complex weights ``(2, k, i, o)`` and biases to ``(k, B, K1, K2, 2i)``."""
+    # An einsum needs no reshape to sizes that the older ONNX exporter takes for constants.
+    z = torch.einsum('kbuvi,kio->kbuvo', z, real_dft.real_form(*w))
+    return z + b.transpose(0, 1).flatten(1)[:, None, None, None]
