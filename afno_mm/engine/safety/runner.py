@@ -8,6 +8,7 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
+from ..foreign_weights import ForeignWeightsHook
 from . import checkpoint_files, resume
 from .numbers import bare_model, check_weights
 from .switches import is_on
@@ -36,6 +37,7 @@ class SafeRunner(MMEngineRunner):
             meta = checkpoint_files.load_checkpoint_file(kwargs['load_from'], 'cpu')['meta']
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
+        self.register_hook(ForeignWeightsHook())
 
     def build_train_loop(self, loop: Any) -> Any:
         """Build a loop that resumes exactly, in place of MMEngine's own."""
