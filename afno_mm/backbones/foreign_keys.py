@@ -100,11 +100,11 @@ FAMILIES = (
             r'(?:encoder\.block\.|stages\.|block)(\d+)(?:\.blocks)?\.(\d+)\.(?P<part>.+)': (
                 'layers.{}.1.{}.'
             ),
+            r'(?:encoder\.layer_norm\.|stages\.|norm)(\d+)(?:\.layer_norm)?': 'layers.{}.2.',
             r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings)?\.'
             'proj': 'layers.{}.0.projection.',
             r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings\.|\.)'
             '(?:layer_norm|norm)': 'layers.{}.0.norm.',
-            r'(?:encoder\.layer_norm\.|stages\.|norm)(\d+)(?:\.layer_norm)?': 'layers.{}.2.',
         },
         dict(
             norm1='norm1.',
@@ -124,7 +124,7 @@ FAMILIES = (
         PATCHES,
         {
             r'(?:encoder\.)?layers\.(\d+)\.blocks\.(\d+)\.(?P<part>.+)': 'stages.{}.blocks.{}.',
-            r'(?:encoder\.)?layers\.(\d+)\.downsample\.(norm|reduction)': 'stages.{}.downsample.{}.',
+            r'(?:encoder\.)?layers\.(\d+)\.(downsample\.(?:norm|reduction))': 'stages.{}.{}.',
             PATCHES: 'patch_embed.projection.',
             r'patch_embed\.norm|embeddings\.norm': 'patch_embed.norm.',
             r'norm|layernorm': 'norm.',

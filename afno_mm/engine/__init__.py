@@ -12,7 +12,7 @@ from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResum
 from .layer_decay import LearningRateDecayOptimWrapperConstructor
 from .model import build_model, image_size, trained_model
 from .runner import build_runner
-from .val_loss import ValLossHook, ValLoopWithLoss
+from .val_loss import ValLoopWithLoss, ValLossHook
 
 __all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
 __all__ += ['EndedScheduleHook', 'ForeignWeightsHook', 'GlooSyncBatchNorm']
