@@ -37,10 +37,12 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if prefix:
             return  # only a part of the model
         settings = self.paramwise_cfg
-        rates = [settings[k] for k in ('layer_decay_rate', 'decay_rate') if k in settings]
+        # The check of settings reads the names of the keys from these calls.
+        rates = settings.get('layer_decay_rate'), settings.get('decay_rate')
+        rate = rates[0] if rates[1] is None else rates[1]
         kind = settings.get('decay_type', 'layer_wise')
         backbone = getattr(module, 'backbone', None)
-        if len(rates) != 1 or kind not in ('layer_wise', 'layer_wise_vit'):
+        if rates.count(None) != 1 or kind not in ('layer_wise', 'layer_wise_vit'):
             raise ValueError(
                 'layer-wise decay needs paramwise_cfg.layer_decay_rate or .decay_rate, not both, '
                 f"and decay_type='layer_wise'. Got {settings}"
@@ -59,5 +61,5 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                     f'paramwise_cfg.num_layers is {settings["num_layers"]}, and '
                     f'{type(backbone).__name__} has {count - 2} blocks: leave it out'
                 )
-            scale = rates[0] ** (count - 1 - depth)
+            scale = rate ** (count - 1 - depth)
             group.update(lr=group.get('lr', self.base_lr) * scale, lr_scale=scale, param_name=name)

@@ -29,7 +29,7 @@ class ValLossHook(Hook):
     same to the bit: no statistics, gradients or random states change.
     """
 
-    priority = 'VERY_HIGH'  # before the hooks that log metrics and keep the best checkpoint
+    priority = 'HIGHEST'  # before the hooks that log metrics and keep the best checkpoint
 
     def before_val_epoch(self, runner: Runner) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -52,7 +52,10 @@ class ValLossHook(Hook):
             return
         all_reduce_dict(self.sums, op='sum')
         samples = self.sums.pop('samples')
-        metrics |= {f'val/{name}': (value / samples).item() for name, value in self.sums.items()}
+        for name, value in self.sums.items():
+            metrics[f'val/{name}'] = (value / samples).item()
+            # MMEngine logs the mean of the last ten values of a loss. Keep the last one alone.
+            runner.message_hub.log_scalars.pop(f'val/val/{name}', None)
 
 
 @LOOPS.register_module()
