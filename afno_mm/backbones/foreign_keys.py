@@ -37,26 +37,53 @@ PARTS = {
 PART = re.compile('|'.join(f'(?P<{part}>{names})' for part, names in PARTS.items()))
 # Parts that OpenMMLab stores in one tensor, by their order there.
 ORDER = {'q': 0, 'k': 1, 'kv': 1, 'v': 2}
-BATCH_NORM_EPS = 1e-5
+# Names elsewhere, and OpenMMLab's.
 PATCHES = r'patch_embed\.proj|embeddings\.patch_embeddings\.projection'
+MIT_PATCHES = r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings)?\.'
+MIT_BLOCKS = r'(?:encoder\.block\.|stages\.|block)(\d+)(?:\.blocks)?\.(\d+)\.(?P<part>.+)'
+MIT = {
+    MIT_BLOCKS: 'layers.{}.1.{}.',
+    r'(?:encoder\.layer_norm\.|stages\.|norm)(\d+)(?:\.layer_norm)?': 'layers.{}.2.',
+    MIT_PATCHES + 'proj': 'layers.{}.0.projection.',
+    MIT_PATCHES + '(?:layer_)?norm': 'layers.{}.0.norm.',
+}
+MIT_PARTS = dict(norm1='norm1.', norm2='norm2.', sr='attn.sr.', sr_norm='attn.norm.')
+MIT_PARTS |= dict(qkv='attn.attn.in_proj_', proj='attn.attn.out_proj.')
+MIT_PARTS |= dict(fc1='ffn.layers.0.', depthwise='ffn.layers.1.', fc2='ffn.layers.4.')
+SWIN = {
+    r'(?:encoder\.)?layers\.(\d+)\.blocks\.(\d+)\.(?P<part>.+)': 'stages.{}.blocks.{}.',
+    r'(?:encoder\.)?layers\.(\d+)\.(downsample\.(?:norm|reduction))': 'stages.{}.{}.',
+    PATCHES: 'patch_embed.projection.',
+    r'patch_embed\.norm|embeddings\.norm': 'patch_embed.norm.',
+    r'norm|layernorm': 'norm.',
+}
+SWIN_PARTS = dict(norm1='norm1.', norm2='norm2.', fc1='ffn.layers.0.0.', fc2='ffn.layers.1.')
+SWIN_PARTS |= dict(qkv='attn.w_msa.qkv.', proj='attn.w_msa.proj.')
+SWIN_PARTS |= dict(table='attn.w_msa.relative_position_bias_table')
+VIT = {
+    r'(?:encoder\.layer|layers|blocks)\.(\d+)\.(?P<part>.+)': 'layers.{}.',
+    PATCHES: 'patch_embed.projection.',
+    r'(?:embeddings\.)?cls_token': 'cls_token',
+    r'pos_embed|embeddings\.position_embeddings': 'pos_embed',
+    r'norm_pre': 'pre_norm.',
+    r'norm|layernorm': 'ln1.',
+    r'fc_norm': 'ln2.',
+}
+VIT_PARTS = dict(norm1='ln1.', norm2='ln2.', fc1='ffn.layers.0.0.', fc2='ffn.layers.1.')
+VIT_PARTS |= dict(qkv='attn.qkv.', proj='attn.proj.')
+VIT_PARTS |= dict(scale1='attn.gamma1.weight', scale2='ffn.gamma2.weight')
+BATCH_NORM_EPS = 1e-5
 
 
 class Family(NamedTuple):
-    """A family of models.
+    """A family of models, with names elsewhere and OpenMMLab's."""
 
-    Attributes:
-        first: Pattern of its first tensor. What stands before it is before all names.
-        places: From patterns of names to OpenMMLab's. The first one is that of blocks.
-        parts: OpenMMLab's names of the parts of a block.
-        head: OpenMMLab's name of a classifier's last layer.
-        finish: Converts shapes, given the converted state and the original one.
-    """
-
-    first: str
+    first: str  # pattern of its first tensor; what stands before it is before all names
+    block: str  # OpenMMLab's name of a tensor in a block
     places: dict[str, str]
     parts: dict[str, str]
-    head: str
-    finish: Callable[[State, State], None]
+    head: str  # OpenMMLab's name of a classifier's last layer
+    finish: Callable[[State, State], None]  # converts shapes, given the original state too
 
 
 def _finish_mit(state, original):
@@ -66,19 +93,17 @@ def _finish_mit(state, original):
 
 
 def _finish_swin(state, original):
-    stages = max(int(key.split('.')[1]) for key in state if key.startswith('stages.'))
+    last = max(int(key.split('.')[1]) for key in state if key.startswith('stages.'))
     # timm counts the merging of patches to the stage after it, all others to the one before.
     shift = not any('layers.0.downsample' in key for key in original)
-    for key in list(state):
-        if key.startswith('norm.'):
-            state[key.replace('norm', f'norm{stages}')] = state.pop(key)
-        elif '.downsample.' in key:
-            _, stage, rest = key.split('.', 2)
-            # Of 2 x 2 patches: (column, row, channel) becomes (channel, row, column).
-            value = state.pop(key).unflatten(-1, (2, 2, -1)).transpose(-1, -3).flatten(-3)
-            state[f'moved.{int(stage) - shift}.{rest}'] = value
-    for key in [key for key in state if key.startswith('moved.')]:
-        state[key.replace('moved', 'stages')] = state.pop(key)
+    for key, value in {k: state.pop(k) for k in list(state) if '.downsample.' in k}.items():
+        _, stage, rest = key.split('.', 2)
+        # Of 2 x 2 patches: (column, row, channel) becomes (channel, row, column).
+        value = value.unflatten(-1, (2, 2, -1)).transpose(-1, -3).flatten(-3)
+        state[f'stages.{int(stage) - shift}.{rest}'] = value
+    for kind in ('weight', 'bias'):
+        if f'norm.{kind}' in state:
+            state[f'norm{last}.{kind}'] = state.pop(f'norm.{kind}')
 
 
 def _finish_vit(state, original):
@@ -93,78 +118,12 @@ def _finish_vit(state, original):
     state['pos_embed'] = positions
 
 
+FIRST_OF_MIT = r'encoder\.patch_embeddings\.0\.proj|stages\.0\.patch_embeddings\.proj'
+FIRST_OF_MIT += r'|patch_embed1\.proj'
 FAMILIES = (
-    Family(
-        r'encoder\.patch_embeddings\.0\.proj|stages\.0\.patch_embeddings\.proj|patch_embed1\.proj',
-        {
-            r'(?:encoder\.block\.|stages\.|block)(\d+)(?:\.blocks)?\.(\d+)\.(?P<part>.+)': (
-                'layers.{}.1.{}.'
-            ),
-            r'(?:encoder\.layer_norm\.|stages\.|norm)(\d+)(?:\.layer_norm)?': 'layers.{}.2.',
-            r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings)?\.'
-            'proj': 'layers.{}.0.projection.',
-            r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings\.|\.)'
-            '(?:layer_norm|norm)': 'layers.{}.0.norm.',
-        },
-        dict(
-            norm1='norm1.',
-            norm2='norm2.',
-            qkv='attn.attn.in_proj_',
-            proj='attn.attn.out_proj.',
-            sr='attn.sr.',
-            sr_norm='attn.norm.',
-            fc1='ffn.layers.0.',
-            depthwise='ffn.layers.1.',
-            fc2='ffn.layers.4.',
-        ),
-        'head.fc.',
-        _finish_mit,
-    ),
-    Family(
-        PATCHES,
-        {
-            r'(?:encoder\.)?layers\.(\d+)\.blocks\.(\d+)\.(?P<part>.+)': 'stages.{}.blocks.{}.',
-            r'(?:encoder\.)?layers\.(\d+)\.(downsample\.(?:norm|reduction))': 'stages.{}.{}.',
-            PATCHES: 'patch_embed.projection.',
-            r'patch_embed\.norm|embeddings\.norm': 'patch_embed.norm.',
-            r'norm|layernorm': 'norm.',
-        },
-        dict(
-            norm1='norm1.',
-            norm2='norm2.',
-            qkv='attn.w_msa.qkv.',
-            proj='attn.w_msa.proj.',
-            table='attn.w_msa.relative_position_bias_table',
-            fc1='ffn.layers.0.0.',
-            fc2='ffn.layers.1.',
-        ),
-        'head.fc.',
-        _finish_swin,
-    ),
-    Family(
-        PATCHES,
-        {
-            r'(?:encoder\.layer|layers|blocks)\.(\d+)\.(?P<part>.+)': 'layers.{}.',
-            PATCHES: 'patch_embed.projection.',
-            r'(?:embeddings\.)?cls_token': 'cls_token',
-            r'pos_embed|embeddings\.position_embeddings': 'pos_embed',
-            r'norm_pre': 'pre_norm.',
-            r'norm|layernorm': 'ln1.',
-            r'fc_norm': 'ln2.',
-        },
-        dict(
-            norm1='ln1.',
-            norm2='ln2.',
-            qkv='attn.qkv.',
-            proj='attn.proj.',
-            fc1='ffn.layers.0.0.',
-            fc2='ffn.layers.1.',
-            scale1='attn.gamma1.weight',
-            scale2='ffn.gamma2.weight',
-        ),
-        'head.layers.head.',
-        _finish_vit,
-    ),
+    Family(FIRST_OF_MIT, 'layers.0.1.0.norm1.weight', MIT, MIT_PARTS, 'head.fc.', _finish_mit),
+    Family(PATCHES, 'stages.0.blocks.0.norm1.weight', SWIN, SWIN_PARTS, 'head.fc.', _finish_swin),
+    Family(PATCHES, 'layers.0.ln1.weight', VIT, VIT_PARTS, 'head.layers.head.', _finish_vit),
 )
 
 
@@ -188,9 +147,8 @@ def to_openmmlab(state: State) -> State:
     pieces: dict[str, dict[int, Tensor]] = {}
     for key, value in state.items():
         name = key.removeprefix(before)
-        last = re.fullmatch(r'(?:classifier|head(?:\.fc)?)\.(weight|bias)', name)
-        target, order = _own_name(family, name) if key.startswith(before) else ('', None)
-        if last:
+        target, order = _own_name(family, key, before)
+        if last := re.fullmatch(r'(?:classifier|head(?:\.fc)?)\.(weight|bias)', name):
             head[family.head + last[1]] = value
         elif order is not None:
             pieces.setdefault(target, {})[order] = value
@@ -210,15 +168,10 @@ def _recognise(state):
     """Return the family and the text before all names of the encoder, or None."""
     for family in FAMILIES:
         first = (re.fullmatch(rf'(|.*\.)(?:{family.first})\.weight', key) for key in state)
-        before = {match[1] for match in first if match}
-        blocks = tuple(family.places.items())[0]
         before = {
-            start
-            for start in before
-            if any(
-                key.startswith(start) and _own_name(family, key[len(start) :], dict([blocks]))[0]
-                for key in state
-            )
+            match[1]
+            for match in first
+            if match and any(_own_name(family, k, match[1])[0] == family.block for k in state)
         }
         if len(before) > 1:
             raise ValueError(
@@ -230,30 +183,27 @@ def _recognise(state):
     return None
 
 
-def _own_name(family, name, places=None):
+def _own_name(family, key, before):
     """Return OpenMMLab's name of a tensor ('' for none), and its order if it is a part of one."""
-    stem, _, kind = name.rpartition('.')
+    stem, _, kind = key.removeprefix(before).rpartition('.')
     if kind not in ('weight', 'bias'):
-        stem, kind = name, ''
-    for pattern, target in (places or family.places).items():
-        match = re.fullmatch(pattern, stem)
-        if not match:
-            continue
-        numbers, order = list(match.groups()), None
-        if re.match(r'(?:block|patch_embed|norm)\d', stem):  # the authors count stages from 1
-            numbers[0] = int(numbers[0]) - 1
-        target = target.format(*numbers)
-        if 'part' in match.groupdict():
-            part = PART.fullmatch(match['part'])
-            part = part.lastgroup if part else ''
-            order = ORDER.get(part)
-            part = family.parts.get(part if order is None else 'qkv')
-            if part is None:
-                return '', None
-            target += part
-        if target.endswith(('.', '_')) == bool(kind):
-            return target + kind, order
-    return '', None
+        stem, kind = key.removeprefix(before), ''
+    matches = ((re.fullmatch(place, stem), target) for place, target in family.places.items())
+    match, target = next((pair for pair in matches if pair[0]), (None, ''))
+    if not match or not key.startswith(before):
+        return '', None
+    numbers, order = list(match.groups()), None
+    if re.match(r'(?:block|patch_embed|norm)\d', stem):  # the authors count stages from 1
+        numbers[0] = int(numbers[0]) - 1
+    target = target.format(*numbers)
+    if 'part' in match.groupdict():
+        part = PART.fullmatch(match['part'])
+        name = part.lastgroup if part else ''
+        order = ORDER.get(name)
+        if (own := family.parts.get(name if order is None else 'qkv')) is None:
+            return '', None
+        target += own
+    return (target + kind, order) if target.endswith(('.', '_')) == bool(kind) else ('', None)
 
 
 def _decoder(others, own):

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import load_file
 
 # What a folder of Hugging Face or timm holds, in the order in which it is looked for.
-NAMES = ('model.safetensors', 'model.safetensors.index.json')
-NAMES += ('pytorch_model.bin', 'pytorch_model.bin.index.json')
+FORMATS = ('model.safetensors', 'pytorch_model.bin')
+NAMES = [f'{name}{end}' for name in FORMATS for end in ('', '.index.json')]
 
 
 def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
@@ -76,7 +75,7 @@ def _read_shards(index, map_location):
         raise FileNotFoundError(
             f'{index} lists {len(shards)} files, and {len(absent)} are missing: {absent[:3]}'
         )
-    state: dict[str, torch.Tensor] = {}
+    state = {}
     for name in shards:
         state |= read_weights(index.parent / name, map_location)
     if lacking := sorted(set(places) - set(state)):
@@ -88,12 +87,8 @@ def _read_shards(index, map_location):
 def _only_data() -> Iterator[None]:
     """Forbid pickled code. MMEngine's own loader unpickles what fails the safe load."""
     name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-    before = os.environ.get(name)
-    os.environ[name] = '1'
+    before, os.environ[name] = os.environ.get(name, '0'), '1'
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        os.environ[name] = before

@@ -16,6 +16,6 @@ class ForeignWeightsHook(Hook):
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        backbone = getattr(bare_model(runner), 'backbone', None)
+        backbone: Any = getattr(bare_model(runner), 'backbone', None)
         if hasattr(backbone, 'convert_checkpoint'):
             backbone.convert_checkpoint(checkpoint)

@@ -41,7 +41,7 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         rates = settings.get('layer_decay_rate'), settings.get('decay_rate')
         rate = rates[0] if rates[1] is None else rates[1]
         kind = settings.get('decay_type', 'layer_wise')
-        backbone = getattr(module, 'backbone', None)
+        backbone: Any = getattr(module, 'backbone', None)
         if rates.count(None) != 1 or kind not in ('layer_wise', 'layer_wise_vit'):
             raise ValueError(
                 'layer-wise decay needs paramwise_cfg.layer_decay_rate or .decay_rate, not both, '

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import torch
 from afno_mm.engine import build_runner, read_config
 from afno_mm.engine.safety.settings import SettingsError
 from mmengine.config import ConfigDict
@@ -130,9 +129,8 @@ class DecayModel(BaseModel):
         self.backbone = MODELS.build(backbone)
 
     def forward(self, inputs, mode):
-        return dict(
-            loss=self.backbone(inputs[:, None, None] * torch.ones(3, 32, 32))[-1].square().mean()
-        )
+        images = inputs[:, None, None, None].float().expand(-1, 3, 32, 32)
+        return dict(loss=self.backbone(images)[-1].square().mean())
 
 
 CONFIG = """
@@ -140,9 +138,9 @@ train_dataloader = dict(batch_size=2, num_workers=0, dataset=[dict(inputs=IMAGE)
                         sampler=dict(type='DefaultSampler', shuffle=False),
                         collate_fn=dict(type='default_collate'))
 model = dict(type='DecayModel', backbone=BACKBONE)
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1), constructor='CONSTRUCTOR',
-                     paramwise_cfg=dict(KEY=0.5, norm_decay_mult=0.0))
-param_scheduler = dict(type='PolyLR', power=1.0, by_epoch=True, end=2)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, weight_decay=0.1),
+                     constructor='CONSTRUCTOR', paramwise_cfg=dict(KEY=0.5, norm_decay_mult=0.0))
+param_scheduler = dict(type='PolyLR', power=1.0, by_epoch=True, end=3)
 train_cfg = dict(by_epoch=True, max_epochs=1)
 default_scope = 'mmseg'
 """
