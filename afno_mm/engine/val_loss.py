@@ -43,7 +43,7 @@ class ValLossHook(Hook):
         _, values = model.parse_losses(losses)
         inputs = data_batch['inputs'] if isinstance(data_batch, dict) else data_batch[0]
         size = len(inputs)
-        values = {name: value.detach().double() * size for name, value in values.items()}
+        values = {name: value.detach().cpu().double() * size for name, value in values.items()}
         values['samples'] = torch.full_like(values['loss'], size)
         self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
 
