@@ -1,10 +1,11 @@
 """Train the model of a config of MMSegmentation, MMPretrain or this package."""
 
 import argparse
+import contextlib
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
-from afno_mm.engine.safety import check_work_dir, newest_checkpoint, only_one
+from afno_mm.engine.safety import check_work_dir, is_on, newest_checkpoint, only_one
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +32,8 @@ def main() -> None:
     cfg = load_config(args)
     check_schedule(cfg)
     checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-    if not args.resume:
+    guards_folder = is_on(cfg, 'work_dir')
+    if not args.resume and guards_folder:
         check_work_dir(cfg.work_dir)
     if checkpoint:  # otherwise this is a first launch, which uses the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
@@ -48,7 +50,7 @@ def main() -> None:
                 'set auto_scale_lr.base_batch_size in the config'
             )
         cfg.auto_scale_lr.enable = True
-    with only_one(cfg.work_dir):
+    with only_one(cfg.work_dir) if guards_folder else contextlib.nullcontext():
         build_runner(cfg).train()
 
 

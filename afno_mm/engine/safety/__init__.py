@@ -10,8 +10,8 @@ from .resume import IterationSeedHook
 from .runner import SafeRunner
 from .settings import check_settings
 from .stop import StopSignalHook, check_work_dir, only_one
-from .switches import protect
+from .switches import is_on, protect
 
 __all__ = ['CheckpointHook', 'FiniteNumbersHook', 'IterationSeedHook', 'RankWatchHook']
 __all__ += ['SafeRunner', 'SettingsHook', 'StopSignalHook', 'check_settings', 'check_work_dir']
-__all__ += ['newest_checkpoint', 'only_one', 'protect', 'set_interface']
+__all__ += ['is_on', 'newest_checkpoint', 'only_one', 'protect', 'set_interface']

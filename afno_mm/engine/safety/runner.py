@@ -71,12 +71,13 @@ class SafeRunner(MMEngineRunner):
         **kwargs: Any,
     ) -> Any:
         """Load weights, and raise an error if they do not fit as the class says."""
-        exact = strict or self._resuming
+        checked = is_on(self.cfg, 'strict_weights')
+        exact = strict or (self._resuming and checked)
         loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
         check_weights(bare_model(self), str(filename))
         if self._resuming:
             self._check_epoch(filename, loaded['meta'])
-        elif not strict:
+        elif not strict and checked:
             self._check_share(filename, loaded)
         return loaded
 

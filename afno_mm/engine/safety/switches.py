@@ -3,6 +3,7 @@
 from mmengine.config import Config
 
 # All are on by default. A config turns one off by its name: safety=dict(signals=False).
+# The value is the hook that the safety adds, or None if it works elsewhere.
 SAFETIES = {
     'checkpoints': 'afno_mm.CheckpointHook',
     'exact_resume': 'afno_mm.IterationSeedHook',
@@ -10,6 +11,8 @@ SAFETIES = {
     'settings': 'afno_mm.SettingsHook',
     'rank_watch': 'afno_mm.RankWatchHook',
     'signals': 'afno_mm.StopSignalHook',
+    'strict_weights': None,  # SafeRunner
+    'work_dir': None,  # tools/train.py
 }
 
 
@@ -20,7 +23,7 @@ def protect(cfg: Config) -> None:
         raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')
     present = [hook.get('type') for hook in cfg.get('custom_hooks') or [] if isinstance(hook, dict)]
     for name, hook in SAFETIES.items():
-        if not is_on(cfg, name) or hook in present:
+        if hook is None or not is_on(cfg, name) or hook in present:
             continue
         if name == 'checkpoints':
             hooks = dict(cfg.get('default_hooks') or {})

@@ -1,8 +1,10 @@
 """Each safety is on by default, and a config turns it off by name."""
 
 import pytest
+import torch
 from afno_mm.engine.safety.switches import SAFETIES, protect
 from mmengine.config import Config
+from tiny import Model, runner
 
 
 def hooks(cfg):
@@ -14,7 +16,7 @@ def hooks(cfg):
 @pytest.mark.parametrize('off', [None, *SAFETIES])
 def test_all_but_the_one_that_is_off(off):
     cfg = Config(dict(safety={off: False} if off else {}))
-    wanted = {kind for name, kind in SAFETIES.items() if name != off}
+    wanted = {kind for name, kind in SAFETIES.items() if kind and name != off}
     assert set(hooks(cfg)) - {None, 'CheckpointHook'} == wanted
     before = list(cfg.get('custom_hooks') or [])
     protect(cfg)
@@ -33,3 +35,20 @@ def test_a_hook_of_the_config_stays_as_it_is():
 def test_an_unknown_safety_is_refused():
     with pytest.raises(ValueError, match=r"safety has no \['signal'\]; it has checkpoints"):
         protect(Config(dict(safety=dict(signal=False))))
+
+
+@pytest.mark.parametrize('how', ['load_from', 'resume'])
+def test_weights_that_fit_partly_are_taken_if_the_config_says_so(tmp_path, how):
+    first = runner(tmp_path / 'a', most=1)
+    first.train()
+    path = tmp_path / 'a/epoch_1.pth'
+    state = torch.load(path)
+    state['state_dict'] = {'layers.0.bias': torch.arange(8.0)}
+    torch.save(state, path)
+    settings = dict(load_from=str(path), resume=how == 'resume')
+    with pytest.raises((ValueError, RuntimeError), match='fills|missing keys'):
+        runner(tmp_path / 'b', **settings).train()
+    model = Model()
+    off = dict(safety=dict(strict_weights=False))
+    runner(tmp_path / 'c', model, cfg=off, **settings).load_or_resume()
+    assert torch.equal(model.layers[0].bias, torch.arange(8.0))
