@@ -16,6 +16,9 @@ def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Re
 MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks.inpainting_model')
 MODEL_WRAPPERS = _child('model_wrapper', mmengine.MODEL_WRAPPERS, 'engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', mmengine.OPTIM_WRAPPERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', mmengine.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
+)
 HOOKS = _child('hook', mmengine.HOOKS, 'engine', 'engine.safety', 'tasks.visualization')
 DATASETS = _child('dataset', mmengine.DATASETS, 'datasets', 'engine.safety')
 TRANSFORMS = _child('transform', mmengine.TRANSFORMS, 'datasets')

@@ -1,12 +1,30 @@
 """What the backbones with a mixer slot have in common."""
 
 import inspect
+import warnings
 from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .pretrained import load_pretrained
+from .pretrained import convert, load_pretrained, tensors_of
+
+
+def init_cfg_of(pretrained: str | None, init_cfg: Any) -> Any:
+    """Return the ``init_cfg`` that the deprecated argument ``pretrained`` stands for.
+
+    Raises:
+        ValueError: If both are given.
+        TypeError: If ``pretrained`` is not a string.
+    """
+    if pretrained is None or pretrained == '':
+        return init_cfg
+    if not isinstance(pretrained, str):
+        raise TypeError(f'pretrained must be a file or None, got {pretrained!r}: set init_cfg')
+    if init_cfg:
+        raise ValueError('set init_cfg or the deprecated pretrained, not both')
+    warnings.warn('pretrained is deprecated: set init_cfg', FutureWarning, stacklevel=3)
+    return dict(type='Pretrained', checkpoint=pretrained)
 
 
 class MixerBackbone(BaseModule):
@@ -17,6 +35,25 @@ class MixerBackbone(BaseModule):
     """
 
     init_cfg: Any
+
+    def __init__(
+        self, *args: Any, pretrained: str | None = None, init_cfg: Any = None, **kwargs: Any
+    ) -> None:
+        init_cfg = init_cfg_of(pretrained, init_cfg)
+        super().__init__(*args, **(dict(init_cfg=init_cfg) if init_cfg else {}), **kwargs)
+
+    def convert_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Convert a checkpoint of a whole model from elsewhere in place, for this backbone.
+
+        Checkpoints of OpenMMLab stay as they are.
+        """
+        state = tensors_of(checkpoint)
+        if any(f'backbone.{key}' in state for key in self.state_dict()):
+            return
+        converted = convert(self, state)
+        if converted is not state:
+            checkpoint.clear()
+            checkpoint['state_dict'] = converted
 
     def init_weights(self) -> None:
         """Run upstream's init_weights, then load the checkpoint over it.

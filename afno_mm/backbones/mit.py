@@ -1,7 +1,6 @@
 """SegFormer's encoder with a mixer slot."""
 
 import itertools
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
-from .base import MixerBackbone
+from .base import MixerBackbone, init_cfg_of
 from .mixer_block import MixerBlock, put_mixers
 
 
@@ -94,13 +93,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
         skip: str = 'double',
         pretrain_img_size: int | tuple[int, int] = 224,
     ) -> None:
-        if pretrained:
-            if init_cfg:
-                raise ValueError('set init_cfg or the deprecated pretrained, not both')
-            warnings.warn('pretrained is deprecated: set init_cfg', FutureWarning, stacklevel=2)
-            init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         # Not upstream's __init__, which takes no width per stage.
-        BaseModule.__init__(self, init_cfg)
+        BaseModule.__init__(self, init_cfg_of(pretrained, init_cfg))
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
         per_stage = dict(embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads)
@@ -145,6 +139,23 @@ class MiT(MixerBackbone, MixVisionTransformer):
             self.layers.append(ModuleList([patch_embed, blocks, norm]))
             in_channels = width
         put_mixers([blocks for _, blocks, _ in self.layers], mixers, MiTBlock, known, skip)
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a parameter and the number of depths, for learning rate decay.
+
+        As in MMPretrain's Swin: the first patch embedding is 0, block i of all stages is i + 1, and
+        what follows the backbone is last. A later patch embedding and the norm of a stage count
+        to the block before them.
+        """
+        depths = [len(blocks) for _, blocks, _ in self.layers]
+        last = sum(depths) + 1
+        if not param_name.startswith(prefix):
+            return last, last + 1
+        _, stage, part, block, *_ = param_name.removeprefix(prefix).split('.')
+        depth = {'0': 0, '2': depths[int(stage)]}.get(part)
+        if depth is None:
+            depth = int(block) + 1
+        return sum(depths[: int(stage)]) + depth, last + 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if x.device.type != 'cpu' or not self.channels_last:

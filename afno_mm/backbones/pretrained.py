@@ -1,12 +1,17 @@
 """Load pre-trained weights into a backbone, with every tensor accounted for."""
 
 import logging
+import re
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
+
+from .foreign_keys import to_openmmlab
+from .weight_files import read_weights
 
 
 def load_pretrained(
@@ -18,8 +23,11 @@ def load_pretrained(
 ) -> dict[str, list[str]]:
     """Load the tensors of a checkpoint that fit a module, report them, refuse a bad fit.
 
+    Weights of Hugging Face, timm and the authors of SegFormer and Swin are converted, see
+    :func:`.foreign_keys.to_openmmlab`.
+
     Args:
-        checkpoint: A file or URL, as MMEngine's checkpoint loader takes.
+        checkpoint: A file, URL or folder: PyTorch's format, .safetensors, or an index of shards.
         prefix: Take only keys with this prefix and remove it. By default 'backbone.' if the
             checkpoint is one of a whole model.
         min_match: Least share of the module's values that the checkpoint must fill, in [0, 1].
@@ -30,19 +38,18 @@ def load_pretrained(
 
     Raises:
         FileNotFoundError: If there is no such file. The message says how to get one.
-        ValueError: If the checkpoint fills less than ``min_match`` of the values.
+        ValueError: If the checkpoint fills less than ``min_match`` of the values, or is of a
+            backbone with another number of blocks and ``min_match`` is above 0.
     """
-    if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().is_file():
+    if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().exists():
         raise FileNotFoundError(_how_to_get(checkpoint))
-    state = CheckpointLoader.load_checkpoint(checkpoint, map_location=map_location)
-    for key in ('state_dict', 'model'):
-        state = state.get(key, state)
-    state = {k.removeprefix('module.'): v for k, v in state.items()}
-    if prefix is None:
-        prefix = 'backbone.' if any(k.startswith('backbone.') for k in state) else ''
-    if prefix and not prefix.endswith('.'):
-        prefix += '.'
-    found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+    found = tensors_of(read_weights(checkpoint, map_location))
+    if prefix:
+        found = _below(found, prefix if prefix.endswith('.') else f'{prefix}.')
+    converted = convert(module, found)
+    if converted is not found or prefix is None:
+        is_whole = any(k.startswith('backbone.') for k in converted)
+        found = _below(converted, 'backbone.') if is_whole else converted
     _convert(module, found)
     wanted = module.state_dict()
     shapes = {k: (tuple(found[k].shape), tuple(wanted[k].shape)) for k in wanted if k in found}
@@ -71,17 +78,51 @@ def load_pretrained(
             'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
             'holds it, or lower init_cfg.min_match if this is intended.'
         )
-        if 'patch_embed1.proj.weight' in found:
-            summary += (
-                '\nThese are the keys of the SegFormer authors. Convert them with '
-                "MMSegmentation's tools/model_converters/mit2mmseg.py"
-            )
         raise ValueError(summary)
+    theirs, ours = _depths(found), _depths(wanted)
+    if min_match > 0 and theirs and ours and theirs != ours:
+        raise ValueError(
+            f'{summary}\nThe checkpoint has {theirs} blocks in its stages, and this {name} has '
+            f'{ours}. Give the backbone these numbers, or set init_cfg.min_match=0 to load the '
+            'blocks that both have'
+        )
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
     level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
     print_log(summary, logger='current', level=level)
     return report
+
+
+def tensors_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by key, without the prefix of data-parallel training."""
+    for key in ('state_dict', 'model'):
+        checkpoint = checkpoint.get(key, checkpoint)
+    return {k.removeprefix('module.'): v for k, v in checkpoint.items()}
+
+
+def convert(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert weights from elsewhere to those of a whole model with this backbone.
+
+    Others are returned as they are. Only the backbone knows its tables of relative positions, which
+    hold no weights, and adds them.
+    """
+    converted = to_openmmlab(state)
+    if converted is not state:
+        for name, table in module.named_buffers():
+            if name.endswith('relative_position_index'):
+                converted.setdefault(f'backbone.{name}', table)
+    return converted
+
+
+def _below(state, prefix):
+    return {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _depths(keys):
+    """Return the number of blocks of each stage."""
+    pattern = r'(stages\.\d+\.blocks|layers\.\d+\.1|layers)\.\d+\.(?:ln|norm)1\.weight'
+    stages = Counter(match[1] for key in keys if (match := re.fullmatch(pattern, key)))
+    return [count for _, count in sorted(stages.items())]
 
 
 def _how_to_get(checkpoint: str | Path) -> str:

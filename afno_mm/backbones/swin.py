@@ -31,6 +31,7 @@ class SegSwinBlock(MixerBlock, mmseg_swin.SwinBlock):
 
 class _MixerSwin(MixerBackbone):
     stages: Any
+    get_layer_depth = mmpretrain_swin.SwinTransformer.get_layer_depth
 
     def _put_mixers(
         self,
@@ -128,5 +129,6 @@ class SegSwin(_MixerSwin, mmseg_swin.SwinTransformer):
         **kwargs: Any,
     ) -> None:
         super().__init__(pretrain_img_size=pretrain_img_size, strides=strides, **kwargs)
+        self.depths = [len(stage.blocks) for stage in self.stages]
         self._put_mixers(mixer, SegSwinBlock, skip, to_2tuple(pretrain_img_size), strides)
         self._register_load_state_dict_pre_hook(self._prepare_relative_position_bias_table)

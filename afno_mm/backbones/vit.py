@@ -48,6 +48,7 @@ class _MixerViT(MixerBackbone):
     layers: Any
     patch_embed: Any
     with_cls_token: bool
+    get_layer_depth = mmpretrain_vit.VisionTransformer.get_layer_depth
 
     def _put_mixers(
         self,
@@ -68,6 +69,18 @@ class _MixerViT(MixerBackbone):
                 )
         if self._mixer_blocks():
             self.patch_embed.register_forward_hook(self._pass_on_grid)
+        self._register_load_state_dict_pre_hook(self._rename_attention)
+
+    def _rename_attention(self, state_dict: dict, prefix: str, *_: Any) -> None:
+        """Take the attention of the other framework's Vision Transformer."""
+        own = self.state_dict()
+        names = (('attn.attn.in_proj_', 'attn.qkv.'), ('attn.attn.out_proj.', 'attn.proj.'))
+        for key in [key for key in state_dict if key.startswith(f'{prefix}layers.')]:
+            for pair in (*names, *(name[::-1] for name in names)):
+                other = key.replace(*pair)
+                if other != key and other.removeprefix(prefix) in own:
+                    state_dict[other] = state_dict.pop(key)
+                    break
 
     def _mixer_blocks(self) -> list[MixerBlock]:
         return [layer for layer in self.layers if isinstance(layer, MixerBlock)]
@@ -140,6 +153,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         known = dict(embed_dims=attention.embed_dim, grid_size=self._grid())
         known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
         known |= dict(attn_drop=attention.dropout)
+        self.num_layers = num_layers
         self._put_mixers(mixers, SegViTBlock, known, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 

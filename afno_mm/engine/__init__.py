@@ -7,11 +7,16 @@ from .cpu import (
     GlooSyncBatchNorm,
     keep_freed_memory,
 )
+from .foreign_weights import ForeignWeightsHook
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
+from .layer_decay import LearningRateDecayOptimWrapperConstructor
 from .model import build_model, image_size, trained_model
 from .runner import build_runner
+from .val_loss import ValLoopWithLoss, ValLossHook
 
 __all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
-__all__ += ['EndedScheduleHook', 'GlooSyncBatchNorm', 'MeanLossHook', 'ValidateResumedHook']
+__all__ += ['EndedScheduleHook', 'ForeignWeightsHook', 'GlooSyncBatchNorm']
+__all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'ValLossHook']
+__all__ += ['ValLoopWithLoss', 'ValidateResumedHook']
 __all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']
 __all__ += ['keep_freed_memory', 'load_config', 'read_config', 'trained_model', 'use_amp']

@@ -212,12 +212,6 @@ def test_missing_weights_say_what_makes_them(folder, maker, tmp_path, monkeypatc
     assert ('makes them' in str(error.value)) == ('makes them' in maker)
 
 
-def test_weights_of_the_segformer_authors_name_the_converter(tmp_path):
-    path = saved(tmp_path, {'patch_embed1.proj.weight': torch.zeros(1)})
-    with pytest.raises(ValueError, match='mit2mmseg'):
-        make(init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
-
-
 @pytest.mark.parametrize('more', [{}, dict(prefix='backbone'), dict(prefix='backbone.')])
 @pytest.mark.parametrize('wrap', [dict, lambda cfg: [cfg]])
 def test_forms_of_init_cfg(tmp_path, more, wrap):
@@ -262,15 +256,3 @@ def test_convolutions_stay_channels_last(batch):
         convolution.register_forward_hook(lambda m, inputs, y: layouts.append(y.stride(1)))
     model(torch.randn(batch, 3, 64, 96))
     assert layouts == [1] * len(convolutions)
-
-
-def test_the_old_pretrained_becomes_init_cfg(tmp_path):
-    source = make().state_dict()
-    path = saved(tmp_path, source)
-    with pytest.warns(FutureWarning, match='set init_cfg'):
-        model = make(pretrained=path)
-    model.init_weights()
-    assert same_as(source)(model)
-    with pytest.raises(ValueError, match='not both'):
-        make(pretrained=path, init_cfg=dict(type='Pretrained', checkpoint=path))
-    assert make(pretrained=None).init_cfg is None

@@ -152,6 +152,10 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
             text and containers of them.
     """
     path = Path(filename).expanduser()
+    if path.is_dir() or path.suffix in ('.safetensors', '.json'):
+        from ...backbones.weight_files import read_weights
+
+        return read_weights(path, map_location)
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {filename}')
     wrong = damage(path)

@@ -8,8 +8,9 @@ from mmengine.runner import Runner as MMEngineRunner
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
+from ..foreign_weights import ForeignWeightsHook
 from . import checkpoint_files, resume
-from .numbers import bare_model, check_weights
+from .numbers import bare_model, check_weights, first
 from .switches import is_on
 
 # Share of the model's values that load_from must fill.
@@ -36,6 +37,7 @@ class SafeRunner(MMEngineRunner):
             meta = checkpoint_files.load_checkpoint_file(kwargs['load_from'], 'cpu')['meta']
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
+        self.register_hook(ForeignWeightsHook())
 
     def build_train_loop(self, loop: Any) -> Any:
         """Build a loop that resumes exactly, in place of MMEngine's own."""
@@ -95,12 +97,16 @@ class SafeRunner(MMEngineRunner):
         total = sum(tensor.numel() for tensor in own.values())
         fitting = [k for k, t in own.items() if k in state and state[k].shape == t.shape]
         share = sum(own[k].numel() for k in fitting) / max(total, 1)
+        new = [k for k in own if k not in fitting]
+        sizes = [f'{k} {(*state[k].shape,)} for {(*own[k].shape,)}' for k in new if k in state]
+        differ = f'; of another size: {first(sizes, 2)}' if sizes else ''
         self.logger.info(
-            f'{filename}: {len(fitting)} of {len(own)} tensors loaded, {share:.1%} of the values'
+            f'{filename}: {len(fitting)} of {len(own)} tensors loaded, {share:.1%} of the values; '
+            f'new: {first(new) or "none"}{differ}'
         )
         if share < MIN_MATCH:
             raise ValueError(
                 f'load_from={filename} fills {share:.1%} of the model, {len(fitting)} of '
-                f'{len(own)} tensors, and must fill at least {MIN_MATCH:.0%}. It is from another '
-                'model: use its own config, or model.backbone.init_cfg for a backbone alone'
+                f'{len(own)} tensors, and must fill at least {MIN_MATCH:.0%}{differ}. It is from '
+                'another model: use its own config, or model.backbone.init_cfg for a backbone alone'
             )

@@ -1,0 +1,94 @@
+"""Read files of weights: .safetensors, shards with an index, folders, and PyTorch's own format."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors.torch import load_file
+
+# What a folder of Hugging Face or timm holds, in the order in which it is looked for.
+FORMATS = ('model.safetensors', 'pytorch_model.bin')
+NAMES = [f'{name}{end}' for name in FORMATS for end in ('', '.index.json')]
+
+
+def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """Read a file, a folder, an index of shards or a URL, without executing anything in it.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or a shard is missing.
+        ValueError: If a file is damaged, or holds more than tensors, numbers and text.
+    """
+    if '://' in str(path):
+        return CheckpointLoader.load_checkpoint(str(path), map_location=map_location)
+    file = weight_file(path)
+    if file.name.endswith('.index.json'):
+        return _read_shards(file, map_location)
+    if file.suffix == '.safetensors':
+        try:
+            return load_file(file, str(map_location or 'cpu'))
+        except safetensors.SafetensorError as error:
+            raise ValueError(f'{file} is damaged: {error}. Download it again') from error
+    try:
+        with _only_data():
+            return CheckpointLoader.load_checkpoint(str(file), map_location=map_location)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{file} holds more than tensors, numbers and text, and loading such objects can run '
+            f'code. Convert it where you trust it: load it with torch.load(..., '
+            "weights_only=False) and save its 'state_dict' alone"
+        ) from error
+
+
+def weight_file(path: str | Path) -> Path:
+    """Return the file of a path. It may be a folder as Hugging Face and timm save it.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    path = Path(path).expanduser()
+    if not path.is_dir():
+        return path
+    for name in NAMES:
+        if (path / name).is_file():
+            return path / name
+    for suffix in ('safetensors', 'bin', 'pth'):
+        files = list(path.glob(f'*.{suffix}'))
+        if len(files) == 1:
+            return files[0]
+    found = ', '.join(sorted(file.name for file in path.iterdir())[:10]) or 'nothing'
+    raise FileNotFoundError(
+        f'the folder {path} has no weights: it wants one of {", ".join(NAMES)}, and has {found}'
+    )
+
+
+def _read_shards(index, map_location):
+    places = json.loads(index.read_text())['weight_map']
+    shards = sorted(set(places.values()))
+    absent = [name for name in shards if not (index.parent / name).is_file()]
+    if absent:
+        raise FileNotFoundError(
+            f'{index} lists {len(shards)} files, and {len(absent)} are missing: {absent[:3]}'
+        )
+    state = {}
+    for name in shards:
+        state |= read_weights(index.parent / name, map_location)
+    if lacking := sorted(set(places) - set(state)):
+        raise ValueError(f'{index} lists {len(lacking)} tensors that no file has: {lacking[:3]}')
+    return state
+
+
+@contextmanager
+def _only_data() -> Iterator[None]:
+    """Forbid pickled code. MMEngine's own loader unpickles what fails the safe load."""
+    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    before, os.environ[name] = os.environ.get(name, '0'), '1'
+    try:
+        yield
+    finally:
+        os.environ[name] = before

@@ -1,0 +1,21 @@
+"""Load whole models of Hugging Face, timm and the authors by ``load_from``."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ..registry import HOOKS
+from .safety.numbers import bare_model
+
+
+@HOOKS.register_module()
+class ForeignWeightsHook(Hook):
+    """Convert the keys of a loaded checkpoint, if the model has a backbone of this package."""
+
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        backbone: Any = getattr(bare_model(runner), 'backbone', None)
+        if hasattr(backbone, 'convert_checkpoint'):
+            backbone.convert_checkpoint(checkpoint)

@@ -1,0 +1,80 @@
+"""The loss on the validation data, beside the metrics."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce_dict
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, ValLoop
+from mmengine.runner.amp import autocast
+from torch import Tensor
+
+from ..registry import HOOKS, LOOPS
+from .safety.numbers import bare_model
+
+
+@HOOKS.register_module()
+class ValLossHook(Hook):
+    """Add the loss and its parts to the metrics of each validation, as ``val/loss`` and so on.
+
+    The model computes the loss as in training, in evaluation mode: with the running statistics of
+    batch norms, without dropout. Images come from the validation's pipeline and go through the
+    network once more, as a whole, even if the model predicts in sliding windows. Each value is the
+    mean over all samples of all processes, where a batch counts by its size. A distributed sampler
+    repeats a few samples to give each process as many, and these count twice. The training is the
+    same to the bit: no statistics, gradients or random states change.
+    """
+
+    priority = 'HIGHEST'  # before the hooks that log metrics and keep the best checkpoint
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self.sums: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        model = bare_model(runner)
+        with _same_random_state(), autocast(enabled=getattr(runner.val_loop, 'fp16', False)):
+            data = model.data_preprocessor(data_batch, False)
+            losses = model(**data, mode='loss') if isinstance(data, dict) else model(*data, 'loss')
+        _, values = model.parse_losses(losses)
+        inputs = data_batch['inputs'] if isinstance(data_batch, dict) else data_batch[0]
+        size = len(inputs)
+        values = {name: value.detach().cpu().double() * size for name, value in values.items()}
+        values['samples'] = torch.full_like(values['loss'], size)
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if metrics is None or not self.sums:
+            return
+        all_reduce_dict(self.sums, op='sum')
+        samples = self.sums.pop('samples')
+        for name, value in self.sums.items():
+            metrics[f'val/{name}'] = (value / samples).item()
+            # MMEngine logs the mean of the last ten values of a loss. Keep the last one alone.
+            runner.message_hub.log_scalars.pop(f'val/val/{name}', None)
+
+
+@LOOPS.register_module()
+class ValLoopWithLoss(ValLoop):
+    """MMEngine's validation loop, with its arguments, and a :class:`ValLossHook`."""
+
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        super().__init__(runner, *args, **kwargs)
+        runner.register_hook(ValLossHook())
+
+
+@contextmanager
+def _same_random_state() -> Iterator[None]:
+    """Leave the random generators as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
