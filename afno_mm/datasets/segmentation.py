@@ -148,8 +148,8 @@ class SegDataset(CheckedFiles):
     """
 
     LABEL_LOADER = 'mask'
-    LAYOUT = """Expected are images and masks with the same names but for the suffixes, in the folders
-data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS) below {root}, or a list of them as ann_file."""
+    LAYOUT = """Expected are images and masks with the same names but for the suffixes, in folders
+below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list as ann_file."""
 
     def __init__(
         self,

@@ -39,7 +39,8 @@ def make(root, mask=IDS, images='photos/{}.JPG', masks='masks/{}.png', **options
 
 
 def build(root, images='photos', masks='masks', **settings):
-    defaults = dict(type='afno_mm.SegDataset', data_root=str(root), metainfo=TWO, pipeline=LOADERS)
+    defaults = dict(type='afno_mm.SegDataset', data_root=str(root), metainfo=TWO)
+    defaults |= dict(pipeline=LOADERS, serialize_data=False)  # Serialising collects garbage: slow.
     prefix = dict(img_path=images, seg_map_path=masks)
     return DATASETS.build(defaults | dict(data_prefix=prefix) | settings)
 
