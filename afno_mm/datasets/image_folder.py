@@ -149,7 +149,7 @@ folder can be missing, and every split numbers its classes alike."""
 
     def _complete(self, outcome: Outcome) -> Outcome:
         """Count the images of each class."""
-        labels = (item['gt_label'] for item in self.data_list if 'gt_label' in item)
+        labels = (item['gt_label'] for item in self.items() if 'gt_label' in item)
         return super()._complete(outcome._replace(counts=Counter(labels)))
 
     def _refusal(self, outcome: Outcome, *advice: str) -> Exception:

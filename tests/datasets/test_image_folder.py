@@ -117,7 +117,7 @@ def test_folders_that_are_no_classes_are_refused(root, change, settings, wanted)
 def test_what_is_left_out_and_never_seen_is_said(root):
     (root / 'train/notes.txt').touch()
     Image.new('RGB', (4, 2)).save(root / 'train/loose.png')
-    report = inspect_files(build(root, classes=['cat', 'cow', 'dog'], lazy_init=True))
+    report = inspect_files(build(root, classes=['cat', 'cow', 'dog'], serialize_data=True))
     said = '\n'.join(report.warnings)
     assert 'extensions leaves out 1 files' in said and '1 *.txt' in said
     assert 'the layout <class>/<image> leaves out 1 files' in said
