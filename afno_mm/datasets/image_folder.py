@@ -76,7 +76,10 @@ folder can be missing, and every split numbers its classes alike."""
         names = [name for name, _ in parts]
         if not all(map(is_abs, names)):
             self._check_folder()
-        return names, [int(index) for _, index in parts]
+        indices = [int(index) for _, index in parts]
+        # SettingsHook compares it with the model if the classes have no names.
+        self._metainfo['least_classes'] = max(indices) + 1 if self.with_label else 0
+        return names, indices
 
     def _in_folders(self) -> tuple[list[str], list[int]]:
         """Return names of images and indices of their folders, in the order of the names."""
