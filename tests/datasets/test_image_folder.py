@@ -74,7 +74,6 @@ def test_a_list_without_classes_has_one_name_in_each_line(root):
         ('cat/1.JPG -1', {}),
         ('cat/1.JPG,0', {}),
         ('cat/1.JPG 2', dict(classes=['cat', 'dog'])),
-        ('', {}),
     ],
 )
 def test_wrong_lines_of_a_list_are_named(root, line, settings):

@@ -122,8 +122,9 @@ class SettingsHook(Hook):
         self._check_classes(runner, runner.test_loop)
 
     def _check_classes(self, runner, loop):
-        metainfo = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
-        least = metainfo.get('least_classes', 0)
+        dataset = loop.dataloader.dataset
+        metainfo = getattr(dataset, 'metainfo', None) or {}
+        least = getattr(dataset, 'least_classes', 0)
         check_class_counts(bare_model(runner), metainfo.get('classes'), _allowed(runner), least)
 
 
