@@ -47,6 +47,7 @@ class Fault(NamedTuple):
     text: str
     sample: int | None = None
     of_label: bool = False
+    path: str = ''
 
 
 Outcome = tuple[list[Fault], list[str]]  # faults, and warnings about samples that can be used

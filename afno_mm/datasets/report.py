@@ -1,0 +1,68 @@
+"""What the audit of a dataset found, for tools that show it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from .rules import Fault
+
+if TYPE_CHECKING:
+    from .checked import AuditedFiles
+
+Value = int | tuple[int, int, int]  # class id or colour
+
+
+class Sample(NamedTuple):
+    """An image, its label, and what the audit found in them (None where it could not look).
+
+    Attributes:
+        size: Width and height of the image as it is stored.
+        mode: Pillow's mode of the label.
+        values: Number of pixels of each value in the label file. For colours the keys are
+            (R, G, B).
+        class_id: Class of the image, for classification.
+    """
+
+    image: str
+    label: str | None = None
+    size: tuple[int, int] | None = None
+    mode: str | None = None
+    values: dict[Value, int] | None = None
+    class_id: int | None = None
+
+
+@dataclass
+class Report:
+    """The result of :func:`inspect_files`.
+
+    Attributes:
+        faults: What training refuses. ``fault.kind``, ``fault.text``, ``fault.path``, and
+            ``fault.sample``, an index into ``samples`` or None for the whole set.
+        warnings: What training accepts and says.
+        counts: Number of pixels of each class id (of images, in classification), after
+            ``label_map`` and ``reduce_zero_label``; ``ignore_index`` is among the keys.
+        never_seen: Names of the classes without a pixel (an image).
+        refusal: The message with which training stops, or ''. With ``on_bad_file='skip'`` it is
+            '' if few enough samples are bad.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    samples: list[Sample]
+    faults: list[Fault]
+    warnings: list[str]
+    counts: Counter
+    never_seen: list[str]
+    refusal: str
+
+
+def inspect_files(dataset: 'AuditedFiles') -> Report:
+    """Look at all files of a dataset. Faults of files are in the report and raise nothing.
+
+    Build the dataset with ``lazy_init=True``: otherwise faults stop it first.
+
+    Raises:
+        FileNotFoundError: If there is no folder, list or image.
+        ValueError: If settings are wrong.
+    """
+    raise NotImplementedError
