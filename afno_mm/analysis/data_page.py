@@ -62,6 +62,8 @@ def check_datasets(cfg: Config) -> list[Checked]:
             if isinstance(checked.dataset, AuditedFiles):
                 checked.report = inspect_files(checked.dataset)
                 checked.refusal = checked.report.refusal
+                # Give access to the samples of a refused dataset, for pictures.
+                checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
             else:
                 checked.dataset.full_init()
         except (FileNotFoundError, ValueError) as error:
@@ -76,10 +78,7 @@ def describe(checked: Checked) -> str:
     report = checked.report
     if report:
         lines += [f'  {name:9} {text}' for name, text in _facts(report)]
-        unit = 'images' if report.samples and report.samples[0].label is None else 'pixels'
         lines += [f'  {share:8.2%}  {name}' for name, share in _shares(report)]
-        if report.never_seen:
-            lines.append(f'  no {unit} of: {", ".join(report.never_seen)}')
         lines += [f'  warning: {text}' for text in report.warnings]
         if report.faults and not checked.refusal:
             lines.append(f'  {len(report.faults)} faults, whose samples training leaves out')

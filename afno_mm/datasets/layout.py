@@ -1,16 +1,15 @@
 """Find the images of a folder, and their masks or classes, by the names of folders and files.
 
-:func:`find_pairs` knows folders for images (``images``, ``img``, ``JPEGImages``) and for masks
-(``masks``, ``ann``, ``SegmentationClass``), with ``train`` and ``val`` above or below them or
-nowhere. Images and masks can also share a folder. :func:`find_classes` knows one folder per class,
-with or without ``train`` and ``val``.
+Folders of images (``images``, ``img``, ``JPEGImages``) and of masks (``masks``, ``ann``,
+``SegmentationClass``) can have ``train`` and ``val`` above them, below them or nowhere. Images and
+masks can also share a folder. Classes have a folder each, below ``train`` and ``val`` or not.
 """
 
 import os
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +17,7 @@ PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
 MASKS = """mask masks label labels ann anns ann_dir annotation annotations segmentation
 segmentationclass segmentations gt gtfine ground_truth seg""".split()
+LISTS = ('splits', 'ImageSets/Segmentation', '.')  # folders of train.txt and val.txt
 SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val'}
 SPLITS |= {'validation': 'val', 'dev': 'val', 'test': 'test', 'testing': 'test'}
 MASK_TAIL = re.compile(r'[_.-](mask|masks|label|labels|seg|segmentation|gt|ann)$', re.IGNORECASE)
@@ -29,106 +29,119 @@ WANTED = """Wanted is one of these layouts, with folders inside them at will:
 A mask has the name of its image, with another suffix such as .png or _mask.png."""
 WANTED_CLASSES = """Wanted is one folder for each class, with images inside:
   {root}/{{train,val}}/<class>/*.jpg, or {root}/<class>/*.jpg, split by a list"""
-WANTED_IMAGES = """Wanted are images: {root}/{{train,val}}/*.jpg, or {root}/*.jpg, split by a list"""
+WANTED_IMAGES = (
+    """Wanted are images: {root}/{{train,val}}/*.jpg, or {root}/*.jpg, split by a list"""
+)
 
 
 @dataclass
 class Part:
     """The samples of one split.
 
-    ``images`` and ``masks`` are folders, relative to the root. ``names`` are the paths of images
-    without ``images`` and without their suffix, and ``lone`` is the number of images without a
-    mask. ``files`` has the (image, mask) paths. ``all_files`` is False if the folders have others.
+    Attributes:
+        images: Folder of the images, relative to the root.
+        masks: Folder of the masks, relative to the root.
+        names: Paths of images below ``images``. Without their suffix if there are masks.
+        lone: Number of images without a mask. They are not among the names.
+        ann_file: List of the samples, relative to the root, or ''.
     """
 
     images: str
     masks: str = ''
+    ann_file: str = ''
     names: list[str] = field(default_factory=list)
-    files: list[tuple[Path, Path | None]] = field(default_factory=list)
     lone: int = 0
-    all_files: bool = True
 
 
 @dataclass
 class Layout:
-    """Where a folder has its samples, by split: 'train', 'val', 'test' or '' for no split."""
+    """What a folder has.
 
+    Attributes:
+        task: 'segmentation', 'classification' or 'inpainting'.
+        parts: The samples by split: 'train', 'val', 'test', or '' for no split.
+        img_suffix: Ends of the names of images that have masks, the most frequent first.
+        mask_suffix: Ends of the names of masks.
+        classes: Names of the folders of classes, sorted.
+    """
+
+    task: str
     parts: dict[str, Part]
-    img_suffix: list[str]
-    mask_suffix: list[str]
+    img_suffix: list[str] = field(default_factory=list)
+    mask_suffix: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
 
 
-def find_pairs(root: Path) -> Layout:
-    """Find images and their masks.
+def find_layout(root: Path, task: str | None = None) -> Layout:
+    """Find the samples for a task, or for the first of the three tasks that a folder suits.
 
     Raises:
-        FileNotFoundError: If there are none, with what there is.
+        FileNotFoundError: If there are none. The message says what there is, and what is wanted.
     """
-    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    finders = dict(segmentation=_pairs, classification=_classes, inpainting=_images)
+    if task:
+        return finders[task](root)
+    words = {word.lower() for path in pictures(root) for word in path.split('/')[:-1]}
+    if words & {*IMAGES} and words & {*MASKS}:
+        return _pairs(root)  # refuse unmatched names rather than take these for two classes
+    for finder in (_pairs, _classes):
+        try:
+            return finder(root)
+        except FileNotFoundError:
+            continue
+    return _images(root)
+
+
+def _pairs(root: Path) -> Layout:
+    groups: dict[tuple[str, bool], dict[str, list[str]]] = {}
     for path in pictures(root):
         base, split, is_mask = _read_name(path)
-        folders = groups.setdefault((split, 'mask' if is_mask else 'image'), {})
+        folders = groups.setdefault((split, is_mask), {})
         folders.setdefault(base, []).append(path[len(base) :].lstrip('/'))
-    splits = sorted({split for split, _ in groups})
-    best: list[tuple] = []
-    for split in splits:
-        images, masks = (groups.setdefault((split, kind), {}) for kind in ('image', 'mask'))
+    layout, ends = Layout('segmentation', {}), (Counter[str](), Counter[str]())
+    for split in sorted({split for split, _ in groups}):
+        images, masks = (groups.get((split, is_mask), {}) for is_mask in (False, True))
         if not masks:  # PNGs beside JPEGs of the same name
-            for base, names in images.items():
-                stems = {os.path.splitext(name)[0] for name in names if not _is_png(name)}
-                of = [n for n in names if _is_png(n) and os.path.splitext(n)[0] in stems]
-                masks[base] = of
-                images[base] = [name for name in names if name not in {*of}]
-        found = [_match(a, images[a], b, masks[b]) for a, b in product(images, masks)]
-        best += [(split, max(found, key=lambda match: len(match[1])))] if found else []
-    found_in = {split: match for split, match in best if match[1]}
-    if 'train' in found_in:
-        found_in.pop('', None)
-    if not found_in:
-        raise _refusal(root, 'no image with a mask of its name', WANTED)
-    parts, ends = {}, (Counter[str](), Counter[str]())
-    for split, (part, pairs, tails) in found_in.items():
+            images, masks = _part_by_suffix(images)
+        found = [_match(images[a], masks[b], a, b) for a, b in product(images, masks)]
+        part, pairs, tails = max(found, key=lambda match: len(match[1]), default=(None, {}, ()))
         for image, mask in sorted(pairs.items()):
-            part.files.append((root / part.images / image, root / part.masks / mask))
+            part.names.append(os.path.splitext(image)[0].removesuffix(tails[0]))
             for counter, name, tail in zip(ends, (image, mask), tails):
                 counter[tail + os.path.splitext(name)[1]] += 1
-            part.names.append(os.path.splitext(image)[0].removesuffix(tails[0]))
-        parts[split] = part
-    return Layout(parts, *([end for end, _ in counter.most_common()] for counter in ends))
+        if pairs:
+            layout.parts[split] = part
+    if not layout.parts:
+        raise _refusal(root, 'no image with a mask of its name', WANTED)
+    layout.parts = _without_rest(layout.parts)
+    layout.img_suffix, layout.mask_suffix = ([end for end, _ in c.most_common()] for c in ends)
+    return layout
 
 
-def find_classes(root: Path) -> tuple[dict[str, Part], list[str]]:
-    """Find images in folders of classes. Return the splits and the names of the classes.
-
-    Raises:
-        FileNotFoundError: If there are less than two folders with images, with what there is.
-    """
-    parts = find_images(root)
-    folders = {name.split('/')[0] for part in parts.values() for name in part.names if '/' in name}
-    if len(folders) < 2:
-        found = f'{len(folders)} folders of classes with images'
-        raise _refusal(root, found, WANTED_CLASSES)
-    return parts, sorted(folders)
+def _classes(root: Path) -> Layout:
+    layout = _images(root)
+    names = [name for part in layout.parts.values() for name in part.names]
+    layout.task = 'classification'
+    layout.classes = sorted({name.split('/')[0] for name in names if '/' in name})
+    if len(layout.classes) < 2 or any('/' not in name for name in names):
+        raise _refusal(root, f'{len(layout.classes)} folders of classes', WANTED_CLASSES)
+    return layout
 
 
-def find_images(root: Path) -> dict[str, Part]:
-    """Find images below ``train`` and ``val``, or all images below a folder.
-
-    Raises:
-        FileNotFoundError: If there are none, with what there is.
-    """
+def _images(root: Path) -> Layout:
     parts: dict[str, Part] = {}
     for path in sorted(pictures(root)):
         first, _, rest = path.partition('/')
         split = SPLITS.get(first.lower(), '') if rest else ''
-        part = parts.setdefault(split, Part(first if split else ''))
-        part.names.append(rest if split else path)  # with the suffix, as lists of images have it
-        part.files.append((root / path, None))
+        parts.setdefault(split, Part(first if split else '')).names.append(rest if split else path)
     if not parts:
         raise _refusal(root, 'no image', WANTED_IMAGES)
-    if 'train' in parts:
-        parts.pop('', None)
-    return parts
+    return Layout('inpainting', _without_rest(parts))
+
+
+def _without_rest(parts: dict[str, Part]) -> dict[str, Part]:
+    """Leave out what is in no split, if there are splits."""
+    return {split: part for split, part in parts.items() if split or 'train' not in parts}
 
 
 def pictures(root: Path) -> list[str]:
@@ -145,12 +158,74 @@ def pictures(root: Path) -> list[str]:
     return found
 
 
-def split_names(names: list[str], val_share: float, seed: int) -> tuple[list[str], list[str]]:
-    """Split names at random, but equally for equal seeds. Both lists get one at least."""
-    shuffled = sorted(names)
-    random.Random(seed).shuffle(shuffled)
-    number = min(max(round(val_share * len(names)), 1), len(names) - 1)
-    return sorted(shuffled[number:]), sorted(shuffled[:number])
+def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> list[str]:
+    """Give a layout the parts 'train' and 'val', and the lists that these need.
+
+    New lists are files in ``root/splits``. Lists that exist are not changed, also those of VOC.
+    ``seed`` chooses ``val_share`` of the samples of each class.
+
+    Returns:
+        What was done, a sentence for each list.
+
+    Raises:
+        ValueError: If there is one sample alone.
+    """
+    parts = layout.parts
+    said = [
+        f'{part.lone} images in {root / part.images} have no mask, and are left out'
+        for part in parts.values()
+        if part.lone
+    ]
+    if 'val' not in parts and {'train', 'test'} <= {*parts}:
+        parts['val'] = parts.pop('test')
+        said.append('there is no val, so the images of test are for validation')
+    if 'val' not in parts:
+        part = parts.get('train') or parts['']
+        names = _split(part.names, bool(layout.classes), val_share, seed)
+        kept = next((f for f in LISTS if all((root / f / f'{s}.txt').is_file() for s in names)), '')
+        for split in names if kept else ():
+            lines = (root / kept / f'{split}.txt').read_text(encoding='utf-8').splitlines()
+            listed = {line.rpartition(' ')[0] if layout.classes else line for line in lines}
+            names[split] = sorted({*part.names} & {name.strip() for name in listed})
+        if not all(names.values()):
+            found = f'{len(part.names)} samples, {len(names["train"])} to train on'
+            raise ValueError(f'{root} has {found}; wanted some to train on, others to validate')
+        unused = len(part.names) - sum(map(len, names.values()))
+        said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
+        parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}
+        folder = kept or LISTS[0]
+    else:
+        folder = LISTS[0]
+    for split, part in parts.items():
+        if part.ann_file or part.lone:
+            part.ann_file = f'{folder}/{split}.txt'
+            said.append(_write_list(root / part.ann_file, part.names, layout.classes))
+    layout.parts = parts
+    return said
+
+
+def _write_list(path: Path, names: list[str], classes: list[str]) -> str:
+    if path.is_file():
+        return f'{path} is kept: {len(names)} samples'
+    ids = {name: index for index, name in enumerate(classes)}
+    lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return f'{path} is new: {len(names)} samples'
+
+
+def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[str, list[str]]:
+    """Split names at random, those of each class for itself."""
+    parted: dict[str, list[str]] = dict(train=[], val=[])
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.split('/')[0] if by_class else '', []).append(name)
+    for group in groups.values():
+        random.Random(seed).shuffle(group)
+        number = min(max(round(share * len(group)), 1), len(group) - 1)
+        parted['val'] += group[:number]
+        parted['train'] += group[number:]
+    return {split: sorted(group) for split, group in parted.items()}
 
 
 def _read_name(path: str) -> tuple[str, str, bool]:
@@ -167,12 +242,19 @@ def _read_name(path: str) -> tuple[str, str, bool]:
     return '/'.join(folders[:base]), split, is_mask
 
 
-def _is_png(name: str) -> bool:
-    return name.lower().endswith('.png')
+def _part_by_suffix(groups: dict[str, list[str]]) -> tuple[dict, dict]:
+    """Part each folder's pictures into images, and PNGs that have the name of another picture."""
+    images, masks = {}, {}
+    for base, names in groups.items():
+        stems = Counter(os.path.splitext(name)[0] for name in names)
+        is_mask = {n: n.lower().endswith('.png') and stems[n[:-4]] > 1 for n in names}
+        images[base] = [name for name in names if not is_mask[name]]
+        masks[base] = [name for name in names if is_mask[name]]
+    return images, masks
 
 
-def _match(images: str, image_names: list[str], masks: str, mask_names: list[str]) -> tuple:
-    """Return the part, mask by image, and the tails of both names before their suffix."""
+def _match(image_names: list[str], mask_names: list[str], images: str, masks: str) -> tuple:
+    """Return a part, its mask by image, and the tails of both names before their suffix."""
 
     def by_stem(names, tail):
         stems = ((os.path.splitext(name)[0], name) for name in names)
@@ -183,9 +265,7 @@ def _match(images: str, image_names: list[str], masks: str, mask_names: list[str
         stems, others = by_stem(image_names, tails[0]), by_stem(mask_names, tails[1])
         pairs = {stems[stem]: others[stem] for stem in stems.keys() & others.keys()}
         best = max(best, (pairs, tails), key=lambda found: len(found[0]))
-    pairs, tails = best
-    lone = len(image_names) - len(pairs)
-    return Part(images, masks, lone=lone, all_files=not lone), pairs, tails
+    return Part(images, masks, lone=len(image_names) - len(best[0])), *best
 
 
 def _tails(names: list[str]) -> list[str]:
