@@ -16,7 +16,7 @@ BLOCKS = re.findall(r'^```(bash|python)\n(.*?)^```$', PAGE, re.MULTILINE | re.DO
 
 @pytest.fixture(scope='module')
 def ran(tmp_path_factory):
-    """A folder with our scripts and configs, where all blocks of the page have run in their order."""
+    """A folder with our scripts and configs, where all blocks of the page have run."""
     folder = tmp_path_factory.mktemp('own_data')
     for name in ('tools', 'configs'):
         (folder / name).symlink_to(REPOSITORY / name)

@@ -200,7 +200,9 @@ def look(root: Path, layout: Layout, data: dict[str, Any]) -> list[Sample]:
 
 def files(part: Part) -> dict[str, Any]:
     """Return the settings of a dataset that name the files of a split."""
-    prefix = dict(img_path=part.images, seg_map_path=part.masks) if part.masks else part.images
+    prefix: Any = part.images
+    if part.masks is not None:
+        prefix = dict(img_path=part.images, seg_map_path=part.masks)
     return dict(data_prefix=prefix) | (dict(ann_file=part.ann_file) if part.ann_file else {})
 
 

@@ -40,14 +40,14 @@ class Part:
 
     Attributes:
         images: Folder of the images, relative to the root.
-        masks: Folder of the masks, relative to the root.
+        masks: Folder of the masks, relative to the root, or None.
         names: Paths of images below ``images``. Without their suffix if there are masks.
         lone: Number of images without a mask. They are not among the names.
         ann_file: List of the samples, relative to the root, or ''.
     """
 
     images: str
-    masks: str = ''
+    masks: str | None = None
     ann_file: str = ''
     names: list[str] = field(default_factory=list)
     lone: int = 0
@@ -119,7 +119,7 @@ def _pairs(root: Path) -> Layout:
 
 
 def _classes(root: Path) -> Layout:
-    layout = _images(root)
+    layout = _images(root, WANTED_CLASSES)
     names = [name for part in layout.parts.values() for name in part.names]
     layout.task = 'classification'
     layout.classes = sorted({name.split('/')[0] for name in names if '/' in name})
@@ -128,14 +128,14 @@ def _classes(root: Path) -> Layout:
     return layout
 
 
-def _images(root: Path) -> Layout:
+def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:
     parts: dict[str, Part] = {}
     for path in sorted(pictures(root)):
         first, _, rest = path.partition('/')
         split = SPLITS.get(first.lower(), '') if rest else ''
         parts.setdefault(split, Part(first if split else '')).names.append(rest if split else path)
     if not parts:
-        raise _refusal(root, 'no image', WANTED_IMAGES)
+        raise _refusal(root, 'no image', wanted)
     return Layout('inpainting', _without_rest(parts))
 
 
