@@ -2,10 +2,22 @@
 
 from .cityscapes import CityscapesDataset
 from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset
+from .image_folder import ImageFolder
 from .imagenet import ImageNet
+from .masks import LoadDeepImage, LoadMask
 from .random_walk import RandomWalkMask
 from .report import Report, Sample, inspect_files
 from .segmentation import SegDataset
 
 __all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
-__all__ += ['ImageNet', 'RandomWalkMask', 'Report', 'Sample', 'SegDataset', 'inspect_files']
+__all__ += [
+    'ImageFolder',
+    'ImageNet',
+    'LoadDeepImage',
+    'LoadMask',
+    'RandomWalkMask',
+    'Report',
+    'Sample',
+    'SegDataset',
+    'inspect_files',
+]

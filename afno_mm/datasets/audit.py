@@ -15,7 +15,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,13 @@ from mmengine import dist, fileio
 from mmengine.logging import print_log
 from PIL import Image
 
-from .rules import LABEL_MODES, Fault, Outcome, Rules
+from .masks import label_values
+from .rules import COLOUR_MODES, LABEL_MODES, Outcome, Rules, colour
 
-FORMAT = 1  # Raise it when look() returns other facts.
+FORMAT = 2  # Raise it when look() returns other facts.
 EXIF_ORIENTATION = 0x0112
 PNG_END = b'IEND\xaeB`\x82'
+COMMON = {'JPEG', 'PNG', 'BMP', 'WEBP', 'MPO'}  # OpenCV reads these if Pillow does.
 
 
 class Memory:
@@ -73,8 +75,11 @@ class Memory:
 def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[str, Any]:
     """Decode a file. Return its fault (kind and text), or the facts that :class:`Rules` checks.
 
-    These are ``size`` [W, H] of every picture, ``mode`` and ``values`` of labels, ``turned`` (size
-    when turned) of images with an EXIF orientation, and ``max`` of images of 16 bits.
+    These are ``size`` [W, H] of every picture, ``turned`` (size when turned) of those with an EXIF
+    orientation; ``mode`` of labels, their ``values`` and the ``counts`` of pixels, and the
+    ``colours`` of these values in the palette of the file; ``max`` of images of more than 8 bits,
+    ``opencv`` (False) of those that OpenCV cannot decode, and ``never_turned`` (True) of those
+    with an EXIF orientation that it does not follow.
     """
     data = fileio.get(path, backend_args=backend_args)
     if not data:
@@ -86,20 +91,25 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
             if PNG_END not in data:
                 raise ValueError('its end is missing')
             picture = Image.open(io.BytesIO(data))
+        # Pillow turns a TIFF when it loads it, and removes its orientation.
+        oriented = picture.getexif().get(EXIF_ORIENTATION) in range(2, 9)
         picture.load()
         facts: dict[str, Any] = dict(size=list(picture.size))
         if is_label:
-            facts |= dict(mode=picture.mode, values=[])
-            if picture.mode in ('L', 'P'):
-                facts['values'] = np.flatnonzero(picture.histogram()).tolist()
-            elif picture.mode in LABEL_MODES:
-                values = np.unique(np.asarray(picture)).astype(int)
-                facts['values'] = values[:300].tolist()  # No label has more class ids.
-        else:
-            if picture.getexif().get(EXIF_ORIENTATION) in range(2, 9):
-                facts['turned'] = list(_opencv(data, cv2.IMREAD_COLOR).shape[1::-1])
-            if picture.mode[0] == 'I' or (picture.format == 'PNG' and data[24] == 16):
-                facts['max'] = int(_opencv(data, cv2.IMREAD_UNCHANGED).max())
+            facts |= _facts_of_label(picture) | (dict(turned=facts['size']) if oriented else {})
+            return facts
+        common, colour = picture.format in COMMON, None
+        if oriented or not common:
+            colour = _opencv(data, cv2.IMREAD_COLOR)
+            facts |= dict(opencv=False) if colour is None else {}
+        if not common or picture.mode[0] == 'I' or data[24:25] == b'\x10':
+            stored = _opencv(data, cv2.IMREAD_UNCHANGED)
+            if stored is not None:
+                facts['size'] = list(stored.shape[1::-1])
+                facts |= dict(max=float(stored.max())) if stored.dtype != np.uint8 else {}
+        if oriented:
+            facts['turned'] = facts['size'] if colour is None else list(colour.shape[1::-1])
+            facts |= {} if common else dict(never_turned=True)
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many kinds.
@@ -107,11 +117,27 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
     return facts
 
 
-def _opencv(data: bytes, flag: int) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if pixels is None:
-        raise ValueError('OpenCV cannot decode it')
-    return pixels
+def _facts_of_label(picture: Image.Image) -> dict[str, Any]:
+    if picture.mode not in LABEL_MODES | COLOUR_MODES:
+        return dict(mode=picture.mode, values=[], counts=[])
+    if picture.mode in ('L', 'P'):
+        pixels = np.array(picture.histogram()[:256])
+        values = np.flatnonzero(pixels)
+        counts = pixels[values]
+    else:
+        values, counts = np.unique(label_values(picture), return_counts=True)
+    facts = dict(mode=picture.mode, values=values[:300].tolist(), counts=counts[:300].tolist())
+    if picture.mode == 'P':
+        palette = (picture.getpalette('RGB') or []) + [0] * 768
+        facts['colours'] = [colour(*palette[3 * v : 3 * v + 3]) for v in facts['values']]
+    return facts
+
+
+def _opencv(data: bytes, flag: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    except cv2.error:
+        return None
 
 
 def audit(
@@ -121,6 +147,7 @@ def audit(
     name: str = '',
     deep: bool = True,
     backend_args: dict | None = None,
+    seen: list[list] | None = None,
 ) -> Iterator[Outcome | None]:
     """Look at all files and check them. Yield None every few seconds, then the outcome.
 
@@ -128,6 +155,7 @@ def audit(
         pairs: Path of the image and of its label (or None), for every sample.
         memory: Facts from earlier starts. It keeps only those of local files.
         deep: False: only check that the files exist.
+        seen: An empty list. It gets the facts of the image and of the label of every pair.
     """
     both = [(i, bool(k), path) for i, pair in enumerate(pairs) for k, path in enumerate(pair)]
     files = [file for file in both if file[2]]
@@ -135,7 +163,8 @@ def audit(
     def see(file):
         return *file[:2], _facts(file[2], file[1], memory, deep, backend_args)
 
-    seen: list[list] = [[None, None] for _ in pairs]
+    seen = [] if seen is None else seen
+    seen += [[None, None] for _ in pairs]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     start = shown = time.monotonic()
     try:
@@ -205,24 +234,30 @@ def on_one_process(work: Iterator[Outcome | None]) -> Outcome:
     return outcome
 
 
-def broken_links(folder: str, suffixes: Sequence[str]) -> list[Fault]:
-    """Return the links to images that lead nowhere. MMEngine does not list them."""
-    ends = tuple(suffix.lower() for suffix in suffixes)
-    links = (e.path for e in _entries(folder) if e.is_symlink() and e.name.lower().endswith(ends))
-    broken = sorted(path for path in links if not osp.exists(path))
-    return [Fault('broken link', f'{path} -> {os.readlink(path)}') for path in broken]
+def list_files(folder: str, backend_args: dict | None = None) -> list[str]:
+    """Return the paths of all files below a folder, and of local links that lead nowhere, sorted.
+
+    Hidden files are not among them, those in hidden folders are.
+    """
+    if osp.isdir(folder):
+        start = len(osp.join(folder, ''))
+        return sorted(entry.path[start:] for entry in _entries(folder))
+    backend = fileio.get_file_backend(folder, backend_args=backend_args)
+    if not backend.isdir(folder):
+        return []
+    return sorted(backend.list_dir_or_file(folder, list_dir=False, recursive=True))
 
 
-def count_suffixes(folder: str) -> Counter:
-    """Count the files below a local folder by suffix."""
-    entries = _entries(folder) if osp.isdir(folder) else ()
-    return Counter(osp.splitext(entry.name)[1] for entry in entries)
+def count_suffixes(names: Iterable[str]) -> str:
+    """Return a text such as '3 *.JPG, 1 *.txt'."""
+    counts = Counter(osp.splitext(name)[1] for name in names)
+    return ', '.join(f'{n} *{suffix}' for suffix, n in counts.most_common(5))
 
 
 def inventory(folder: str) -> str:
     """Return a sentence that says which files a local folder has."""
-    found = [f'{n} *{suffix}' for suffix, n in count_suffixes(folder).most_common(5)]
-    return f'{folder} has {", ".join(found) or "no file"}.'
+    names = list_files(folder) if osp.isdir(folder) else ()
+    return f'{folder} has {count_suffixes(names) or "no file"}.'
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry]:

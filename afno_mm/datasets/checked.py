@@ -1,21 +1,19 @@
-"""Base classes of datasets that check their files before the first training step."""
+"""The base class of datasets that check their files before the first training step."""
 
 import logging
 import os
 import os.path as osp
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine import fileio
+from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from mmseg.datasets import BaseSegDataset
 
-from .audit import Memory, audit, broken_links, count_suffixes, inventory, on_one_process
-from .rules import KINDS, WHOLE_SET, Fault, Rules, first
+from .audit import Memory, audit, on_one_process
+from .rules import KINDS, WHOLE_SET, Fault, Outcome, Rules, first
 
 # Folder of the data scripts, for commands in messages. A wheel installs them below .mim.
 INSTALLED_SCRIPTS = Path(__file__).parents[1] / '.mim/data'
@@ -56,6 +54,7 @@ class AuditedFiles(BaseDataset):
 
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
+    LABEL_LOADER = 'pillow'  # of pipelines that show none
     backend_args: dict | None = None
     data_list: list[dict]
     serialize_data: bool
@@ -73,19 +72,32 @@ class AuditedFiles(BaseDataset):
             raise ValueError(f"on_bad_file must be 'stop' or 'skip', got {on_bad_file!r}")
         self.audit = audit and os.environ.get('AFNO_MM_AUDIT') != '0'
         self.on_bad_file, self.max_bad_share = on_bad_file, max_bad_share
+        self.warnings: list[str] = []
         super().__init__(*args, **kwargs)
 
     def full_init(self) -> None:
         if self._fully_initialized:
             return
+        self.read_list()
+        self._audit()
+        if self.serialize_data:
+            self.data_bytes, self.data_address = self._serialize_data()
+        self._fully_initialized = True
+
+    def read_list(self) -> None:
+        """Find the samples, and do not look at their files."""
         # Serialise the list after the audit, which can shorten it.
         serialize, self.serialize_data = self.serialize_data, False
         super().full_init()
         self.serialize_data, self._fully_initialized = serialize, False
-        self._audit()
-        if serialize:
-            self.data_bytes, self.data_address = self._serialize_data()
-        self._fully_initialized = True
+
+    def look(self, seen: list[list] | None = None) -> Iterator[Outcome | None]:
+        """Look at the files of the samples, see :func:`audit`."""
+        every = self.data_list or map(self.get_data_info, range(len(self)))
+        pairs = [(item['img_path'], item.get('seg_map_path')) for item in every]
+        memory, rules = Memory(self.data_root or '.'), self._rules()
+        for outcome in audit(pairs, rules, memory, self._name, self.audit, self.backend_args, seen):
+            yield outcome and self._complete(outcome)
 
     def prepare_data(self, idx: int) -> Any:
         """Name the image if the pipeline fails. OpenCV does not name an empty file."""
@@ -96,67 +108,85 @@ class AuditedFiles(BaseDataset):
             raise RuntimeError(f'reading or transforming {path} failed: {error}') from error
 
     def _audit(self) -> None:
-        pairs = [(item['img_path'], item.get('seg_map_path')) for item in self.data_list]
-        memory = Memory(self.data_root or '.')
-        work = audit(pairs, self._rules(), memory, self._name, self.audit, self.backend_args)
-        found, notes = on_one_process(work)
-        for note in notes:
-            self._warn(note)
-        faults = self._faults_of_names()
-        hidden = {fault.sample for fault in faults if fault.kind == 'hidden'}
-        faults += [fault for fault in found if fault.sample not in hidden]
-        if not faults:
+        outcome = on_one_process(self.look())
+        for warning in outcome.warnings:
+            self._warn(warning)
+        if refusal := self.refusal(outcome):
+            raise refusal
+        if not outcome.faults:
             return
-        if self.on_bad_file == 'stop' or any(fault.kind in WHOLE_SET for fault in faults):
-            raise self._refusal(faults, SETTINGS)
-        bad = {fault.sample for fault in faults} - {None}
-        number = len(bad) + sum(fault.sample is None for fault in faults)
-        text = f'{number} of {len(pairs)} samples are bad'
-        if number > self.max_bad_share * len(pairs):
-            limit = f"on_bad_file='skip' leaves out at most max_bad_share={self.max_bad_share}"
-            raise self._refusal(faults, f'{text}. {limit} of the samples.')
-        every = [f'{fault.kind}: {fault.text}' for fault in faults]
+        bad = {fault.sample for fault in outcome.faults}
+        every = [f'{fault.kind}: {fault.text}' for fault in outcome.faults]
         name = osp.relpath(self.ann_file or self.data_prefix['img_path'], self.data_root or '.')
         name = re.sub('[^a-zA-Z0-9]+', '-', name)[-60:]
+        memory = Memory(self.data_root or '.')
         listed = memory.write(f'-{name}.txt', '\n'.join(every) + '\n')
-        self._warn(f'{text} and left out.\n{self._count(faults)}\nAll of them: {listed or every}')
+        left_out = f'{len(bad)} of {len(self.data_list)} samples are bad and left out'
+        self._warn(f'{left_out}.\n{self._count(outcome)}\nAll of them: {listed or every}')
         self.data_list = [item for i, item in enumerate(self.data_list) if i not in bad]
+
+    def refusal(self, outcome: Outcome) -> Exception | None:
+        """Return the error of the faults, or None if there are none or 'skip' allows them."""
+        faults, samples = outcome.faults, len(self.data_list)
+        if not faults:
+            return None
+        if self.on_bad_file == 'stop' or any(fault.kind in WHOLE_SET for fault in faults):
+            return self._refusal(outcome, SETTINGS)
+        bad = len({fault.sample for fault in faults})
+        if bad <= self.max_bad_share * samples:
+            return None
+        limit = f"on_bad_file='skip' leaves out at most max_bad_share={self.max_bad_share}"
+        return self._refusal(outcome, f'{bad} of {samples} samples are bad. {limit} of them.')
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        """Add what the names of the files show. A fault of a hidden file is its only one."""
+        faults = self._faults_of_names()
+        hidden = {fault.sample for fault in faults if fault.kind == 'hidden'}
+        faults += [fault for fault in outcome.faults if fault.sample not in hidden]
+        outcome = outcome._replace(faults=faults)
+        warnings = list(outcome.warnings)
+        if never := self.never_seen(outcome):
+            of = len(self._metainfo['classes'])
+            warnings.append(f'{len(never)} of {of} classes are never seen: {first(never, 10)}')
+        return outcome._replace(warnings=warnings)
+
+    def never_seen(self, outcome: Outcome) -> list[str]:
+        """Return the names of the classes of which the data have nothing."""
+        classes = self._metainfo.get('classes') or ()
+        return [name for i, name in enumerate(classes) if outcome.counts and not outcome.counts[i]]
 
     def _rules(self) -> Rules:
         """Return how the pipeline reads the files."""
-        steps = {type(step).__name__: step for step in self.pipeline.transforms}
-        image = steps.get('LoadImageFromFile')
+        steps = list(self.pipeline.transforms)
+        image = next((step for step in steps if isinstance(step, LoadImageFromFile)), None)
+        label = next((step for step in steps if isinstance(step, LoadAnnotations)), None)
         colour = getattr(image, 'color_type', 'color')  # a name or a flag of OpenCV
         backend = getattr(image, 'imdecode_backend', 'cv2')
         return Rules(
-            label_backend=getattr(steps.get('LoadAnnotations'), 'imdecode_backend', 'pillow'),
+            label_loader=getattr(label, 'imdecode_backend', self.LABEL_LOADER),
+            image_backend=backend,
             turns=colour in ('color', 'grayscale', 0, 1, 2, 3) and backend in ('cv2', 'pillow'),
             keeps_16_bits=colour in ('unchanged', -1, 2, 3),
         )
 
     def _faults_of_names(self) -> list[Fault]:
-        """Return hidden folders and broken links among the images, unless a list selects them."""
-        if self.ann_file:
-            return []
+        """Return the images in hidden folders, unless a list selects them."""
         folder = self.data_prefix['img_path'].rstrip('/')
-        faults = [
-            Fault('hidden', item['img_path'], index)
+        return [
+            Fault('hidden', item['img_path'], index, path=item['img_path'])
             for index, item in enumerate(self.data_list)
-            if '/.' in item['img_path'][len(folder) :]
+            if not self.ann_file and '/.' in item['img_path'][len(folder) :]
         ]
-        if self._indices is None and osp.isdir(folder):
-            faults += broken_links(folder, getattr(self, 'extensions', None) or [self.img_suffix])
-        return faults
 
     @property
     def _name(self) -> str:
         return self.NAME or type(self).__name__
 
-    def _count(self, faults: Sequence[Fault]) -> str:
+    def _count(self, outcome: Outcome) -> str:
         """Return the number of faults of each kind, and the first ones."""
         lines = []
         for kind, (headline, _) in KINDS.items():
-            texts = [fault.text for fault in faults if fault.kind == kind]
+            texts = [fault.text for fault in outcome.faults if fault.kind == kind]
             headline = headline.format(ids=self.IDS, valid=self._rules().valid())
             if texts and kind in WHOLE_SET:
                 lines.append(f'{texts[0]} {headline}')
@@ -165,7 +195,8 @@ class AuditedFiles(BaseDataset):
                 lines += [f'  {text}' for text in texts[:5]] + ['  ...'] * (len(texts) > 5)
         return '\n'.join(lines)
 
-    def _refusal(self, faults: Sequence[Fault], *advice: str) -> Exception:
+    def _refusal(self, outcome: Outcome, *advice: str) -> Exception:
+        faults = outcome.faults
         kinds = {fault.kind for fault in faults}
         missing = {'no image', 'no label', 'broken link'}
         mends = [mend for kind, (_, mend) in KINDS.items() if kind in kinds]
@@ -174,7 +205,7 @@ class AuditedFiles(BaseDataset):
         mends += [self.MEND_LABELS] if any(fault.of_label for fault in faults) else []
         mends += [self.GET_DATA] if not all(fault.of_label for fault in faults) else []
         kind = FileNotFoundError if kinds <= missing else ValueError
-        return self._error(kind, self._count(faults), *dict.fromkeys(mends), *advice)
+        return self._error(kind, self._count(outcome), *dict.fromkeys(mends), *advice)
 
     def _error(self, kind: type[Exception], found: str, *advice: str) -> Exception:
         root = (self.data_root or '.').rstrip('/')
@@ -183,66 +214,5 @@ class AuditedFiles(BaseDataset):
         return kind('\n'.join(lines))
 
     def _warn(self, text: str) -> None:
+        self.warnings.append(text)
         print_log(f'{self._name}: {text}', logger='current', level=logging.WARNING)
-
-
-class CheckedFiles(AuditedFiles, BaseSegDataset):
-    """:class:`AuditedFiles` for MMSegmentation: every label has its image's size and class ids.
-
-    If ``data_prefix`` has no ``seg_map_path``, the images are for prediction and need no labels.
-    """
-
-    def load_data_list(self) -> list[dict]:
-        images, labels = self.data_prefix['img_path'], self.data_prefix.get('seg_map_path')
-        for folder in filter(None, (images, labels)):
-            if not fileio.isdir(folder, backend_args=self.backend_args):
-                found = f'there is no folder {folder}'
-                raise self._error(FileNotFoundError, found, self.LAYOUT, self.GET_DATA)
-        data_list = super().load_data_list()
-        if not data_list:
-            found = f'no image *{self.img_suffix} in {images}. {inventory(images)}'
-            mend = 'img_suffix must be the suffix of the images, in the same case.'
-            raise self._error(FileNotFoundError, found, mend, self.LAYOUT, self.GET_DATA)
-        return data_list
-
-    def _audit(self) -> None:
-        spare = self._spare_labels()
-        super()._audit()
-        if spare:
-            self._warn(f'{spare} They are ignored.')
-
-    def _spare_labels(self) -> str:
-        """Return a sentence about the labels without an image, or ''."""
-        folder = self.data_prefix.get('seg_map_path')
-        if not folder or self.ann_file or self._indices is not None:
-            return ''
-        wanted = {item['seg_map_path'] for item in self.data_list}
-        backend = fileio.get_file_backend(folder, backend_args=self.backend_args)
-        names = backend.list_dir_or_file(folder, False, suffix=self.seg_map_suffix, recursive=True)
-        spare = sorted({osp.join(folder, name) for name in names} - wanted)
-        return f'{len(spare)} labels have no image (misnamed?): {first(spare)}.' if spare else ''
-
-    def _faults_of_names(self) -> list[Fault]:
-        folder, suffix = self.data_prefix['img_path'], osp.splitext(f'x{self.img_suffix}')[1]
-        for other in set(count_suffixes(folder)) - {suffix}:
-            if other.lower() == suffix.lower() and not self.ann_file:
-                self._warn(f'{inventory(folder)} img_suffix leaves out *{other}.')
-        return super()._faults_of_names()
-
-    def _count(self, faults: Sequence[Fault]) -> str:
-        lines = [super()._count(faults)]
-        if any(fault.kind == 'no label' for fault in faults):
-            found = inventory(self.data_prefix['seg_map_path'])
-            lines += [f'{found} Labels must end with {self.seg_map_suffix}, in the same case.']
-            lines += [self._spare_labels()]
-        return '\n'.join(filter(None, lines))
-
-    def _rules(self) -> Rules:
-        classes = self._metainfo.get('classes')
-        return replace(
-            super()._rules(),
-            num_classes=len(classes) if classes else None,
-            ignore_index=self.ignore_index,
-            reduce_zero_label=self.reduce_zero_label,
-            label_map=self.label_map,
-        )

@@ -3,7 +3,7 @@
 from mmseg.datasets import CityscapesDataset as MMSegCityscapesDataset
 
 from ..registry import DATASETS
-from .checked import CheckedFiles
+from .segmentation import CheckedFiles
 
 
 @DATASETS.register_module()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..registry import DATASETS
-from .checked import CheckedFiles
+from .segmentation import CheckedFiles
 
 
 def metainfo(names: str) -> dict[str, Sequence]:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .rules import Fault
+from .rules import Fault, shown
 
 if TYPE_CHECKING:
     from .checked import AuditedFiles
@@ -65,4 +65,30 @@ def inspect_files(dataset: 'AuditedFiles') -> Report:
         FileNotFoundError: If there is no folder, list or image.
         ValueError: If settings are wrong.
     """
-    raise NotImplementedError
+    if not dataset._fully_initialized:
+        dataset.read_list()
+    items = dataset.data_list or [dataset.get_data_info(i) for i in range(len(dataset))]
+    seen: list[list] = []
+    *_, outcome = dataset.look(seen)
+    assert outcome
+    samples = [
+        Sample(
+            item['img_path'],
+            item.get('seg_map_path'),
+            tuple(image['size']) if 'size' in image else None,
+            (label or {}).get('mode'),
+            dict(zip(shown(label['values']), label['counts'])) if 'mode' in (label or {}) else None,
+            item.get('gt_label'),
+        )
+        for item, (image, label) in zip(items, seen)
+    ]
+    return Report(
+        name=dataset._name,
+        classes=tuple(dataset.metainfo.get('classes') or ()),
+        samples=samples,
+        faults=outcome.faults,
+        warnings=dataset.warnings + outcome.warnings,
+        counts=outcome.counts,
+        never_seen=dataset.never_seen(outcome),
+        refusal=str(dataset.refusal(outcome) or ''),
+    )

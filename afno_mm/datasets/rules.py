@@ -1,43 +1,75 @@
 """Decide which image and label files can be used, and say what mends the others."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-ONE_CLASS = """\
-255 is ignored, so only class 0 would be learnt. If 255 is the second class, write 1 for it:
-  python -c "import sys; from PIL import Image; \
-[Image.open(p).point([v // 255 for v in range(256)]).save(p) for p in sys.argv[1:]]" LABELS"""
-ONE_CHANNEL = """\
-Labels need mode L or P. If all channels of a label hold the class ids, keep one:
-  python -c "import sys; from PIL import Image; \
-[Image.open(p).getchannel(0).save(p) for p in sys.argv[1:]]" LABELS"""
+import numpy as np
+
+EDIT = 'python -c "import sys; from PIL import Image, ImageOps; [{} for p in sys.argv[1:]]"'
+# Datasets format these texts: braces are doubled.
+ONE_CLASS = (
+    """\
+255 is ignored, so only class 0 would be learnt. If 255 is the second class, set
+label_map={{255: 1}} in an afno_mm.SegDataset, or write 1 for it:
+"""
+    f'  {EDIT.format("Image.open(p).point([v // 255 for v in range(256)]).save(p)")} LABELS'
+)
+ONE_CHANNEL = f"""\
+If all channels of a label hold the class ids, keep one:
+  {EDIT.format('Image.open(p).getchannel(0).save(p)')} LABELS"""
+NO_COLOURS = """\
+Labels need mode L or P. If colours stand for classes, use afno_mm.SegDataset with the colour of
+each class in its metainfo.palette."""
+MORE_COLOURS = """\
+Add the colours to metainfo.palette, or map them: label_map={{(128, 0, 0): 1}}.
+Mixed colours come from resizing or from JPEG: make such labels anew, as PNG."""
+OWN_PALETTE = f"""\
+The class id of a pixel is its index. If the colour is right, make it the value:
+  {EDIT.format("Image.open(p).convert('RGB').save(p)")} LABELS"""
 ORIENTATION = """\
 LoadImageFromFile turns images by EXIF with color_type='color', and does not with
 color_type='color_ignore_orientation'. Labels are never turned."""
-SIXTEEN_BITS = """\
-LoadImageFromFile keeps the upper 8 bits: 4095 becomes 15 of 255.
-LoadImageFromFile(color_type=3, to_float32=True) reads all 16. Then give the data_preprocessor
-the mean and std of these values."""
+TURN = f"""\
+This turns the pixels, and removes the orientation:
+  {EDIT.format('ImageOps.exif_transpose(Image.open(p)).save(p, quality=95)')} FILES"""
+UNCLEAR = f"""\
+Look whether the labels fit the images as a viewer shows them, or the stored pixels that are not
+turned. Then set label_orientation='shown' or 'stored' in the dataset. {ORIENTATION}"""
 REMOVE = 'Remove broken files first, then replace them.'
 # Headline of each kind of fault, and what mends it.
 KINDS = {
     'hidden': ('files lie in hidden folders', 'Remove the hidden folders: rm -r FOLDER'),
+    'twins': ('images or labels share a name', 'Remove all but one, or list pairs in ann_file.'),
     'no image': ('images do not exist', ''),
     'no label': ('images have no label', ''),
     'broken link': ('links lead nowhere', ''),
     'empty': ('files are empty', REMOVE),
     'unreadable': ('files cannot be read', ''),
     'damaged': ('files are not whole pictures', REMOVE),
-    'mode': ('labels do not hold one class id per pixel', ONE_CHANNEL),
+    'decoder': ('images cannot be read by OpenCV', 'Convert them to PNG or JPEG.'),
+    'mode': ('labels do not hold one class id per pixel', f'{NO_COLOURS}\n{ONE_CHANNEL}'),
+    'colours': (
+        'labels have colours that are not in the palette',
+        f'{MORE_COLOURS}\n{ONE_CHANNEL}',
+    ),
+    'own palette': ('labels have colours of other classes than their indices', OWN_PALETTE),
     'size': ('labels differ in size from their images; the sizes must be equal', ''),
-    'orientation': ('labels fit their images only if EXIF is treated otherwise', ORIENTATION),
+    'orientation': (
+        'labels fit their images only if EXIF is treated otherwise',
+        f'{ORIENTATION}\n{TURN}',
+    ),
+    'unclear': ('images have an EXIF orientation that keeps their size', UNCLEAR),
+    'turned label': ('labels have an EXIF orientation, which nothing reads', TURN),
     'values': ('labels have values that are not {ids} ({valid})', ''),
     'one class': ('hold 0 and 255 alone', ONE_CLASS),
     'all ignored': ('ignore every pixel', ''),
 }
 WHOLE_SET = {'one class', 'all ignored'}  # leaving out samples does not mend these
 LABEL_MODES = {'L', 'P', '1', 'I', 'I;16', 'I;16B'}
+COLOUR_MODES = {'RGB', 'RGBA'}
+COLOUR = 1 << 32  # The value of a colour is COLOUR + 0xRRGGBB.
 
 
 class Fault(NamedTuple):
@@ -50,7 +82,13 @@ class Fault(NamedTuple):
     path: str = ''
 
 
-Outcome = tuple[list[Fault], list[str]]  # faults, and warnings about samples that can be used
+class Outcome(NamedTuple):
+    """Faults, warnings about samples that can be used, and pixels by value and by class id."""
+
+    faults: list[Fault]
+    warnings: list[str]
+    values: Counter
+    counts: Counter
 
 
 @dataclass(frozen=True)
@@ -61,7 +99,11 @@ class Rules:
         num_classes: Number of classes after ``label_map``. None: any value is valid.
         reduce_zero_label: True: 0 is ignored, and the other values are lowered by 1.
         label_map: From values of the files to class ids. Other values stay as they are.
-        label_backend: ``imdecode_backend`` of LoadAnnotations.
+        colours: From values of colours to class ids. Only :class:`LoadMask` reads colours.
+        label_loader: ``imdecode_backend`` of LoadAnnotations, or 'mask' for :class:`LoadMask`.
+        label_orientation: Images with an EXIF orientation: labels fit the 'shown' picture or the
+            'stored' one. None: their sizes tell.
+        image_backend: ``imdecode_backend`` of LoadImageFromFile.
         turns: True: LoadImageFromFile turns images by their EXIF orientation.
         keeps_16_bits: True: LoadImageFromFile does not cut images to 8 bits.
     """
@@ -69,20 +111,41 @@ class Rules:
     num_classes: int | None = None
     ignore_index: int = 255
     reduce_zero_label: bool = False
-    label_map: dict[int, int] | None = None
-    label_backend: str = 'pillow'
+    label_map: Mapping[int, int] | None = None
+    colours: Mapping[int, int] | None = None
+    label_loader: str = 'pillow'
+    label_orientation: str | None = None
+    image_backend: str = 'cv2'
     turns: bool = True
     keeps_16_bits: bool = False
 
     def class_of(self, value: int) -> int | None:
         """Return the class id or ignore_index that a value means, or None if it is neither."""
-        if not 0 <= value <= 255:  # LoadAnnotations would wrap it to 8 bits.
-            return None
+        if value >= COLOUR:
+            return (self.colours or {}).get(value)
+        if self.label_loader != 'mask' and not 0 <= value <= 255:
+            return None  # LoadAnnotations would wrap it to 8 bits.
         if self.reduce_zero_label:
             value = 255 if value in (0, 255) else value - 1
         value = (self.label_map or {}).get(value, value)
-        is_class = self.num_classes is None or value < self.num_classes
+        is_class = self.num_classes is None or 0 <= value < self.num_classes
         return value if is_class or value == self.ignore_index else None
+
+    def class_ids(self, values: np.ndarray) -> np.ndarray:
+        """Map the values of a label (H, W) to class ids (H, W), uint8.
+
+        Raises:
+            ValueError: If a value is no class. The message names it.
+        """
+        present = np.unique(values).tolist()
+        known = {value: self.class_of(value) for value in present}
+        if strange := [value for value in present if known[value] is None]:
+            raise ValueError(f'has the values [{first(shown(strange), 10)}]: {self.valid()}')
+        ids = values.astype(np.uint8)
+        for value, index in known.items():
+            if value != index:
+                ids[values == value] = index
+        return ids
 
     def valid(self) -> str:
         """Return a text such as '0..18, 255 to ignore'."""
@@ -91,58 +154,102 @@ class Rules:
         return f'0..{(self.num_classes or 256) - 1}, {self.ignore_index} to ignore{after}'
 
     def judge(self, pairs: Sequence[tuple[str, str | None]], seen: Sequence[list]) -> Outcome:
-        """Return faults and warnings of (image, label) pairs from what ``look`` returned."""
+        """Return what is found in (image, label) pairs from what ``look`` returned."""
         faults: list[Fault] = []
-        labels, values = 0, set()
-        ignored, unsure, sixteen = [], [], []
+        labels, values, counts = 0, Counter[int](), Counter[int]()
+        ignored, deep, flat, most = [], [], [], 0
         for index, ((image_path, path), (image, label)) in enumerate(zip(pairs, seen)):
-            for of_label, facts in enumerate((image, label)):
+            for name, facts in ((image_path, image), (path, label)):
                 if facts and 'fault' in facts:
-                    faults.append(Fault(facts['fault'], facts['text'], index, bool(of_label)))
-            if 'max' in image and not self.keeps_16_bits:
-                sixteen.append(f'{image_path} (up to {image["max"]})')
+                    kind, text = facts['fault'], facts['text']
+                    faults.append(Fault(kind, text, index, facts is label, str(name)))
+            if 'max' in image:
+                deep.append(f'{image_path} (up to {image["max"]:g})')
+                most = max(most, image['max'])
+            elif 'size' in image:
+                flat.append(image_path)
+            if image.get('opencv') is False and self.image_backend == 'cv2':
+                faults.append(Fault('decoder', image_path, index, False, image_path))
             if not label or 'mode' not in label:
                 continue
             for kind, text in self._faults_of_label(image, label):
-                faults.append(Fault(kind, f'{path} {text.format(image_path)}', index, True))
+                text = f'{path} {text.format(image_path)}'
+                faults.append(Fault(kind, text, index, True, str(path)))
             labels += 1
-            values.update(label['values'])
+            values.update(dict(zip(label['values'], label['counts'])))
             if label['values'] and {*map(self.class_of, label['values'])} == {self.ignore_index}:
                 ignored.append(str(path))
-            if self.turns and image.get('turned') == image.get('size') == label['size']:
-                unsure += [image_path] if 'turned' in image else []
-        several = (self.num_classes or 0) > 1
-        if values == {0, 255} and several and self.class_of(255) == self.ignore_index:
+        for value, number in values.items():
+            if (class_id := self.class_of(value)) is not None:
+                counts[class_id] += number
+        if {*values} == {0, 255} and self.num_classes and self.class_of(255) == self.ignore_index:
             faults.append(Fault('one class', f'all {labels} labels', None, True))
         elif labels and len(ignored) == labels:
             faults.append(Fault('all ignored', f'all {labels} labels', None, True))
-        notes: dict[str, list[str]] = {
-            f'images have 16 bits. {SIXTEEN_BITS}': sixteen,
-            'labels ignore every pixel': ignored,
-            f'images have an EXIF orientation that keeps their size. {ORIENTATION} '
-            'Check that these labels fit': unsure,
-        }
-        return faults, [f'{len(n)} {text}: {first(n)}' for text, n in notes.items() if n]
+        notes = {'labels ignore every pixel': ignored}
+        if not self.keeps_16_bits:
+            notes[f'images have 16 bits. {_deep(most)}'] = deep
+        elif deep:
+            notes['images have 8 bits, others have 16, and all are read as 16'] = flat
+        warnings = [f'{len(n)} {text}: {first(n)}' for text, n in notes.items() if n]
+        return Outcome(faults, warnings, values, counts)
 
     def _faults_of_label(self, image: dict, label: dict) -> list[tuple[str, str]]:
         """Return kind and text of each fault. '{}' in a text stands for the path of the image."""
         faults = []
-        strange = [v for v in label['values'] if self.class_of(v) is None]
-        palette_is_colour = self.label_backend != 'pillow' and label['mode'] in ('P', '1')
-        if label['mode'] not in LABEL_MODES or palette_is_colour:
+        modes = LABEL_MODES - ({'P', '1'} if self.label_loader not in ('pillow', 'mask') else set())
+        modes = modes | (COLOUR_MODES if self.label_loader == 'mask' and self.colours else set())
+        count = dict(zip(label['values'], label['counts']))
+        strange = [v for v in count if self.class_of(v) is None]
+        if label['mode'] not in modes:
             faults.append(('mode', f'has mode {label["mode"]}'))
         elif strange:
-            faults.append(('values', f'has the values [{first(strange, 10)}]'))
-        if 'size' in image:
+            pixels, total = sum(count[v] for v in strange), sum(count.values())
+            kind = 'colours' if label['mode'] in COLOUR_MODES else 'values'
+            text = f'has the {kind} [{first(shown(strange), 10)}] in {pixels} of {total} pixels'
+            faults.append((kind, text))
+        elif len(meant := [(self.colours or {}).get(c) for c in label.get('colours', ())]) > 1:
+            if None not in meant and meant != [self.class_of(v) for v in count]:
+                text = ', '.join(f'{v} has the colour of {m}' for v, m in zip(count, meant))
+                faults.append(('own palette', f'has indices of other colours: {text}'))
+        if 'turned' in label:
+            faults.append(('turned label', 'has an EXIF orientation'))
+        elif 'size' in image:
             sizes = [image['size'], image.get('turned', image['size'])]
-            size, used, other = label['size'], sizes[self.turns], sizes[not self.turns]
-            kind = 'orientation' if size == other else 'size'
+            turns = self.turns and not image.get('never_turned')
+            size, used, other = label['size'], sizes[turns], sizes[not turns]
+            wanted = {'shown': True, 'stored': False}.get(self.label_orientation or '')
             if size != used:
+                kind = 'orientation' if size == other else 'size'
                 text = f'is {size[0]}x{size[1]}, its image {{}} is {used[0]}x{used[1]}'
                 faults.append((kind, text + ' as it is read' * (kind == 'orientation')))
+            elif 'turned' in image and used == other and wanted is not turns:
+                if wanted is None and self.turns:
+                    faults.append(('unclear', 'may be turned against its image {}'))
+                elif wanted is not None:
+                    faults.append(('orientation', 'is turned against its image {} as it is read'))
         return faults
+
+
+def colour(red: int, green: int, blue: int) -> int:
+    """Return the value of a colour."""
+    return COLOUR + (red << 16) + (green << 8) + blue
+
+
+def shown(values: Sequence[int]) -> list[int | tuple[int, ...]]:
+    """Return values with (R, G, B) for those of colours."""
+    return [tuple((v - COLOUR).to_bytes(3, 'big')) if v >= COLOUR else v for v in values]
 
 
 def first(items: Sequence, most: int = 5) -> str:
     """Join the first items of a list for a message."""
     return ', '.join(map(str, items[:most])) + (', ...' if len(items) > most else '')
+
+
+def _deep(most: int) -> str:
+    """Say how to read images of more than 8 bits with values up to ``most``."""
+    return (
+        'LoadImageFromFile keeps the upper 8 of 16 bits: 4095 becomes 15 of 255. Put '
+        f"dict(type='afno_mm.LoadDeepImage', max_value={2 ** int(most).bit_length() - 1}) in its "
+        'place in every pipeline, with the largest value that the images can have'
+    )

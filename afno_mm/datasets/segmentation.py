@@ -1,23 +1,133 @@
-"""Any folder of images and masks, with a check of its files before the first step."""
+"""Images and masks of segmentation, with a check of their files before the first step."""
 
+import os.path as osp
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-from ..registry import DATASETS
-from .checked import CheckedFiles
+from mmengine import fileio
+from mmseg.datasets import BaseSegDataset
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-LABEL_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.gif')
+from ..registry import DATASETS, type_name
+from .audit import count_suffixes, inventory
+from .checked import AuditedFiles
+from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, Pair, suffixes_of
+from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
+
+CLASSES = """Name the classes, in the order of their ids: metainfo=dict(classes=('road', 'car')),
+or metainfo=dict(classes='FILE'), or {root}/classes.txt. A file has one name in each line, if
+wanted followed by R G B."""
+# 'name', 'name R G B', or CVAT's 'name:R,G,B::'
+CLASS_LINE = re.compile(r'(.+?)(?:[\s,;:]+(\d+[\s,]+\d+[\s,]+\d+)[\s:]*)?')
+
+
+class CheckedFiles(AuditedFiles, BaseSegDataset):
+    """:class:`AuditedFiles` for MMSegmentation: every label has its image's size and class ids.
+
+    An image and its label have the same path below their folders, but for the suffixes, which
+    can have any case. If ``data_prefix`` has no ``seg_map_path``, the images are for prediction and
+    need no labels.
+
+    Args:
+        label_orientation: For images with an EXIF orientation: labels fit the picture as it is
+            'shown' by viewers, or 'stored'. None: the sizes tell; if they cannot, it is a fault.
+        *args, **kwargs: Arguments of :class:`AuditedFiles` and of BaseSegDataset. Each of
+            ``img_suffix`` and ``seg_map_suffix`` can be one or several. The lines of ``ann_file``
+            are names of images with or without a suffix, or 'image label'.
+    """
+
+    spare = ''
+
+    def __init__(self, *args: Any, label_orientation: str | None = None, **kwargs: Any) -> None:
+        if label_orientation not in (None, 'shown', 'stored'):
+            wanted = "None, 'shown' or 'stored'"
+            raise ValueError(f'label_orientation must be {wanted}, got {label_orientation!r}')
+        self.label_orientation = label_orientation
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        images, labels = self.data_prefix['img_path'], self.data_prefix.get('seg_map_path')
+        lines = self._lines() if self.ann_file else None
+        # A list of absolute paths needs no folder.
+        if lines is None or not all(map(osp.isabs, lines)):
+            for folder in (images, labels):
+                if folder is not None and not fileio.isdir(folder or '.', self.backend_args):
+                    found = f'there is no folder {folder}'
+                    raise self._error(FileNotFoundError, found, self.LAYOUT, self.GET_DATA)
+        suffixes = suffixes_of(self.img_suffix), suffixes_of(self.seg_map_suffix)
+        folders = Folders(images, labels, *suffixes, self.backend_args)
+        pairs = folders.pairs() if lines is None else [folders.pair_of(line) for line in lines]
+        if not pairs:
+            what = 'is a label by seg_map_suffix' if images == labels else 'is among them'
+            found = f'no image *{" *".join(suffixes[0])} in {images}. {inventory(images)}'
+            mend = f'img_suffix must be the suffix of the images. No file that {what} is an image.'
+            raise self._error(FileNotFoundError, found, mend, self.LAYOUT, self.GET_DATA)
+        if lines is None:
+            if folders.left_out:
+                names = count_suffixes(folders.left_out)
+                self._warn(f'img_suffix leaves out {len(folders.left_out)} files: {names}')
+            if spare := folders.spare_labels():
+                self.spare = f'{len(spare)} labels have no image (misnamed?): {first(spare)}.'
+                self._warn(f'{self.spare} They are ignored.')
+        return [self._info(pair) for pair in pairs]
+
+    def _lines(self) -> list[str]:
+        if not fileio.isfile(self.ann_file, self.backend_args):
+            raise self._error(FileNotFoundError, f'there is no list {self.ann_file}', self.LAYOUT)
+        lines = fileio.get_text(self.ann_file, backend_args=self.backend_args).splitlines()
+        lines = [line.strip() for line in lines if line.strip()]
+        if not lines:
+            raise self._error(ValueError, f'the list {self.ann_file} is empty')
+        return lines
+
+    def _info(self, pair: Pair) -> dict:
+        info = dict(img_path=pair.image, label_map=self.label_map, seg_fields=[])
+        info |= dict(reduce_zero_label=self.reduce_zero_label)
+        info |= dict(seg_map_path=pair.label) if pair.label is not None else {}
+        return info | (dict(twins=pair.twins) if pair.twins else {})
+
+    def _faults_of_names(self) -> list[Fault]:
+        return super()._faults_of_names() + [
+            Fault('twins', f'{i["img_path"]} and {", ".join(i["twins"])}', n, path=i['img_path'])
+            for n, i in enumerate(self.data_list)
+            if 'twins' in i
+        ]
+
+    def _count(self, outcome: Outcome) -> str:
+        lines = [super()._count(outcome)]
+        kinds = {fault.kind for fault in outcome.faults}
+        if 'no label' in kinds:
+            suffixes = ', '.join(suffixes_of(self.seg_map_suffix))
+            found = inventory(self.data_prefix['seg_map_path'])
+            lines += [f'{found} Labels must end with {suffixes}.', self.spare]
+        if kinds & {'values', 'colours', 'one class'}:
+            most = outcome.values.most_common(12)
+            values = zip(shown([value for value, _ in most]), (number for _, number in most))
+            text = ', '.join(f'{value} in {number} pixels' for value, number in values)
+            lines.append(f'All labels together have the values {text}.')
+        return '\n'.join(filter(None, lines))
+
+    def _rules(self) -> Rules:
+        classes = self._metainfo.get('classes')
+        return replace(
+            super()._rules(),
+            num_classes=len(classes) if classes else None,
+            ignore_index=self.ignore_index,
+            reduce_zero_label=self.reduce_zero_label,
+            label_map=self.label_map,
+            label_orientation=self.label_orientation,
+        )
 
 
 @DATASETS.register_module()
 class SegDataset(CheckedFiles):
     """Any folder of images and masks, with the files checked, see :class:`CheckedFiles`.
 
-    An image and its mask have the same path below their folders, but for the suffixes. Both
-    folders can be the same if the suffixes differ. ``LoadAnnotations`` in the pipeline becomes
-    :class:`LoadMask`, which reads masks of the modes L, P, 1, I and I;16 as class ids, and masks
-    in RGB by the palette.
+    Both folders can be the same if the suffixes differ. ``LoadAnnotations`` in the pipeline becomes
+    :class:`LoadMask`, unless it has settings of its own. LoadMask reads masks of the modes L, P, 1,
+    I and I;16 as class ids, and masks in RGB by the palette.
 
     Args:
         metainfo: ``classes``: names of the classes, or a file with one name in each line, if
@@ -28,14 +138,18 @@ class SegDataset(CheckedFiles):
         seg_map_suffix: The same of the masks, for instance '_mask.png'.
         label_map: From values of the mask files to class ids or ``ignore_index``:
             ``{255: 1}``. A key can be a colour (R, G, B). Other values stay as they are.
-        ann_file: List of the samples to use, one in each line: the name of the image with or
-            without its suffix, or the image and its mask.
-        **kwargs: Arguments of :class:`CheckedFiles` and of MMSegmentation's BaseSegDataset.
+        pipeline: Transforms, as in BaseSegDataset.
+        lazy_init: True: look for files and into them at the first use.
+        **kwargs: Arguments of :class:`CheckedFiles` and of BaseSegDataset.
 
     Raises:
         FileNotFoundError: If folders, images or masks are missing, and nothing else is wrong.
         ValueError: If settings or files have other faults. The message says what mends them.
     """
+
+    LABEL_LOADER = 'mask'
+    LAYOUT = """Expected are images and masks with the same names but for the suffixes, in the folders
+data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS) below {root}, or a list of them as ann_file."""
 
     def __init__(
         self,
@@ -44,8 +158,121 @@ class SegDataset(CheckedFiles):
         img_suffix: str | Sequence[str] = IMAGE_SUFFIXES,
         seg_map_suffix: str | Sequence[str] = LABEL_SUFFIXES,
         label_map: Mapping | None = None,
+        pipeline: Sequence = (),
+        lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.data_root = kwargs.get('data_root')
+        self.backend_args = kwargs.get('backend_args')
+        metainfo = self._read_metainfo(dict(metainfo or {}))
         super().__init__(
-            metainfo=metainfo, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs
+            metainfo=metainfo,
+            img_suffix=img_suffix,
+            seg_map_suffix=seg_map_suffix,
+            pipeline=_with_masks(list(pipeline)),
+            lazy_init=True,
+            **kwargs,
         )
+        has_palette = metainfo.get('palette') or self.METAINFO.get('palette')
+        palette = self._metainfo['palette'] if has_palette else ()
+        self.colours = {colour(*rgb): index for index, rgb in enumerate(palette)}
+        if label_map:
+            self._set_label_map(label_map)
+        if not lazy_init:
+            self.full_init()
+
+    @cached_property
+    def mask_rules(self) -> Rules:
+        """The rules of :class:`LoadMask`."""
+        return self._rules()
+
+    def get_data_info(self, idx: int) -> dict:
+        return super().get_data_info(idx) | dict(mask_rules=self.mask_rules)
+
+    def _rules(self) -> Rules:
+        return replace(super()._rules(), colours=self.colours)
+
+    def _count(self, outcome: Outcome) -> str:
+        """Add a label_map that gives the values of the files to the classes in their order."""
+        text, number = super()._count(outcome), len(self._metainfo['classes'])
+        values = sorted(value for value in outcome.values if value < COLOUR)
+        if len(values) > number:
+            values = [value for value in values if value != self.ignore_index]
+        is_mapped = self.label_map or self.reduce_zero_label or len(values) > number
+        if not is_mapped and any(fault.kind == 'values' for fault in outcome.faults):
+            mapping = {value: index for index, value in enumerate(values) if value != index}
+            text += f'\nIf they are the classes in this order, set label_map={mapping}.'
+        return text
+
+    def _read_metainfo(self, metainfo: dict) -> dict:
+        """Read the files that metainfo names, and check names and colours."""
+        if not metainfo.get('classes') and not self.METAINFO.get('classes'):
+            metainfo['classes'] = 'classes.txt'
+            if not fileio.isfile(self._path('classes.txt'), self.backend_args):
+                raise self._error(ValueError, 'the classes have no names', CLASSES)
+        if isinstance(names := metainfo.get('classes', ()), str):
+            rows = [CLASS_LINE.fullmatch(line).groups() for line in self._text(names)]
+            metainfo['classes'] = [name for name, _ in rows]
+            if any(rgb for _, rgb in rows):
+                metainfo.setdefault('palette', [rgb or '' for _, rgb in rows])
+        if isinstance(metainfo.get('palette'), str):
+            metainfo['palette'] = self._text(metainfo['palette'])
+        classes, palette = metainfo.get('classes') or (), metainfo.get('palette') or ()
+        palette = [re.findall(r'\d+', c) if isinstance(c, str) else c for c in palette]
+        palette = [tuple(map(int, c)) for c in palette]
+        faults = [
+            (len(classes) > 255, f'{len(classes)} classes, labels of 8 bits have at most 255'),
+            (len({*classes}) < len(classes), f'some of the names {first(classes, 20)} are equal'),
+            (
+                palette and len(palette) != len(classes),
+                f'{len(palette)} colours, {len(classes)} classes',
+            ),
+            (any(len(c) != 3 or max(c) > 255 for c in palette), f'not R G B 0..255: {palette}'),
+            (len({*palette}) < len(palette), f'some colours are equal: {palette}'),
+        ]
+        for is_fault, text in faults:
+            if is_fault:
+                raise self._error(ValueError, f'classes and palette do not fit: {text}', CLASSES)
+        return metainfo | (dict(palette=palette) if palette else {})
+
+    def _path(self, name: str) -> str:
+        """Return the path of a file in ``data_root``, or else in the working directory."""
+        path = fileio.join_path(self.data_root or '.', name)
+        return path if fileio.isfile(path, self.backend_args) else name
+
+    def _text(self, name: str) -> list[str]:
+        """Return the lines of a file that are neither empty nor comments."""
+        path = self._path(name)
+        if not fileio.isfile(path, self.backend_args):
+            raise self._error(FileNotFoundError, f'there is no file {name}', CLASSES)
+        text = fileio.get_text(path, encoding='utf-8-sig', backend_args=self.backend_args)
+        lines = [line.strip() for line in text.splitlines()]
+        return [line for line in lines if line and not line.startswith('#')]
+
+    def _set_label_map(self, label_map: Mapping) -> None:
+        """Split a label_map into values and colours. A dumped config has its keys as strings."""
+        numbers = {
+            tuple(map(int, re.findall(r'-?\d+', str(k)))): int(v) for k, v in label_map.items()
+        }
+        targets = {*range(len(self._metainfo['classes'])), self.ignore_index}
+        wrong = {k: v for k, v in numbers.items() if len(k) not in (1, 3) or v not in targets}
+        if wrong or self.reduce_zero_label or self.label_map:
+            valid = self._rules().valid()
+            found = f'label_map={dict(label_map)} must map a value or (R, G, B) to {valid}'
+            mend = 'With a label_map, give no reduce_zero_label, and all classes of the dataset.'
+            raise self._error(ValueError, found, mend)
+        self.label_map = {key[0]: value for key, value in numbers.items() if len(key) == 1}
+        self.colours |= {colour(*key): value for key, value in numbers.items() if len(key) == 3}
+        self._metainfo['label_map'] = self.label_map
+
+
+def _with_masks(steps: Any) -> Any:
+    """Put :class:`LoadMask` in the place of each LoadAnnotations that has no settings."""
+    if isinstance(steps, Mapping):
+        is_loader = type_name(steps.get('type', '')) == 'LoadAnnotations'
+        if is_loader and {*steps} <= {'type', 'backend_args'}:
+            return dict(steps, type='afno_mm.LoadMask')
+        return {key: _with_masks(value) for key, value in steps.items()}
+    if type(steps) in (list, tuple):
+        return type(steps)(map(_with_masks, steps))
+    return steps

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from afno_mm.datasets import CatsDataset, audit, checked
@@ -99,14 +100,14 @@ def ten_faults(tmp_path_factory):
 def test_ten_kinds_of_faults_in_one_percent_of_the_samples_are_all_named(ten_faults):
     text = refusal(ten_faults)
     for wanted in (
-        '1 of 1001 files lie in hidden folders:\n  *.ipynb_checkpoints/0001-checkpoint.png',
-        '1 of 1001 images have no label:\n  *0444.png',
-        '2 of 1001 links lead nowhere:\n  *gone.png -> /nowhere/gone.png\n  *0555.png -> /nowhere',
-        '1 of 1001 files are empty:\n  *images/0007.png',
-        '3 of 1001 files are not whole pictures:\n  *0123.png is*\n  *labels/0200.png*\n  *0333',
-        '1 of 1001 labels do not hold one class id per pixel:\n  *0888.png has mode RGB',
-        '1 of 1001 labels differ in size*:\n  *0777.png is 8x4, its image *0777.png is 16x8',
-        '1 of 1001 labels have values * class ids (0..15, 255 to ignore):\n  *0666.png *[16, 200]',
+        '1 of 1002 files lie in hidden folders:\n  *.ipynb_checkpoints/0001-checkpoint.png',
+        '2 of 1002 images have no label:\n  *0444.png*\n  *gone.png',
+        '2 of 1002 links lead nowhere:\n  *0555.png -> /nowhere*\n  *gone.png -> /nowhere/gone.png',
+        '1 of 1002 files are empty:\n  *images/0007.png',
+        '3 of 1002 files are not whole pictures:\n  *0123.png is*\n  *labels/0200.png*\n  *0333',
+        '1 of 1002 labels do not hold one class id per pixel:\n  *0888.png has mode RGB',
+        '1 of 1002 labels differ in size*:\n  *0777.png is 8x4, its image *0777.png is 16x8',
+        '1 of 1002 labels have values * class ids (0..15, 255 to ignore):\n  *0666.png *[16, 200]',
         'make_parts.py',
         "on_bad_file='skip'",
     ):
@@ -118,12 +119,12 @@ def test_ten_kinds_of_faults_in_one_percent_of_the_samples_are_all_named(ten_fau
 
 def test_skipped_samples_leave_the_list_and_are_listed(ten_faults, warnings):
     data = build(ten_faults, on_bad_file='skip', max_bad_share=0.02)
-    assert len(data) == 1001 - 10
+    assert len(data) == 1002 - 11
     assert not any('0888' in data.get_data_info(i)['img_path'] for i in range(len(data)))
     (text,) = (text for text in warnings if 'left out' in text)
-    assert '11 of 1001 samples are bad' in text and '3 of 1001 files are not whole' in text
+    assert '11 of 1002 samples are bad' in text and '3 of 1002 files are not whole' in text
     path = text.split('All of them: ')[1]
-    assert len(open(path).read().splitlines()) == 11
+    assert len(open(path).read().splitlines()) == 12
 
 
 def test_more_bad_samples_than_the_bound_stop_the_run(ten_faults):
@@ -218,7 +219,10 @@ def test_label_modes_that_are_taken_are_read_as_the_values_seen(tmp_path, mode):
     assert label.mode == mode
     make(tmp_path, 1, label=encode(label, format='TIFF' if mode == 'I' else 'PNG'))
     path = file(tmp_path, 'labels', 0)
-    assert audit.look(str(path), True) == dict(size=[16, 8], mode=mode, values=[0, 1])
+    facts = audit.look(str(path), True)
+    assert facts | dict(colours=[]) == dict(
+        size=[16, 8], mode=mode, values=[0, 1], counts=[64, 64], colours=[]
+    )
     assert {*np.unique(build(tmp_path)[0]['gt_seg_map'])} == {0, 1}
 
 
@@ -316,34 +320,66 @@ def test_damaged_exif_data_do_not_matter(tmp_path, data):
     assert build(make(tmp_path, 1, image))[0]['img'].shape == (8, 16, 3)
 
 
-def test_an_orientation_that_keeps_the_size_is_said(tmp_path, warnings):
+@pytest.mark.parametrize('kind', ['JPEG', 'TIFF'])
+def test_an_orientation_that_keeps_the_size_needs_a_setting(tmp_path, kind):
+    """OpenCV does not turn a TIFF: there labels of the stored pixels fit."""
     exif = Image.Exif()
     exif[audit.EXIF_ORIENTATION] = 3
-    build(make(tmp_path, 1, encode(Image.new('RGB', (16, 8)), exif=exif)))
-    assert 'EXIF orientation that keeps their size' in warnings[0]
+    make(tmp_path, 1, encode(Image.new('RGB', (16, 8)), format=kind, exif=exif))
+    text = refusal(tmp_path)
+    assert '1 of 1 images have an EXIF orientation that keeps their size' in text
+    assert "label_orientation='shown' or 'stored'" in text
+    fits, other = ('shown', 'stored') if kind == 'JPEG' else ('stored', 'shown')
+    assert len(build(tmp_path, label_orientation=fits)) == 1
+    assert 'only if EXIF is treated otherwise' in refusal(tmp_path, label_orientation=other)
 
 
-def test_16_bit_images_are_said_with_the_way_to_read_them(tmp_path, warnings):
-    make(tmp_path, 1, encode(grey(0, 4095, dtype=np.uint16)))
-    assert build(tmp_path)[0]['img'].max() == 15
+@pytest.mark.parametrize('kind', ['PNG', 'TIFF'])
+def test_a_label_with_an_orientation_of_its_own_is_refused(tmp_path, kind):
+    exif = Image.Exif()
+    exif[audit.EXIF_ORIENTATION] = 3
+    text = refusal(make(tmp_path, 1, label=encode(grey(0, 1), format=kind, exif=exif)))
+    assert '1 of 1 labels have an EXIF orientation, which nothing reads' in text
+    command = text.split('python -c "')[1].split('"')[0]
+    exec(command.replace('sys.argv[1:]', repr([str(file(tmp_path, 'labels', 0))])), {})
+    assert len(build(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'TIFF'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_16_bit_images_are_said_with_the_way_to_read_them(tmp_path, warnings, kind, channels):
+    pixels = np.resize(np.array([0, 4095], np.uint16), (8, 16, channels))
+    image = cv2.imencode({'PNG': '.png', 'TIFF': '.tif'}[kind], pixels)[1].tobytes()
+    make(tmp_path, 1, image)
+    assert build(tmp_path)[0]['img'].max() in (15, 16)
     assert '1 images have 16 bits' in warnings[0] and '0000.png (up to 4095)' in warnings[0]
-    loader = dict(LOADERS[0], color_type=3, to_float32=True)
-    assert build(tmp_path, pipeline=[loader, LOADERS[1]])[0]['img'].max() == 4095
-    assert len(warnings) == 1
+    loader = warnings.pop(0).split('Put ')[1].split(' in its place')[0]
+    assert build(tmp_path, pipeline=[eval(loader), LOADERS[1]])[0]['img'].max() == 255
+    assert not any('16 bits' in text for text in warnings)
+
+
+def test_8_bit_images_among_16_bit_images_are_said(tmp_path, warnings):
+    make(tmp_path, 2, encode(grey(0, 4095, dtype=np.uint16)))
+    put(tmp_path, 'images', 1, IMAGE)
+    loader = dict(type='afno_mm.LoadDeepImage', max_value=4095)
+    build(tmp_path, pipeline=[loader, LOADERS[1]])
+    assert '1 images have 8 bits, others have 16' in warnings[0] and '0001.png' in warnings[0]
+
+
+def test_images_that_opencv_cannot_read_are_refused(tmp_path):
+    make(tmp_path, 1, encode(grey(0.5, dtype=np.float32), format='TIFF'))
+    assert '1 of 1 images cannot be read by OpenCV:\n' in refusal(tmp_path)
 
 
 # Names ----------------------------------------------------------------------------------------
 
 
-def test_suffixes_in_another_case_are_said(tmp_path, warnings):
+def test_suffixes_in_another_case_are_taken(tmp_path):
     make(tmp_path, 3)
     for kind in ('images', 'labels'):
         file(tmp_path, kind, 2).rename(file(tmp_path, kind, 2).with_suffix('.PNG'))
-    assert len(build(tmp_path)) == 2
-    assert any('has 2 *.png, 1 *.PNG.' in text for text in warnings)
+    assert len(build(tmp_path)) == len(build(tmp_path, img_suffix='.PNG')) == 3
     assert 'images has 2 *.png, 1 *.PNG.' in refusal(tmp_path, img_suffix='.jpg')
-    text = refusal(tmp_path, img_suffix='.PNG')
-    assert '1 of 1 images have no label' in text and 'labels has 2 *.png, 1 *.PNG.' in text
 
 
 def test_an_empty_folder_is_said(tmp_path):

@@ -122,11 +122,11 @@ def test_every_image_is_looked_at(root):
     with pytest.raises(ValueError) as error:
         read(root)
     for text in (
-        '2 of 69 files are not whole pictures:',
+        '2 of 70 files are not whole pictures:',
         'n02_30.JPEG is not a whole picture',
-        '1 of 69 files lie in hidden folders:',
+        '1 of 70 files lie in hidden folders:',
         'n01/.ipynb_checkpoints/n01_0.JPEG\n',
-        '1 of 69 links lead nowhere:',
+        '1 of 70 links lead nowhere:',
         'far.jpeg -> /nowhere/far.jpeg',
         'make_images.py',
     ):

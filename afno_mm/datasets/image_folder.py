@@ -1,0 +1,155 @@
+"""Images in folders of classes, of a list, or without classes, with a check of their files."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine import fileio
+from mmengine.utils import is_abs
+from mmpretrain.datasets import CustomDataset
+
+from ..registry import DATASETS
+from .audit import count_suffixes, inventory, list_files
+from .checked import AuditedFiles
+from .pairs import suffixes_of
+from .rules import Outcome, first
+
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+
+
+@DATASETS.register_module()
+class ImageFolder(AuditedFiles, CustomDataset):
+    """MMPretrain's CustomDataset with its files checked, see :class:`AuditedFiles`.
+
+    For classification. With ``with_label=False``, for inpainting: all images below the folder.
+
+    Without ``ann_file`` the classes are the folders below ``data_prefix``. If ``classes`` has the
+    names of the folders, their order counts, and a folder can be missing. Otherwise the order is
+    alphabetical. With ``ann_file`` the images are those of its lines '<image> <index of the
+    class>' (with_label=False: '<image>'). Paths are relative to ``data_prefix``, or absolute.
+
+    Args:
+        extensions: Suffixes of the images, in any case.
+        **kwargs: Arguments of :class:`AuditedFiles` and of CustomDataset.
+
+    Raises:
+        FileNotFoundError: If the folder, the list, all images of a class or an image of the
+            list is missing.
+        ValueError: If a file is not a whole picture or a line of the list is wrong. Or if a
+            folder of a class is hidden, there is one class only, or train/ and val/ have
+            different folders, because this changes the indices of classes.
+    """
+
+    LAYOUT = """Expected are the folders {root}/{{train,val}}/<class>/*.jpg
+For images without classes, as in inpainting, set with_label=False. A list of lines
+'<image> <index of the class>' can be given as ann_file."""
+    MAKE_LIST = ''
+    NAME_THEM = """If classes=('cat', 'dog', ...) of the dataset has the names of the folders, a
+folder can be missing, and every split numbers its classes alike."""
+
+    def __init__(self, *, extensions: str | Sequence[str] = SUFFIXES, **kwargs: Any) -> None:
+        super().__init__(extensions=suffixes_of(extensions), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        names, indices = self._listed() if self.ann_file else self._in_folders()
+        paths = [fileio.join_path(self.img_prefix, name) for name in names]
+        if not self.with_label:
+            return [dict(img_path=path) for path in paths]
+        return [dict(img_path=path, gt_label=index) for path, index in zip(paths, indices)]
+
+    def _listed(self) -> tuple[list[str], list[int]]:
+        """Return names of images and indices of classes of the list."""
+        if not fileio.isfile(self.ann_file):
+            found = f'there is no list {self.ann_file}'
+            raise self._error(FileNotFoundError, found, self.MAKE_LIST)
+        lines = fileio.get_text(self.ann_file, encoding='utf-8-sig').splitlines()
+        lines = [line.strip() for line in lines if line.strip()]
+        parts = [line.rsplit(maxsplit=1) if self.with_label else [line, '0'] for line in lines]
+        most = len(self.CLASSES) if self.CLASSES else 10**9
+        wrong = [p for p in parts if len(p) < 2 or not p[1].isdecimal() or int(p[1]) >= most]
+        if wrong or not lines:
+            found = f'{len(wrong)} of {len(lines)} lines of the list {self.ann_file} are wrong'
+            mend = "Expected is '<image> <index of the class>' in each line"
+            mend += f', with indices below {most}.' if self.CLASSES else '.'
+            first_ones = first([' '.join(p) for p in wrong])
+            raise self._error(ValueError, f'{found}: {first_ones}', mend)
+        names = [name for name, _ in parts]
+        if not all(map(is_abs, names)):
+            self._check_folder()
+        return names, [int(index) for _, index in parts]
+
+    def _in_folders(self) -> tuple[list[str], list[int]]:
+        """Return names of images and indices of their folders, in the order of the names."""
+        self._check_folder()
+        every = list_files(self.img_prefix)
+        names = [name for name in every if self.is_valid_file(name)]
+        self._note_left_out([name for name in every if not self.is_valid_file(name)], 'extensions')
+        indices: list[int] = []
+        if self.with_label and names:
+            loose = [name for name in names if '/' not in name]
+            names = [name for name in names if '/' in name]
+            self._note_left_out(loose, 'the layout <class>/<image>')
+            self._number_folders({name.split('/')[0] for name in names})
+            indices = [self.folder_to_idx[name.split('/')[0]] for name in names]
+        if not names:
+            found = f'no image {" ".join(sorted(self.extensions))} in '
+            found += f'{"folders of " * self.with_label}{self.img_prefix}'
+            raise self._error(
+                FileNotFoundError, f'{found}. {inventory(self.img_prefix)}', self.LAYOUT
+            )
+        return names, indices
+
+    def _check_folder(self) -> None:
+        if not fileio.isdir(self.img_prefix or '.'):
+            found = f'there is no folder {self.img_prefix}'
+            raise self._error(FileNotFoundError, found, self.LAYOUT)
+
+    def _note_left_out(self, names: Sequence[str], by: str) -> None:
+        if names:
+            found = f'{by} leaves out {len(names)} files of {self.img_prefix}'
+            self._warn(f'{found}: {count_suffixes(names)}')
+
+    def _number_folders(self, with_images: set[str]) -> None:
+        """Set ``folder_to_idx``, and the classes if there are none. Check the folders."""
+        folders = sorted(fileio.list_dir_or_file(self.img_prefix, list_file=False))
+        if hidden := [name for name in folders if name.startswith('.')]:
+            found = f'hidden folders in {self.img_prefix} would be classes: {first(hidden)}'
+            mend = f'Remove them: rm -r {self.img_prefix}/{hidden[0]}'
+            raise self._error(ValueError, found, mend)
+        named = {*folders} <= {*(self.CLASSES or ())}
+        self.folder_to_idx = {n: i for i, n in enumerate(self.CLASSES if named else folders)}
+        if named:
+            return
+        if self.CLASSES and len(self.CLASSES) != len(folders):
+            found = f'{len(self.CLASSES)} classes, but {len(folders)} folders in {self.img_prefix}'
+            raise self._error(ValueError, f'{found}: {first(folders)}', self.NAME_THEM)
+        self._metainfo.setdefault('classes', tuple(folders))
+        if len(folders) == 1:
+            found = f'{self.img_prefix} has one folder of a class only: {folders[0]}'
+            raise self._error(ValueError, found, self.LAYOUT)
+        if empty := [name for name in folders if name not in with_images]:
+            found = f'{len(empty)} of {len(folders)} folders in {self.img_prefix} have no image'
+            raise self._error(
+                FileNotFoundError, f'{found}: {first(empty)}', self.LAYOUT, self.NAME_THEM
+            )
+        root = (self.data_root or '.').rstrip('/')
+        for folder in (fileio.join_path(root, split) for split in ('train', 'val')):
+            others = fileio.isdir(folder) and {*fileio.list_dir_or_file(folder, list_file=False)}
+            if others and others != {*folders}:
+                odd = [fileio.join_path(self.img_prefix, name) for name in {*folders} - others]
+                odd += [fileio.join_path(folder, name) for name in others - {*folders}]
+                raise self._error(
+                    ValueError,
+                    f'{self.img_prefix} and {folder} have different folders, so they would number '
+                    f'their classes differently. {len(odd)} are in one only: {first(sorted(odd))}',
+                    self.NAME_THEM,
+                )
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        """Count the images of each class."""
+        labels = (item['gt_label'] for item in self.data_list if 'gt_label' in item)
+        return super()._complete(outcome._replace(counts=Counter(labels)))
+
+    def _refusal(self, outcome: Outcome, *advice: str) -> Exception:
+        listed = self.ann_file and any(fault.kind == 'no image' for fault in outcome.faults)
+        return super()._refusal(outcome, self.MAKE_LIST if listed else '', *advice)

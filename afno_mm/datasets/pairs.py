@@ -1,0 +1,125 @@
+"""Find the images of folders and lists, and the label of each."""
+
+import os.path as osp
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .audit import list_files
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+LABEL_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.gif')
+
+
+class Pair(NamedTuple):
+    """An image and its label, and the other files that have the same name."""
+
+    image: str
+    label: str | None
+    twins: tuple[str, ...] = ()
+
+
+def suffixes_of(setting: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one or more suffixes as a tuple, each with a dot."""
+    several = (setting,) if isinstance(setting, str) else tuple(setting)
+    return tuple(suffix if '.' in suffix else f'.{suffix}' for suffix in several)
+
+
+def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
+    """Return a name without the longest suffix that it has, in any case, or None."""
+    ends = [len(suffix) for suffix in suffixes if name.lower().endswith(suffix.lower())]
+    return name[: -max(ends)] if ends else None
+
+
+class Folders:
+    """The files of a folder of images and of a folder of labels, which can be the same.
+
+    Args:
+        labels: None: the images have no labels.
+
+    Attributes:
+        left_out: Files of the folder of images that have none of the suffixes.
+    """
+
+    def __init__(
+        self,
+        images: str,
+        labels: str | None,
+        image_suffixes: Sequence[str],
+        label_suffixes: Sequence[str],
+        backend_args: dict | None = None,
+    ) -> None:
+        self.folders = images, labels
+        self.suffixes = tuple(image_suffixes), tuple(label_suffixes)
+        names = list_files(images, backend_args)
+        label_names: list[str] = []
+        if labels is not None:
+            same = osp.abspath(images) == osp.abspath(labels)
+            label_names = names if same else list_files(labels, backend_args)
+            label_names = [name for name in label_names if '/.' not in f'/{name}']
+            if same:
+                names = [name for name in names if stem_of(name, label_suffixes) is None]
+            else:
+                names = _outside(names, images, labels)
+                label_names = _outside(label_names, labels, images)
+        self.left_out = [name for name in names if stem_of(name, image_suffixes) is None]
+        self.images = _by_stem(names, image_suffixes)
+        self.labels = _by_stem(label_names, label_suffixes)
+
+    def pairs(self) -> list[Pair]:
+        """Return all images and their labels, sorted by the names of the images."""
+        found = [
+            self._pair(name, stem, [other for other in names if other != name])
+            for stem, names in self.images.items()
+            for name in names
+        ]
+        return sorted(found)
+
+    def pair_of(self, line: str) -> Pair:
+        """Return the pair of a line of a list.
+
+        The line has the name of an image with or without its suffix, or the names of an image and
+        a label with their suffixes. Names are relative to the folders, or absolute paths.
+        """
+        images, labels = self.suffixes
+        for gap in re.finditer(r'[\s,;]+', line):
+            image, label = line[: gap.start()], line[gap.end() :]
+            if stem_of(image, images) is not None and stem_of(label, labels) is not None:
+                return Pair(*(osp.join(f or '', n) for f, n in zip(self.folders, (image, label))))
+        name = osp.normpath(line)
+        if osp.isabs(name) and name.startswith(osp.join(osp.abspath(self.folders[0]), '')):
+            name = osp.relpath(name, self.folders[0])
+        stem = stem_of(name, images)
+        found = self.images.get(name if stem is None else stem, [])
+        if stem is None:
+            stem, name, *twins = name, *(found or [name + images[0]])
+            return self._pair(name, stem, twins)
+        if len(found) == 1:
+            name = found[0]  # Its suffix can have another case.
+        return self._pair(name, osp.basename(stem) if osp.isabs(stem) else stem)
+
+    def spare_labels(self) -> list[str]:
+        """Return the labels that have no image."""
+        stems = self.labels.keys() - self.images.keys()
+        return sorted(osp.join(self.folders[1] or '', n) for s in stems for n in self.labels[s])
+
+    def _pair(self, name: str, stem: str, twins: Sequence[str] = ()) -> Pair:
+        images, labels = self.folders
+        if labels is None:
+            return Pair(osp.join(images, name), None)
+        found, *more = self.labels.get(stem, [stem + self.suffixes[1][0]])
+        return Pair(osp.join(images, name), osp.join(labels, found), (*twins, *more))
+
+
+def _by_stem(names: Sequence[str], suffixes: Sequence[str]) -> dict[str, list[str]]:
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        if (stem := stem_of(name, suffixes)) is not None:
+            stems.setdefault(stem, []).append(name)
+    return stems
+
+
+def _outside(names: list[str], folder: str, other: str) -> list[str]:
+    """Leave out the files of another folder if it lies in this one."""
+    start = osp.relpath(osp.abspath(other), osp.abspath(folder)) + '/'
+    return [name for name in names if not name.startswith(start)]

@@ -1,0 +1,360 @@
+"""A folder of one's own images and masks: what is read, and what is refused with its mend."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from afno_mm.datasets import inspect_files
+from afno_mm.datasets.rules import colour
+from afno_mm.engine.safety.model_settings import check_class_counts
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+from mmseg.models import FCNHead
+from PIL import Image
+
+LOADERS = [dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')]
+TWO = dict(classes=['sky', 'car'], palette=[[0, 0, 0], [255, 0, 0]])
+IDS = np.array([[0, 1, 0, 255], [1, 0, 255, 0]], np.uint8)
+NAMES = ['a', 'day 1/b.c', 'day 2/d']
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+
+def put(path, picture, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    picture.save(path, **options)
+
+
+def make(root, mask=IDS, images='photos/{}.JPG', masks='masks/{}.png', **options):
+    for name in NAMES:
+        put(root / images.format(name), Image.new('RGB', (4, 2), 'red'))
+        put(root / masks.format(name), mask, **options)
+    return root
+
+
+def build(root, images='photos', masks='masks', **settings):
+    defaults = dict(type='afno_mm.SegDataset', data_root=str(root), metainfo=TWO, pipeline=LOADERS)
+    prefix = dict(img_path=images, seg_map_path=masks)
+    return DATASETS.build(defaults | dict(data_prefix=prefix) | settings)
+
+
+def refusal(root, **settings):
+    with pytest.raises((FileNotFoundError, ValueError)) as error:
+        build(root, **settings)
+    return str(error.value)
+
+
+def read(root, **settings):
+    return build(root, **settings)[0]['gt_seg_map']
+
+
+def mapped(text):
+    """The label_map that a message names."""
+    return eval('{' + text.split('label_map={')[1].split('}')[0] + '}')
+
+
+# Names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'images, masks, settings',
+    [
+        ('photos/{}.JPG', 'masks/{}.png', {}),
+        ('photos/{}.jpeg', 'masks/{}.PNG', {}),
+        ('photos/{}.webp', 'masks/{}.tif', {}),
+        ('photos/{}.Tiff', 'masks/{}.bmp', dict(seg_map_suffix='bmp')),
+        ('photos/{}.jpg', 'masks/{}_mask.png', dict(seg_map_suffix='_mask.png')),
+        ('a/{}_i.png', 'b/{}_m.png', dict(img_suffix='_i.png', seg_map_suffix=['_m.png'])),
+        ('both/{}.jpg', 'both/{}.png', {}),
+        ('both/{}.png', 'both/{}_MASK.png', dict(seg_map_suffix='_mask.png')),
+        ('photos/{}.png', 'photos/masks/{}.png', {}),
+        ('masks/photos/{}.png', 'masks/{}.png', {}),
+    ],
+)  # fmt: skip
+def test_each_image_gets_the_mask_of_its_name(tmp_path, images, masks, settings):
+    make(tmp_path, images=images, masks=masks)
+    data = build(tmp_path, images.split('/{')[0], masks.split('/{')[0], **settings)
+    found = [(item['img_path'], item['seg_map_path']) for item in data]
+    root = str(tmp_path)
+    assert found == [(f'{root}/{images.format(n)}', f'{root}/{masks.format(n)}') for n in NAMES]
+    assert (data[0]['gt_seg_map'] == IDS).all() and not data.warnings
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'day 1/b.c',
+        'day 1/b.c.jpg',
+        'day 1/b.c.JPG day 1/b.c.png',
+        'day 1/b.c.JPG,day 1/b.c.png',
+        '{root}/photos/day 1/b.c.JPG',
+        '{root}/photos/day 1/b.c.JPG\t{root}/masks/day 1/b.c.png',
+    ],
+)
+def test_lists_have_names_with_or_without_suffix_or_pairs(tmp_path, line):
+    make(tmp_path)
+    (tmp_path / 'list.txt').write_text('\n' + line.format(root=tmp_path) + '\r\n')
+    (item,) = build(tmp_path, ann_file='list.txt')
+    assert item['img_path'] == f'{tmp_path}/photos/day 1/b.c.JPG'
+    assert item['seg_map_path'] == f'{tmp_path}/masks/day 1/b.c.png'
+
+
+def test_a_list_of_absolute_pairs_needs_no_folders(tmp_path):
+    make(tmp_path)
+    (tmp_path / 'list.txt').write_text(f'{tmp_path}/photos/a.JPG {tmp_path}/masks/a.png')
+    assert len(build('/nowhere', ann_file=f'{tmp_path}/list.txt')) == 1
+
+
+def test_faults_of_names_are_all_counted(tmp_path):
+    make(tmp_path)
+    put(tmp_path / 'photos/.ipynb_checkpoints/a-checkpoint.jpg', IDS)
+    put(tmp_path / 'photos/a.png', IDS)
+    put(tmp_path / 'masks/day 2/d.tif', IDS)
+    put(tmp_path / 'photos/alone.jpg', IDS)
+    put(tmp_path / 'masks/alone_too.png', IDS)
+    (tmp_path / 'masks/day 1/b.c.png').unlink()
+    (tmp_path / 'masks/day 1/b.c.png').symlink_to('/nowhere/b.c.png')
+    (tmp_path / 'photos/gone.JPG').symlink_to('/nowhere/gone.JPG')
+    (tmp_path / 'photos/zero.jpg').touch()
+    (tmp_path / 'photos/._a.JPG').write_bytes(b'AppleDouble')
+    (tmp_path / 'photos/Thumbs.db').write_bytes(b'')
+    report = inspect_files(build(tmp_path, lazy_init=True))
+    found = {kind: [] for kind in dict.fromkeys(fault.kind for fault in report.faults)}
+    for fault in report.faults:
+        found[fault.kind].append(fault.path.removeprefix(f'{tmp_path}/'))
+    assert found == {
+        'hidden': ['photos/.ipynb_checkpoints/a-checkpoint.jpg'],
+        'twins': ['photos/a.JPG', 'photos/a.png', 'photos/day 2/d.JPG'],
+        'no label': ['masks/alone.png', 'masks/gone.png', 'masks/zero.png'],
+        'broken link': ['masks/day 1/b.c.png', 'photos/gone.JPG'],
+        'empty': ['photos/zero.jpg'],
+    }
+    said = '\n'.join(report.warnings)
+    assert 'img_suffix leaves out 1 files: 1 *.db' in said
+    assert '1 labels have no image (misnamed?): ' in said and 'masks/alone_too.png' in said
+    assert report.refusal == refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'settings, wanted',
+    [
+        (dict(images='none'), 'there is no folder .*/none\n.*data_prefix'),
+        (dict(masks='none'), 'there is no folder .*/none\n.*data_prefix'),
+        (dict(images='empty'), r'no image \*.jpg .*/empty has no file\.'),
+        (dict(img_suffix='.bmp'), r'no image \*.bmp in .*/photos has 3 \*.JPG\.'),
+        (
+            dict(seg_map_suffix='.gif'),
+            r'3 of 3 images have no label.* 3 \*.png\. .*end with .gif\.',
+        ),
+        (dict(masks='photos', seg_map_suffix='.jpg'), 'no image .* is a label by seg_map_suffix'),
+        (dict(ann_file='none.txt'), 'there is no list .*/none.txt'),
+        (dict(ann_file='empty.txt'), 'the list .*/empty.txt is empty'),
+        (dict(ann_file='list.txt'), '1 of 1 images do not exist:\n .*/gone.jpg'),
+    ],
+)
+def test_what_is_missing_is_named_with_what_is_there(tmp_path, settings, wanted):
+    make(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty.txt').touch()
+    (tmp_path / 'list.txt').write_text('gone')
+    assert re.search(wanted, refusal(tmp_path, **settings), re.DOTALL)
+
+
+# Values ---------------------------------------------------------------------------------------
+
+
+def as_mode(mode, values=IDS):
+    if mode in ('RGB', 'RGBA'):
+        table = np.zeros((256, 3), np.uint8)
+        table[[1, 255]] = (255, 0, 0), (224, 224, 192)
+        return Image.fromarray(table[values]).convert(mode)
+    if mode == '1':
+        return Image.fromarray(values % 2 * 255).convert('1')
+    if mode[0] == 'I':
+        return Image.fromarray(values.astype(np.int32 if mode == 'I' else np.uint16))
+    picture = Image.fromarray(values)
+    if mode == 'P':
+        picture.putpalette(bytes(range(256)) * 3)
+    return picture
+
+
+@pytest.mark.parametrize('mode', ['L', 'P', '1', 'I', 'I;16', 'RGB', 'RGBA'])
+def test_every_mode_is_read_as_class_ids_and_counted(tmp_path, mode):
+    kind = 'tif' if mode[0] == 'I' else 'png'
+    make(tmp_path, as_mode(mode), masks=f'masks/{{}}.{kind}')
+    label_map = {(224, 224, 192): 255} if 'RGB' in mode else None
+    wanted = IDS % 2 if mode == '1' else IDS
+    data = build(tmp_path, label_map=label_map)
+    assert (data[0]['gt_seg_map'] == wanted).all() and data[0]['gt_seg_map'].dtype == np.uint8
+    report = inspect_files(data)
+    values, pixels = np.unique(wanted, return_counts=True)
+    assert report.counts == {v: 3 * n for v, n in zip(values.tolist(), pixels.tolist())}
+    assert {s.mode for s in report.samples} == {mode} and report.samples[0].size == (4, 2)
+    if mode == 'RGB':
+        assert report.samples[0].values == {(0, 0, 0): 4, (255, 0, 0): 2, (224, 224, 192): 2}
+
+
+@pytest.mark.parametrize(
+    'mode, settings, wanted',
+    [
+        ('RGB', dict(metainfo=dict(classes=['sky', 'car'])), 'has mode RGB'),
+        ('RGB', {}, 'has the colours [(224, 224, 192)] in 2 of 8 pixels'),
+        ('LA', {}, 'has mode LA'),
+        ('F', {}, 'has mode F'),
+        ('P', dict(pipeline=[dict(type='LoadAnnotations', imdecode_backend='cv2')]), 'has mode P'),
+    ],
+)
+def test_other_modes_and_colours_are_refused(tmp_path, mode, settings, wanted):
+    picture = as_mode(mode) if mode in ('RGB', 'P') else Image.fromarray(IDS).convert(mode)
+    text = refusal(make(tmp_path, picture, masks='masks/{}.tif'), **settings)
+    assert f'a.tif {wanted}' in text and '3 of 3 labels' in text
+
+
+def test_class_ids_in_all_channels_name_the_command_that_mends_them(tmp_path):
+    make(tmp_path, np.stack([IDS % 2] * 3, -1))
+    text = refusal(tmp_path)
+    assert 'has the colours [(1, 1, 1)]' in text and 'getchannel(0)' in text
+
+
+def test_a_palette_that_contradicts_the_indices_is_refused(tmp_path):
+    picture = Image.fromarray(IDS % 2)
+    picture.putpalette([255, 0, 0, 0, 0, 0])
+    text = refusal(make(tmp_path, picture))
+    assert '0 has the colour of 1, 1 has the colour of 0' in text and "convert('RGB')" in text
+
+
+@pytest.mark.parametrize(
+    'values, classes, wanted',
+    [
+        ((0, 255), 2, {255: 1}),
+        ((0, 255), 1, {255: 1}),
+        ((0, 128, 255), 3, {128: 1, 255: 2}),
+        ((0, 254, 255), 2, {254: 1}),
+        ((1, 2), 2, {1: 0, 2: 1}),
+        ((0, 1000), 2, {1000: 1}),
+    ],
+)
+def test_values_that_are_no_class_ids_name_the_map_that_mends_them(
+    tmp_path, values, classes, wanted
+):
+    mask = np.resize(np.array(values, np.uint16), (2, 4))
+    make(tmp_path, mask if max(values) > 255 else mask.astype(np.uint8))
+    meta = dict(classes=list('abc')[:classes])
+    text = refusal(tmp_path, metainfo=meta, on_bad_file='skip')
+    assert mapped(text) == wanted
+    assert f'{values[-1]} in {3 * (mask == values[-1]).sum()} pixels' in text
+    mapping = {str(k): v for k, v in wanted.items()}  # as a dumped config has it
+    if classes > 1:
+        found = read(tmp_path, metainfo=meta, label_map=mapping)
+        assert (found == [[wanted.get(v, v) for v in row] for row in mask.tolist()]).all()
+
+
+def test_values_above_255_are_mapped_before_they_would_wrap(tmp_path):
+    make(tmp_path, np.array([[0, 257], [65535, 1]], np.uint16).repeat(2, 1))
+    data = build(tmp_path, label_map={257: 1, 65535: 255})
+    assert (data[0]['gt_seg_map'] == [[0, 0, 1, 1], [255, 255, 1, 1]]).all()
+
+
+def test_the_loader_names_a_value_that_the_audit_did_not_see(tmp_path):
+    data = build(make(tmp_path), audit=False)
+    put(tmp_path / 'masks/a.png', IDS + 7)
+    with pytest.raises(RuntimeError, match=r'masks/a.png of mode L has the values \[6, 7, 8\]'):
+        data[0]
+
+
+def test_zero_can_be_ignored(tmp_path):
+    make(tmp_path, IDS + (IDS < 9))
+    assert (read(tmp_path, reduce_zero_label=True) == IDS).all()
+    put(tmp_path / 'masks/a.png', IDS * 0)
+    assert (read(tmp_path, reduce_zero_label=True) == 255).all()
+
+
+def test_masks_are_read_in_every_branch_of_a_pipeline(tmp_path):
+    flips = [dict(type='RandomFlip', prob=p) for p in (0.0, 1.0)]
+    branches = [flips, [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]]
+    steps = [LOADERS[0], dict(type='TestTimeAug', transforms=branches)]
+    make(tmp_path, as_mode('RGB', IDS % 2))
+    data = build(tmp_path, pipeline=Config(dict(p=steps)).p, _scope_='mmseg')
+    found = [sample.gt_sem_seg.data[0].numpy() for sample in data[0]['data_samples']]
+    assert [(ids == IDS % 2).all() for ids in found] == [True, True]
+
+
+def test_masks_of_ignored_pixels_and_classes_never_seen_are_said(tmp_path):
+    make(tmp_path, IDS % 2)
+    put(tmp_path / 'masks/a.png', IDS * 0 + 255)
+    report = inspect_files(build(tmp_path, metainfo=dict(classes=['sky', 'car', 'tree'])))
+    assert report.never_seen == ['tree'] and report.counts == {0: 8, 1: 8, 255: 8}
+    assert any('1 labels ignore every pixel: ' in text for text in report.warnings)
+    assert any('1 of 3 classes are never seen: tree' in text for text in report.warnings)
+    make(tmp_path, IDS * 0 + 255)
+    assert 'all 3 labels ignore every pixel' in refusal(tmp_path)
+
+
+def test_a_mask_of_half_its_image_s_size_is_refused(tmp_path):
+    put(make(tmp_path) / 'masks/a.png', IDS[:1, :2])
+    assert f'is 2x1, its image {tmp_path}/photos/a.JPG is 4x2' in refusal(tmp_path)
+
+
+# Classes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'text, metainfo',
+    [
+        ('sky 0 0 0\nred car 255 0 0\n', None),
+        ('# names\nsky:0,0,0::\nred car:255,0,0::', dict(classes='classes.txt')),
+        ('\ufeffsky\r\nred car\r\n', dict(classes='classes.txt', palette='palette.txt')),
+        ('sky\nred car', dict(palette=TWO['palette'])),
+    ],
+)
+def test_classes_and_colours_come_from_files(tmp_path, text, metainfo):
+    make(tmp_path)
+    (tmp_path / 'classes.txt').write_text(text)
+    (tmp_path / 'palette.txt').write_text('0 0 0\n255, 0, 0\n')
+    data = build(tmp_path, metainfo=metainfo)
+    assert list(data.metainfo['classes']) == ['sky', 'red car']
+    assert [list(map(int, rgb)) for rgb in data.metainfo['palette']] == TWO['palette']
+    assert data.colours == {colour(0, 0, 0): 0, colour(255, 0, 0): 1}
+
+
+@pytest.mark.parametrize(
+    'settings, wanted',
+    [
+        (dict(metainfo=None), 'the classes have no names'),
+        (dict(metainfo=dict(classes='none.txt')), 'there is no file none.txt'),
+        (dict(metainfo=dict(classes=['a', 'a'])), 'are equal'),
+        (dict(metainfo=TWO | dict(palette=[[0, 0, 0]])), '1 colours, 2 classes'),
+        (dict(metainfo=TWO | dict(palette=[[0, 0, 0]] * 2)), 'some colours are equal'),
+        (dict(metainfo=TWO | dict(palette=[[0, 0, 0], [256, 0, 0]])), 'not R G B 0..255'),
+        (dict(label_map={255: 2}), 'label_map={255: 2} must map *0..1, 255 to ignore'),
+        (dict(label_map={'car': 1}), "label_map={'car': 1} must map"),
+        (dict(label_map={255: 1}, reduce_zero_label=True), 'give no reduce_zero_label'),
+        (dict(label_orientation='up'), "None, 'shown' or 'stored', got 'up'"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, settings, wanted):
+    text = refusal(make(tmp_path), **settings)
+    assert all(part in text for part in wanted.split('*')), text
+
+
+@pytest.mark.parametrize('number', [1, 19])
+def test_a_model_of_other_classes_is_refused_with_both_numbers(tmp_path, number):
+    head = FCNHead(in_channels=4, channels=4, num_classes=number, num_convs=0, concat_input=False)
+    model = torch.nn.ModuleDict(dict(decode_head=head))
+    data = build(make(tmp_path))
+    with pytest.raises(ValueError, match=f'num_classes is {number}, the data has 2 classes'):
+        check_class_counts(model, data.metainfo['classes'])
+    if number == 1:
+        text = refusal(tmp_path, metainfo=dict(classes=['car']))
+        assert 'class ids (0..0, 255 to ignore)' in text and '[1] in 2 of 8 pixels' in text
+
+
+def test_images_without_masks_can_be_predicted(tmp_path):
+    data = build(make(tmp_path), data_prefix=dict(img_path='photos'), test_mode=True)
+    assert len(data) == 3 and 'seg_map_path' not in data.get_data_info(0)
