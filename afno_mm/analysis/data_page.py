@@ -5,8 +5,9 @@ import html
 import io
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +19,10 @@ from PIL import Image
 
 from ..datasets import Report, inspect_files
 from ..datasets.checked import AuditedFiles
+from ..engine import build_model
 from ..engine.config import _datasets
+from ..engine.safety.model_settings import check_class_counts
+from ..engine.safety.switches import is_on
 from ..registry import type_name
 from ..tasks import Task, task_of
 
@@ -56,6 +60,7 @@ def check_datasets(cfg: Config) -> list[Checked]:
                 same.uses.append(use)
             elif 'dataset' not in dataset and 'datasets' not in dataset:  # no wrapper
                 found.append(Checked([use], dataset))
+    check_classes = _check_of_classes(cfg)
     for checked in found:
         try:
             checked.dataset = DATASETS.build(dict(checked.cfg, lazy_init=True))
@@ -66,9 +71,18 @@ def check_datasets(cfg: Config) -> list[Checked]:
                 checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
             else:
                 checked.dataset.full_init()
+            check_classes(checked.dataset.metainfo.get('classes'))
         except (FileNotFoundError, ValueError) as error:
-            checked.refusal = str(error)
+            checked.refusal = '\n'.join(filter(None, (checked.refusal, str(error))))
     return found
+
+
+def _check_of_classes(cfg: Config) -> Callable[[Sequence[str] | None], None]:
+    """Return the check of the classes that training makes before its first step."""
+    if not is_on(cfg, 'settings'):
+        return lambda classes: None
+    allowed = cfg.get('allowed_settings') or ()
+    return partial(check_class_counts, build_model(cfg, None, 'meta'), allowed=allowed)
 
 
 def describe(checked: Checked) -> str:
@@ -80,6 +94,8 @@ def describe(checked: Checked) -> str:
         lines += [f'  {name:9} {text}' for name, text in _facts(report)]
         lines += [f'  {share:8.2%}  {name}' for name, share in _shares(report)]
         lines += [f'  warning: {text}' for text in report.warnings]
+        if not checked.dataset.audit:
+            lines.append('  no file was opened: audit=False, or AFNO_MM_AUDIT=0 is set')
         if report.faults and not checked.refusal:
             lines.append(f'  {len(report.faults)} faults, whose samples training leaves out')
     elif not checked.refusal:
@@ -125,11 +141,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _shares(report: Report) -> list[tuple[str, float]]:
     """Return the share of pixels (of images) of each class, and of what is ignored."""
-    total = sum(report.counts.values())
-    named = dict(enumerate(report.classes))
-    rows = [(name, report.counts[k] / total) for k, name in named.items() if total]
-    others = sum(count for key, count in report.counts.items() if key not in named)
-    return rows + [('(ignored)', others / total)] * bool(others)
+    counts = dict(report.counts)
+    total = sum(counts.values()) or 1
+    rows = [(name, counts.pop(k, 0) / total) for k, name in enumerate(report.classes)]
+    rows += [('(ignored)', sum(counts.values()) / total)] if counts else []
+    return rows if report.counts else []
 
 
 def _legend(meta: dict) -> str:
