@@ -102,7 +102,7 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
         if oriented or not common:
             colour = _opencv(data, cv2.IMREAD_COLOR)
             facts |= dict(opencv=False) if colour is None else {}
-        if not common or picture.mode[0] == 'I' or data[24:25] == b'\x10':
+        if not common or picture.mode[0] == 'I' or (picture.format == 'PNG' and data[24] == 16):
             stored = _opencv(data, cv2.IMREAD_UNCHANGED)
             if stored is not None:
                 facts['size'] = list(stored.shape[1::-1])

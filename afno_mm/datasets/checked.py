@@ -91,10 +91,15 @@ class AuditedFiles(BaseDataset):
         super().full_init()
         self.serialize_data, self._fully_initialized = serialize, False
 
+    def items(self) -> list[dict]:
+        """Return the data infos of all samples."""
+        if self._fully_initialized and self.serialize_data:
+            return [self.get_data_info(index) for index in range(len(self))]
+        return self.data_list
+
     def look(self, seen: list[list] | None = None) -> Iterator[Outcome | None]:
         """Look at the files of the samples, see :func:`audit`."""
-        every = self.data_list or map(self.get_data_info, range(len(self)))
-        pairs = [(item['img_path'], item.get('seg_map_path')) for item in every]
+        pairs = [(item['img_path'], item.get('seg_map_path')) for item in self.items()]
         memory, rules = Memory(self.data_root or '.'), self._rules()
         for outcome in audit(pairs, rules, memory, self._name, self.audit, self.backend_args, seen):
             yield outcome and self._complete(outcome)
@@ -127,7 +132,7 @@ class AuditedFiles(BaseDataset):
 
     def refusal(self, outcome: Outcome) -> Exception | None:
         """Return the error of the faults, or None if there are none or 'skip' allows them."""
-        faults, samples = outcome.faults, len(self.data_list)
+        faults, samples = outcome.faults, len(self.items())
         if not faults:
             return None
         if self.on_bad_file == 'stop' or any(fault.kind in WHOLE_SET for fault in faults):
@@ -174,7 +179,7 @@ class AuditedFiles(BaseDataset):
         folder = self.data_prefix['img_path'].rstrip('/')
         return [
             Fault('hidden', item['img_path'], index, path=item['img_path'])
-            for index, item in enumerate(self.data_list)
+            for index, item in enumerate(self.items())
             if not self.ann_file and '/.' in item['img_path'][len(folder) :]
         ]
 
@@ -191,7 +196,7 @@ class AuditedFiles(BaseDataset):
             if texts and kind in WHOLE_SET:
                 lines.append(f'{texts[0]} {headline}')
             elif texts:
-                lines.append(f'{len(texts)} of {len(self.data_list)} {headline}:')
+                lines.append(f'{len(texts)} of {len(self.items())} {headline}:')
                 lines += [f'  {text}' for text in texts[:5]] + ['  ...'] * (len(texts) > 5)
         return '\n'.join(lines)
 

@@ -85,11 +85,12 @@ folder can be missing, and every split numbers its classes alike."""
         names = [name for name in every if self.is_valid_file(name)]
         self._note_left_out([name for name in every if not self.is_valid_file(name)], 'extensions')
         indices: list[int] = []
-        if self.with_label and names:
+        if self.with_label:
             loose = [name for name in names if '/' not in name]
             names = [name for name in names if '/' in name]
             self._note_left_out(loose, 'the layout <class>/<image>')
-            self._number_folders({name.split('/')[0] for name in names})
+            if names:
+                self._number_folders({name.split('/')[0] for name in names})
             indices = [self.folder_to_idx[name.split('/')[0]] for name in names]
         if not names:
             found = f'no image {" ".join(sorted(self.extensions))} in '
@@ -116,7 +117,7 @@ folder can be missing, and every split numbers its classes alike."""
             found = f'hidden folders in {self.img_prefix} would be classes: {first(hidden)}'
             mend = f'Remove them: rm -r {self.img_prefix}/{hidden[0]}'
             raise self._error(ValueError, found, mend)
-        named = {*folders} <= {*(self.CLASSES or ())}
+        named = self.CLASSES and {*folders} <= {*self.CLASSES}
         self.folder_to_idx = {n: i for i, n in enumerate(self.CLASSES if named else folders)}
         if named:
             return
@@ -142,12 +143,13 @@ folder can be missing, and every split numbers its classes alike."""
                     ValueError,
                     f'{self.img_prefix} and {folder} have different folders, so they would number '
                     f'their classes differently. {len(odd)} are in one only: {first(sorted(odd))}',
+                    self.LAYOUT,
                     self.NAME_THEM,
                 )
 
     def _complete(self, outcome: Outcome) -> Outcome:
         """Count the images of each class."""
-        labels = (item['gt_label'] for item in self.data_list if 'gt_label' in item)
+        labels = (item['gt_label'] for item in self.items() if 'gt_label' in item)
         return super()._complete(outcome._replace(counts=Counter(labels)))
 
     def _refusal(self, outcome: Outcome, *advice: str) -> Exception:

@@ -85,7 +85,8 @@ class Folders:
         for gap in re.finditer(r'[\s,;]+', line):
             image, label = line[: gap.start()], line[gap.end() :]
             if stem_of(image, images) is not None and stem_of(label, labels) is not None:
-                return Pair(*(osp.join(f or '', n) for f, n in zip(self.folders, (image, label))))
+                folder, label_folder = self.folders
+                return Pair(osp.join(folder, image), osp.join(label_folder or '', label))
         name = osp.normpath(line)
         if osp.isabs(name) and name.startswith(osp.join(osp.abspath(self.folders[0]), '')):
             name = osp.relpath(name, self.folders[0])

@@ -9,25 +9,20 @@ from .rules import Fault, shown
 if TYPE_CHECKING:
     from .checked import AuditedFiles
 
-Value = int | tuple[int, int, int]  # class id or colour
-
 
 class Sample(NamedTuple):
-    """An image, its label, and what the audit found in them (None where it could not look).
+    """An image, its label, and what the audit found in them.
 
-    Attributes:
-        size: Width and height of the image as it is stored.
-        mode: Pillow's mode of the label.
-        values: Number of pixels of each value in the label file. For colours the keys are
-            (R, G, B).
-        class_id: Class of the image, for classification.
+    ``size`` is (width, height) of the image as it is stored, and ``mode`` Pillow's mode of the
+    label. ``values`` has the number of pixels of each value in the label file; the keys of colours
+    are (R, G, B). ``class_id`` is the class of the image in classification.
     """
 
     image: str
     label: str | None = None
     size: tuple[int, int] | None = None
     mode: str | None = None
-    values: dict[Value, int] | None = None
+    values: dict[int | tuple[int, ...], int] = {}
     class_id: int | None = None
 
 
@@ -67,21 +62,22 @@ def inspect_files(dataset: 'AuditedFiles') -> Report:
     """
     if not dataset._fully_initialized:
         dataset.read_list()
-    items = dataset.data_list or [dataset.get_data_info(i) for i in range(len(dataset))]
     seen: list[list] = []
     *_, outcome = dataset.look(seen)
     assert outcome
-    samples = [
-        Sample(
-            item['img_path'],
-            item.get('seg_map_path'),
-            tuple(image['size']) if 'size' in image else None,
-            (label or {}).get('mode'),
-            dict(zip(shown(label['values']), label['counts'])) if 'mode' in (label or {}) else None,
-            item.get('gt_label'),
+    samples = []
+    for item, (image, label) in zip(dataset.items(), seen):
+        label = label or {}
+        samples.append(
+            Sample(
+                item['img_path'],
+                item.get('seg_map_path'),
+                tuple(image['size']) if 'size' in image else None,
+                label.get('mode'),
+                dict(zip(map(shown, label.get('values', ())), label.get('counts', ()))),
+                item.get('gt_label'),
+            )
         )
-        for item, (image, label) in zip(items, seen)
-    ]
     return Report(
         name=dataset._name,
         classes=tuple(dataset.metainfo.get('classes') or ()),

@@ -140,10 +140,12 @@ class Rules:
         present = np.unique(values).tolist()
         known = {value: self.class_of(value) for value in present}
         if strange := [value for value in present if known[value] is None]:
-            raise ValueError(f'has the values [{first(shown(strange), 10)}]: {self.valid()}')
+            raise ValueError(
+                f'has the values [{first([*map(shown, strange)], 10)}]: {self.valid()}'
+            )
         ids = values.astype(np.uint8)
         for value, index in known.items():
-            if value != index:
+            if index is not None and index != value:
                 ids[values == value] = index
         return ids
 
@@ -206,8 +208,8 @@ class Rules:
         elif strange:
             pixels, total = sum(count[v] for v in strange), sum(count.values())
             kind = 'colours' if label['mode'] in COLOUR_MODES else 'values'
-            text = f'has the {kind} [{first(shown(strange), 10)}] in {pixels} of {total} pixels'
-            faults.append((kind, text))
+            found = first([*map(shown, strange)], 10)
+            faults.append((kind, f'has the {kind} [{found}] in {pixels} of {total} pixels'))
         elif len(meant := [(self.colours or {}).get(c) for c in label.get('colours', ())]) > 1:
             if None not in meant and meant != [self.class_of(v) for v in count]:
                 text = ', '.join(f'{v} has the colour of {m}' for v, m in zip(count, meant))
@@ -236,9 +238,9 @@ def colour(red: int, green: int, blue: int) -> int:
     return COLOUR + (red << 16) + (green << 8) + blue
 
 
-def shown(values: Sequence[int]) -> list[int | tuple[int, ...]]:
-    """Return values with (R, G, B) for those of colours."""
-    return [tuple((v - COLOUR).to_bytes(3, 'big')) if v >= COLOUR else v for v in values]
+def shown(value: int) -> int | tuple[int, ...]:
+    """Return the value, or (R, G, B) if it is of a colour."""
+    return tuple((value - COLOUR).to_bytes(3, 'big')) if value >= COLOUR else value
 
 
 def first(items: Sequence, most: int = 5) -> str:

@@ -13,14 +13,14 @@ from mmseg.datasets import BaseSegDataset
 from ..registry import DATASETS, type_name
 from .audit import count_suffixes, inventory
 from .checked import AuditedFiles
-from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, Pair, suffixes_of
+from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, suffixes_of
 from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
 
 CLASSES = """Name the classes, in the order of their ids: metainfo=dict(classes=('road', 'car')),
 or metainfo=dict(classes='FILE'), or {root}/classes.txt. A file has one name in each line, if
 wanted followed by R G B."""
 # 'name', 'name R G B', or CVAT's 'name:R,G,B::'
-CLASS_LINE = re.compile(r'(.+?)(?:[\s,;:]+(\d+[\s,]+\d+[\s,]+\d+)[\s:]*)?')
+CLASS_LINE = re.compile(r'(.+?)(?:[\s,;:]+(\d+[\s,]+\d+[\s,]+\d+)[\s:]*)?$')
 
 
 class CheckedFiles(AuditedFiles, BaseSegDataset):
@@ -38,13 +38,11 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             are names of images with or without a suffix, or 'image label'.
     """
 
-    spare = ''
-
     def __init__(self, *args: Any, label_orientation: str | None = None, **kwargs: Any) -> None:
         if label_orientation not in (None, 'shown', 'stored'):
             wanted = "None, 'shown' or 'stored'"
             raise ValueError(f'label_orientation must be {wanted}, got {label_orientation!r}')
-        self.label_orientation = label_orientation
+        self.label_orientation, self.spare = label_orientation, ''
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -71,7 +69,13 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             if spare := folders.spare_labels():
                 self.spare = f'{len(spare)} labels have no image (misnamed?): {first(spare)}.'
                 self._warn(f'{self.spare} They are ignored.')
-        return [self._info(pair) for pair in pairs]
+        common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
+        return [
+            dict(common, seg_fields=[], img_path=image)
+            | (dict(seg_map_path=label) if label is not None else {})
+            | (dict(twins=twins) if twins else {})
+            for image, label, twins in pairs
+        ]
 
     def _lines(self) -> list[str]:
         if not fileio.isfile(self.ann_file, self.backend_args):
@@ -82,16 +86,10 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             raise self._error(ValueError, f'the list {self.ann_file} is empty')
         return lines
 
-    def _info(self, pair: Pair) -> dict:
-        info = dict(img_path=pair.image, label_map=self.label_map, seg_fields=[])
-        info |= dict(reduce_zero_label=self.reduce_zero_label)
-        info |= dict(seg_map_path=pair.label) if pair.label is not None else {}
-        return info | (dict(twins=pair.twins) if pair.twins else {})
-
     def _faults_of_names(self) -> list[Fault]:
         return super()._faults_of_names() + [
             Fault('twins', f'{i["img_path"]} and {", ".join(i["twins"])}', n, path=i['img_path'])
-            for n, i in enumerate(self.data_list)
+            for n, i in enumerate(self.items())
             if 'twins' in i
         ]
 
@@ -103,10 +101,8 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             found = inventory(self.data_prefix['seg_map_path'])
             lines += [f'{found} Labels must end with {suffixes}.', self.spare]
         if kinds & {'values', 'colours', 'one class'}:
-            most = outcome.values.most_common(12)
-            values = zip(shown([value for value, _ in most]), (number for _, number in most))
-            text = ', '.join(f'{value} in {number} pixels' for value, number in values)
-            lines.append(f'All labels together have the values {text}.')
+            most = [f'{shown(v)} in {n} pixels' for v, n in outcome.values.most_common(12)]
+            lines.append(f'All labels together have the values {", ".join(most)}.')
         return '\n'.join(filter(None, lines))
 
     def _rules(self) -> Rules:
@@ -148,8 +144,9 @@ class SegDataset(CheckedFiles):
     """
 
     LABEL_LOADER = 'mask'
-    LAYOUT = """Expected are images and masks with the same names but for the suffixes, in the folders
-data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS) below {root}, or a list of them as ann_file."""
+    label_map: dict[int, int] | None
+    LAYOUT = """Expected are images and masks with the same names but for the suffixes, in folders
+below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list as ann_file."""
 
     def __init__(
         self,
@@ -206,45 +203,35 @@ data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS) below {root}, or a list of
 
     def _read_metainfo(self, metainfo: dict) -> dict:
         """Read the files that metainfo names, and check names and colours."""
-        if not metainfo.get('classes') and not self.METAINFO.get('classes'):
+        if not metainfo.get('classes', self.METAINFO.get('classes')):
             metainfo['classes'] = 'classes.txt'
-            if not fileio.isfile(self._path('classes.txt'), self.backend_args):
-                raise self._error(ValueError, 'the classes have no names', CLASSES)
-        if isinstance(names := metainfo.get('classes', ()), str):
-            rows = [CLASS_LINE.fullmatch(line).groups() for line in self._text(names)]
+        if isinstance(names := metainfo.get('classes'), str):
+            rows = [CLASS_LINE.findall(line)[0] for line in self._lines_of(names)]
             metainfo['classes'] = [name for name, _ in rows]
             if any(rgb for _, rgb in rows):
-                metainfo.setdefault('palette', [rgb or '' for _, rgb in rows])
-        if isinstance(metainfo.get('palette'), str):
-            metainfo['palette'] = self._text(metainfo['palette'])
-        classes, palette = metainfo.get('classes') or (), metainfo.get('palette') or ()
+                metainfo.setdefault('palette', [rgb for _, rgb in rows])
+        palette = metainfo.get('palette') or ()
+        palette = self._lines_of(palette) if isinstance(palette, str) else palette
         palette = [re.findall(r'\d+', c) if isinstance(c, str) else c for c in palette]
         palette = [tuple(map(int, c)) for c in palette]
-        faults = [
-            (len(classes) > 255, f'{len(classes)} classes, labels of 8 bits have at most 255'),
-            (len({*classes}) < len(classes), f'some of the names {first(classes, 20)} are equal'),
-            (
-                palette and len(palette) != len(classes),
-                f'{len(palette)} colours, {len(classes)} classes',
-            ),
-            (any(len(c) != 3 or max(c) > 255 for c in palette), f'not R G B 0..255: {palette}'),
-            (len({*palette}) < len(palette), f'some colours are equal: {palette}'),
-        ]
-        for is_fault, text in faults:
-            if is_fault:
-                raise self._error(ValueError, f'classes and palette do not fit: {text}', CLASSES)
+        classes = metainfo.get('classes') or self.METAINFO['classes']
+        found = ''
+        if len({*classes}) < len(classes) or not 0 < len(classes) < 256:
+            found = f'{len(classes)} classes (at most 255), {len({*classes})} different names'
+        elif palette and len(palette) != len(classes):
+            found = f'{len(palette)} colours, {len(classes)} classes'
+        elif len({*palette}) < len(palette) or any(len(c) != 3 or max(c) > 255 for c in palette):
+            found = f'palette needs different colours R G B, each 0..255, got {palette}'
+        if found:
+            raise self._error(ValueError, found, CLASSES)
         return metainfo | (dict(palette=palette) if palette else {})
 
-    def _path(self, name: str) -> str:
-        """Return the path of a file in ``data_root``, or else in the working directory."""
-        path = fileio.join_path(self.data_root or '.', name)
-        return path if fileio.isfile(path, self.backend_args) else name
-
-    def _text(self, name: str) -> list[str]:
-        """Return the lines of a file that are neither empty nor comments."""
-        path = self._path(name)
-        if not fileio.isfile(path, self.backend_args):
-            raise self._error(FileNotFoundError, f'there is no file {name}', CLASSES)
+    def _lines_of(self, name: str) -> list[str]:
+        """Return the lines of a file in ``data_root``, or else in the working directory."""
+        paths = [fileio.join_path(self.data_root or '.', name), name]
+        path = next((path for path in paths if fileio.isfile(path, self.backend_args)), None)
+        if path is None:
+            raise self._error(FileNotFoundError, f'there is no file {" or ".join(paths)}', CLASSES)
         text = fileio.get_text(path, encoding='utf-8-sig', backend_args=self.backend_args)
         lines = [line.strip() for line in text.splitlines()]
         return [line for line in lines if line and not line.startswith('#')]

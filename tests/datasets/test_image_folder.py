@@ -1,0 +1,133 @@
+"""One's own images in folders of classes, in lists, or without classes."""
+
+import pytest
+from afno_mm.datasets import inspect_files
+from mmengine.registry import DATASETS
+from PIL import Image
+
+IMAGES = ['train/cat/1.JPG', 'train/cat/deep/er.webp', 'train/dog/1.tiff', 'val/cat/2.jpg']
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    for name in [*IMAGES, 'val/dog/1.png']:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (4, 2)).save(tmp_path / name)
+    return tmp_path
+
+
+def build(root, **settings):
+    cfg = dict(type='afno_mm.ImageFolder', data_root=str(root), data_prefix='train')
+    return DATASETS.build(cfg | dict(serialize_data=False) | settings)
+
+
+def found(data):
+    start = len(data.data_prefix['img_path'].rstrip('/')) + 1
+    return {item['img_path'][start:]: item.get('gt_label') for item in data}
+
+
+@pytest.mark.parametrize(
+    'settings, wanted',
+    [
+        ({}, {'cat/1.JPG': 0, 'cat/deep/er.webp': 0, 'dog/1.tiff': 1}),
+        (dict(extensions='jpg', data_prefix='val', classes=['dog', 'cat']), {'cat/2.jpg': 1}),
+        (dict(classes=['red', 'blue']), {'cat/1.JPG': 0, 'cat/deep/er.webp': 0, 'dog/1.tiff': 1}),
+        (dict(with_label=False), dict.fromkeys(['cat/1.JPG', 'cat/deep/er.webp', 'dog/1.tiff'])),
+        (dict(with_label=False, data_prefix='train/cat/deep'), {'er.webp': None}),
+    ],
+)
+def test_images_are_found_below_the_folder(root, settings, wanted):
+    assert found(build(root, **settings)) == wanted
+
+
+@pytest.mark.parametrize('prefix', ['train', '', 'nowhere'])
+@pytest.mark.parametrize('kind', ['ImageFolder', 'ImageNet'])
+@pytest.mark.parametrize('data_root', ['{root}', '', '/nowhere'])
+def test_a_list_of_absolute_paths_is_taken_with_any_prefix(root, prefix, kind, data_root):
+    lines = [f'{root}/train/cat/1.JPG 1', f'{root}/train/cat/deep/er.webp 0', '']
+    (root / 'my list.txt').write_text('\r\n'.join(lines))
+    settings = dict(type=f'afno_mm.{kind}', ann_file=f'{root}/my list.txt', data_prefix=prefix)
+    data = build(root, **settings | dict(data_root=data_root.format(root=root)))
+    assert [(item['img_path'], item['gt_label']) for item in data] == [
+        (lines[0][:-2], 1),
+        (lines[1][:-2], 0),
+    ]
+
+
+def test_a_list_without_classes_has_one_name_in_each_line(root):
+    (root / 'list.txt').write_text('dog/1.tiff\ncat/deep/er.webp\n')
+    data = build(root, ann_file='list.txt', with_label=False)
+    assert found(data) == {'dog/1.tiff': None, 'cat/deep/er.webp': None}
+
+
+@pytest.mark.parametrize(
+    'line, settings',
+    [
+        ('cat/1.JPG', {}),
+        ('cat/1.JPG cat', {}),
+        ('cat/1.JPG -1', {}),
+        ('cat/1.JPG,0', {}),
+        ('cat/1.JPG 2', dict(classes=['cat', 'dog'])),
+        ('', {}),
+    ],
+)
+def test_wrong_lines_of_a_list_are_named(root, line, settings):
+    (root / 'list.txt').write_text(f'{line}\n')
+    with pytest.raises(ValueError, match=f'lines of the list .*list.txt are wrong: {line}\n'):
+        build(root, ann_file='list.txt', **settings)
+
+
+def empty_class(root):
+    (root / 'train/cow').mkdir()
+
+
+def other_classes(root):
+    (root / 'val/dog').rename(root / 'val/cow')
+
+
+def loose_images(root):
+    for name in ('cat', 'dog'):
+        (root / f'train/{name}').rename(root / f'far_{name}')
+    Image.new('RGB', (4, 2)).save(root / 'train/1.png')
+
+
+def one_class(root):
+    (root / 'train/dog').rename(root / 'dog')
+
+
+@pytest.mark.parametrize(
+    'change, settings, wanted',
+    [
+        (empty_class, {}, r'1 of 3 folders in .* have no image: cow\n[^$]*classes='),
+        (other_classes, {}, r'2 are in one only: .*/train/dog, .*/val/cow\n[^$]*classes='),
+        (loose_images, {}, r'no image .* in folders of .* 1 \*.png\.\n[^$]*with_label=False'),
+        (one_class, {}, 'has one folder of a class only: cat'),
+        (lambda root: None, dict(data_prefix=''), 'have different folders[^$]*Expected are'),
+        (lambda root: None, dict(classes=['cat', 'cow', 'pig']), '3 classes, but 2 folders'),
+        (lambda root: None, dict(data_prefix='none'), 'there is no folder .*/none'),
+    ],
+)  # fmt: skip
+def test_folders_that_are_no_classes_are_refused(root, change, settings, wanted):
+    change(root)
+    with pytest.raises((FileNotFoundError, ValueError), match=wanted):
+        build(root, **settings)
+
+
+def test_what_is_left_out_and_never_seen_is_said(root):
+    (root / 'train/notes.txt').touch()
+    Image.new('RGB', (4, 2)).save(root / 'train/loose.png')
+    report = inspect_files(build(root, classes=['cat', 'cow', 'dog'], serialize_data=True))
+    said = '\n'.join(report.warnings)
+    assert 'extensions leaves out 1 files' in said and '1 *.txt' in said
+    assert 'the layout <class>/<image> leaves out 1 files' in said
+    assert '1 of 3 classes are never seen: cow' in said
+    assert report.counts == {0: 2, 2: 1} and report.never_seen == ['cow'] and not report.refusal
+    assert [s.class_id for s in report.samples] == [0, 0, 2]
+
+
+def test_bad_images_are_named_without_labels_too(root):
+    (root / 'train/dog/1.tiff').write_bytes(b'')
+    (root / 'train/dog/gone.png').symlink_to('/nowhere')
+    with pytest.raises(ValueError, match='1 of 4 links lead nowhere:[^$]*1 of 4 files are empty:'):
+        build(root, with_label=False)
