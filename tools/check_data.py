@@ -5,6 +5,7 @@ is 1 if training would refuse to start, else 0.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
@@ -30,6 +31,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    warnings.simplefilter('ignore')  # of the building of the model
     cfg = read_config(args.config, args.cfg_options)
     check_settings(cfg)
     results = check_datasets(cfg)

@@ -243,6 +243,8 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
         mapped = below if len(below) == len(names) else ids
         number, label_map = len(mapped), {v: k for k, v in enumerate(mapped) if v != k}
     notes.append(f'The masks have the values {first(colours or ids, 10)}.')
+    if label_map:
+        notes.append('label_map numbers the values from 0 in this order.')
     if number < 2 or (names and len(names) != number):
         wanted = f'{len(names)} classes, as their names say' if names else 'two classes at least'
         raise ValueError(f'{notes[-1]} Wanted are {wanted}')

@@ -127,8 +127,8 @@ def write_page(
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return names and values of what holds for all samples together."""
     samples = report.samples
-    labels = sum(sample.label is not None for sample in samples)
-    rows = [('samples', f'{len(samples)} images' + f', {labels} masks' * bool(labels))]
+    masks = sum(sample.mode is not None for sample in samples)
+    rows = [('samples', f'{len(samples)} images' + f', {masks} masks' * bool(masks))]
     sizes = [sample.size for sample in samples if sample.size]
     for name, sides in (('height', [h for _, h in sizes]), ('width', [w for w, _ in sizes])):
         if sides:

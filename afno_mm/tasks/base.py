@@ -120,13 +120,21 @@ def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
 
 
 def load_sample(dataset: Any, index: int) -> dict[str, Any]:
-    """Return a sample as the loading steps of the dataset's pipeline read it."""
+    """Return a sample as the loading steps of the dataset's pipeline read it.
+
+    If its labels cannot be read, ``fault`` says why.
+    """
     from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 
     sample = dataset.get_data_info(index)
     for step in dataset.pipeline.transforms:
-        if isinstance(step, (LoadAnnotations, LoadImageFromFile)):
+        if isinstance(step, LoadImageFromFile):
             sample = step(sample)
+        elif isinstance(step, LoadAnnotations):
+            try:
+                sample = step(sample)
+            except (OSError, ValueError) as error:
+                sample['fault'] = str(error)
     return sample
 
 

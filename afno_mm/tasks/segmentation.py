@@ -63,20 +63,21 @@ class Segmentation(Task):
         cfg.test_evaluator = metrics
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
-        """Draw the image, and the image under the mask in the colours of the palette."""
+        """Draw the image, and the image under its mask. Stripes are ignored."""
         from mmcv import imresize
 
         sample = load_sample(dataset, index)
         image = rgb(sample['img'])
         if 'gt_seg_map' not in sample:
-            return [image], 'no mask'
+            return [image], sample.get('fault', 'no mask')
         classes, palette = dataset.metainfo['classes'], np.array(dataset.metainfo['palette'])
         labels = imresize(
             sample['gt_seg_map'].astype(np.uint8), image.shape[1::-1], interpolation='nearest'
         )
         is_class = labels < len(classes)
-        colours = palette[np.where(is_class, labels, 0)]
-        overlay = np.where(is_class[..., None], image * 0.4 + colours * 0.6, image * 0.2)
+        stripes = np.indices(labels.shape).sum(0)[..., None] // 4 % 2 * 255
+        colours = np.where(is_class[..., None], palette[np.where(is_class, labels, 0)], stripes)
+        overlay = image * 0.4 + colours * 0.6
         shares = np.bincount(labels[is_class], minlength=len(classes)) / labels.size
         parts = [f'{classes[k]} {shares[k]:.1%}' for k in np.flatnonzero(shares)]
         parts += [f'ignored {1 - is_class.mean():.1%}'] if not is_class.all() else []

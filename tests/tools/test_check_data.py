@@ -127,7 +127,8 @@ def test_faults_of_all_datasets_are_said_and_shown_first(capsys):
     order = re.findall(r'<figure( class="bad")?>.*?img/(?:train|val)/(\w)', page)
     bad = ' class="bad"'
     assert order == [(bad, 'c'), (bad, 'd'), ('', 'a'), ('', 'b'), (bad, 'f'), ('', 'e')]
-    assert 'cannot be drawn' in page
+    assert 'cannot be drawn' in page and len(pictures()) == 1 + 2 + 2 + 2 + 2
+    assert 'c.png of mode L has the values [7]' in page
 
 
 FAULTS = {
