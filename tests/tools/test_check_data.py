@@ -67,7 +67,9 @@ def check(capsys, *arguments, config='seg.py'):
 
 
 def train(config='seg.py'):
-    build_runner(read_config(config)).train()
+    cfg = read_config(config)
+    cfg.visualizer.name = str(Path.cwd())  # MMEngine keeps one for each name
+    build_runner(cfg).train()
 
 
 def pictures(path='work_dirs/seg/data.html'):

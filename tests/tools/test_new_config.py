@@ -290,9 +290,9 @@ def test_an_existing_config_stays(folder, capsys):
 
 
 def test_a_config_in_the_checkout_has_a_relative_base(folder, monkeypatch):
-    import new_config as tool
+    from config_writer import write
 
-    monkeypatch.setattr(tool, 'CONFIGS', Path.cwd() / 'configs')
+    monkeypatch.setattr(write, 'CONFIGS', Path.cwd() / 'configs')
     (Path.cwd() / 'configs').symlink_to(REPOSITORY / 'configs')
     masked(folder)
     new_config(folder, '--out', 'sub/out.py')
