@@ -4,15 +4,16 @@ import logging
 import os
 import os.path as osp
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
+from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from .audit import Memory, audit, on_one_process
+from .audit import Memory, audit, count_suffixes, on_one_process
 from .rules import KINDS, WHOLE_SET, Fault, Outcome, Rules, first
 
 # Folder of the data scripts, for commands in messages. A wheel installs them below .mim.
@@ -182,6 +183,25 @@ class AuditedFiles(BaseDataset):
             for index, item in enumerate(self.items())
             if not self.ann_file and '/.' in item['img_path'][len(folder) :]
         ]
+
+    def _check_folder(self, folder: str) -> None:
+        if not fileio.isdir(folder or '.', self.backend_args):
+            found = f'there is no folder {folder}'
+            raise self._error(FileNotFoundError, found, self.LAYOUT, self.GET_DATA)
+
+    def _lines_of(self, path: str, advice: str = '') -> list[str]:
+        """Return the lines of a text file that are not empty."""
+        if not fileio.isfile(path, self.backend_args):
+            raise self._error(FileNotFoundError, f'there is no file {path}', advice)
+        text = fileio.get_text(path, encoding='utf-8-sig', backend_args=self.backend_args)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            raise self._error(ValueError, f'the file {path} is empty', advice)
+        return lines
+
+    def _note_left_out(self, names: Sequence[str], by: str) -> None:
+        if names:
+            self._warn(f'{by} leaves out {len(names)} files: {count_suffixes(names)}')
 
     @property
     def _name(self) -> str:

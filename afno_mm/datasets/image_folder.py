@@ -9,7 +9,7 @@ from mmengine.utils import is_abs
 from mmpretrain.datasets import CustomDataset
 
 from ..registry import DATASETS
-from .audit import count_suffixes, inventory, list_files
+from .audit import inventory, list_files
 from .checked import AuditedFiles
 from .pairs import suffixes_of
 from .rules import Outcome, first
@@ -59,15 +59,11 @@ folder can be missing, and every split numbers its classes alike."""
 
     def _listed(self) -> tuple[list[str], list[int]]:
         """Return names of images and indices of classes of the list."""
-        if not fileio.isfile(self.ann_file):
-            found = f'there is no list {self.ann_file}'
-            raise self._error(FileNotFoundError, found, self.MAKE_LIST)
-        lines = fileio.get_text(self.ann_file, encoding='utf-8-sig').splitlines()
-        lines = [line.strip() for line in lines if line.strip()]
+        lines = self._lines_of(self.ann_file, self.MAKE_LIST)
         parts = [line.rsplit(maxsplit=1) if self.with_label else [line, '0'] for line in lines]
         most = len(self.CLASSES) if self.CLASSES else 10**9
         wrong = [p for p in parts if len(p) < 2 or not p[1].isdecimal() or int(p[1]) >= most]
-        if wrong or not lines:
+        if wrong:
             found = f'{len(wrong)} of {len(lines)} lines of the list {self.ann_file} are wrong'
             mend = "Expected is '<image> <index of the class>' in each line"
             mend += f', with indices below {most}.' if self.CLASSES else '.'
@@ -75,12 +71,15 @@ folder can be missing, and every split numbers its classes alike."""
             raise self._error(ValueError, f'{found}: {first_ones}', mend)
         names = [name for name, _ in parts]
         if not all(map(is_abs, names)):
-            self._check_folder()
-        return names, [int(index) for _, index in parts]
+            self._check_folder(self.img_prefix)
+        indices = [int(index) for _, index in parts]
+        # SettingsHook compares it with the model if the classes have no names.
+        self.least_classes = max(indices) + 1 if self.with_label else 0
+        return names, indices
 
     def _in_folders(self) -> tuple[list[str], list[int]]:
         """Return names of images and indices of their folders, in the order of the names."""
-        self._check_folder()
+        self._check_folder(self.img_prefix)
         every = list_files(self.img_prefix)
         names = [name for name in every if self.is_valid_file(name)]
         self._note_left_out([name for name in every if not self.is_valid_file(name)], 'extensions')
@@ -99,16 +98,6 @@ folder can be missing, and every split numbers its classes alike."""
                 FileNotFoundError, f'{found}. {inventory(self.img_prefix)}', self.LAYOUT
             )
         return names, indices
-
-    def _check_folder(self) -> None:
-        if not fileio.isdir(self.img_prefix or '.'):
-            found = f'there is no folder {self.img_prefix}'
-            raise self._error(FileNotFoundError, found, self.LAYOUT)
-
-    def _note_left_out(self, names: Sequence[str], by: str) -> None:
-        if names:
-            found = f'{by} leaves out {len(names)} files of {self.img_prefix}'
-            self._warn(f'{found}: {count_suffixes(names)}')
 
     def _number_folders(self, with_images: set[str]) -> None:
         """Set ``folder_to_idx``, and the classes if there are none. Check the folders."""

@@ -11,7 +11,7 @@ from mmengine import fileio
 from mmseg.datasets import BaseSegDataset
 
 from ..registry import DATASETS, type_name
-from .audit import count_suffixes, inventory
+from .audit import inventory
 from .checked import AuditedFiles
 from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, suffixes_of
 from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
@@ -47,13 +47,12 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         images, labels = self.data_prefix['img_path'], self.data_prefix.get('seg_map_path')
-        lines = self._lines() if self.ann_file else None
+        lines = self._lines_of(self.ann_file, self.LAYOUT) if self.ann_file else None
         # A list of absolute paths needs no folder.
         if lines is None or not all(map(osp.isabs, lines)):
             for folder in (images, labels):
-                if folder is not None and not fileio.isdir(folder or '.', self.backend_args):
-                    found = f'there is no folder {folder}'
-                    raise self._error(FileNotFoundError, found, self.LAYOUT, self.GET_DATA)
+                if folder is not None:
+                    self._check_folder(folder)
         suffixes = suffixes_of(self.img_suffix), suffixes_of(self.seg_map_suffix)
         folders = Folders(images, labels, *suffixes, self.backend_args)
         pairs = folders.pairs() if lines is None else [folders.pair_of(line) for line in lines]
@@ -63,9 +62,7 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             mend = f'img_suffix must be the suffix of the images. No file that {what} is an image.'
             raise self._error(FileNotFoundError, found, mend, self.LAYOUT, self.GET_DATA)
         if lines is None:
-            if folders.left_out:
-                names = count_suffixes(folders.left_out)
-                self._warn(f'img_suffix leaves out {len(folders.left_out)} files: {names}')
+            self._note_left_out(folders.left_out, 'img_suffix')
             if spare := folders.spare_labels():
                 self.spare = f'{len(spare)} labels have no image (misnamed?): {first(spare)}.'
                 self._warn(f'{self.spare} They are ignored.')
@@ -76,15 +73,6 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             | (dict(twins=twins) if twins else {})
             for image, label, twins in pairs
         ]
-
-    def _lines(self) -> list[str]:
-        if not fileio.isfile(self.ann_file, self.backend_args):
-            raise self._error(FileNotFoundError, f'there is no list {self.ann_file}', self.LAYOUT)
-        lines = fileio.get_text(self.ann_file, backend_args=self.backend_args).splitlines()
-        lines = [line.strip() for line in lines if line.strip()]
-        if not lines:
-            raise self._error(ValueError, f'the list {self.ann_file} is empty')
-        return lines
 
     def _faults_of_names(self) -> list[Fault]:
         return super()._faults_of_names() + [
@@ -206,12 +194,12 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         if not metainfo.get('classes', self.METAINFO.get('classes')):
             metainfo['classes'] = 'classes.txt'
         if isinstance(names := metainfo.get('classes'), str):
-            rows = [CLASS_LINE.findall(line)[0] for line in self._lines_of(names)]
+            rows = [CLASS_LINE.findall(line)[0] for line in self._lines_of_meta(names)]
             metainfo['classes'] = [name for name, _ in rows]
             if any(rgb for _, rgb in rows):
                 metainfo.setdefault('palette', [rgb for _, rgb in rows])
         palette = metainfo.get('palette') or ()
-        palette = self._lines_of(palette) if isinstance(palette, str) else palette
+        palette = self._lines_of_meta(palette) if isinstance(palette, str) else palette
         palette = [re.findall(r'\d+', c) if isinstance(c, str) else c for c in palette]
         palette = [tuple(map(int, c)) for c in palette]
         classes = metainfo.get('classes') or self.METAINFO['classes']
@@ -226,15 +214,11 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
             raise self._error(ValueError, found, CLASSES)
         return metainfo | (dict(palette=palette) if palette else {})
 
-    def _lines_of(self, name: str) -> list[str]:
+    def _lines_of_meta(self, name: str) -> list[str]:
         """Return the lines of a file in ``data_root``, or else in the working directory."""
-        paths = [fileio.join_path(self.data_root or '.', name), name]
-        path = next((path for path in paths if fileio.isfile(path, self.backend_args)), None)
-        if path is None:
-            raise self._error(FileNotFoundError, f'there is no file {" or ".join(paths)}', CLASSES)
-        text = fileio.get_text(path, encoding='utf-8-sig', backend_args=self.backend_args)
-        lines = [line.strip() for line in text.splitlines()]
-        return [line for line in lines if line and not line.startswith('#')]
+        path = fileio.join_path(self.data_root or '.', name)
+        path = path if fileio.isfile(path, self.backend_args) else name
+        return [line for line in self._lines_of(path, CLASSES) if line[0] != '#']
 
     def _set_label_map(self, label_map: Mapping) -> None:
         """Split a label_map into values and colours. A dumped config has its keys as strings."""
@@ -250,7 +234,6 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
             raise self._error(ValueError, found, mend)
         self.label_map = {key[0]: value for key, value in numbers.items() if len(key) == 1}
         self.colours |= {colour(*key): value for key, value in numbers.items() if len(key) == 3}
-        self._metainfo['label_map'] = self.label_map
 
 
 def _with_masks(steps: Any) -> Any:

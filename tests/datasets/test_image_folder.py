@@ -1,9 +1,14 @@
 """One's own images in folders of classes, in lists, or without classes."""
 
+from types import SimpleNamespace
+
 import pytest
 from afno_mm.datasets import inspect_files
+from afno_mm.engine.safety.model_settings import SettingsHook
 from mmengine.registry import DATASETS
+from mmpretrain.models import LinearClsHead
 from PIL import Image
+from torch import nn
 
 IMAGES = ['train/cat/1.JPG', 'train/cat/deep/er.webp', 'train/dog/1.tiff', 'val/cat/2.jpg']
 
@@ -69,13 +74,24 @@ def test_a_list_without_classes_has_one_name_in_each_line(root):
         ('cat/1.JPG -1', {}),
         ('cat/1.JPG,0', {}),
         ('cat/1.JPG 2', dict(classes=['cat', 'dog'])),
-        ('', {}),
     ],
 )
 def test_wrong_lines_of_a_list_are_named(root, line, settings):
     (root / 'list.txt').write_text(f'{line}\n')
     with pytest.raises(ValueError, match=f'lines of the list .*list.txt are wrong: {line}\n'):
         build(root, ann_file='list.txt', **settings)
+
+
+@pytest.mark.parametrize('number', [4, 5, 6])
+def test_a_model_of_fewer_classes_than_a_list_is_refused_with_both_numbers(root, number):
+    (root / 'list.txt').write_text('cat/1.JPG 0\ndog/1.tiff 4\n')
+    data, head = build(root, ann_file='list.txt'), LinearClsHead(number, 8)
+    runner = SimpleNamespace(model=nn.ModuleDict(dict(head=head)), cfg={})
+    runner.test_loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
+    if number >= 5:
+        return SettingsHook().before_test(runner)
+    with pytest.raises(ValueError, match='num_classes is 4, the data has at least 5 classes'):
+        SettingsHook().before_test(runner)
 
 
 def empty_class(root):

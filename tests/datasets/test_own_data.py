@@ -9,6 +9,7 @@ from afno_mm.datasets import inspect_files
 from afno_mm.datasets.rules import colour
 from afno_mm.engine.safety.model_settings import check_class_counts
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS
 from mmseg.models import FCNHead
 from PIL import Image
@@ -154,8 +155,8 @@ def test_faults_of_names_are_all_counted(tmp_path):
             r'3 of 3 images have no label.* 3 \*.png\. .*end with .gif\.',
         ),
         (dict(masks='photos', seg_map_suffix='.jpg'), 'no image .* is a label by seg_map_suffix'),
-        (dict(ann_file='none.txt'), 'there is no list .*/none.txt'),
-        (dict(ann_file='empty.txt'), 'the list .*/empty.txt is empty'),
+        (dict(ann_file='none.txt'), 'there is no file .*/none.txt'),
+        (dict(ann_file='empty.txt'), 'the file .*/empty.txt is empty'),
         (dict(ann_file='list.txt'), '1 of 1 images do not exist:\n .*/gone.jpg'),
     ],
 )
@@ -260,6 +261,14 @@ def test_values_above_255_are_mapped_before_they_would_wrap(tmp_path):
     make(tmp_path, np.array([[0, 257], [65535, 1]], np.uint16).repeat(2, 1))
     data = build(tmp_path, label_map={257: 1, 65535: 255})
     assert (data[0]['gt_seg_map'] == [[0, 0, 1, 1], [255, 255, 1, 1]]).all()
+
+
+def test_sets_with_different_label_maps_are_concatenated(tmp_path):
+    make(tmp_path / 'one', IDS % 2)
+    make(tmp_path / 'two', IDS % 2 * 255)
+    sets = [build(tmp_path / 'one'), build(tmp_path / 'two', label_map={255: 1})]
+    data = ConcatDataset(sets)
+    assert [(data[i]['gt_seg_map'] == IDS % 2).all() for i in (0, 3)] == [True, True]
 
 
 def test_the_loader_names_a_value_that_the_audit_did_not_see(tmp_path):

@@ -58,37 +58,42 @@ def _nearest_part(key, names):
 
 
 def check_class_counts(
-    model: nn.Module, classes: Sequence[str] | None, allowed: Collection[str] = ()
+    model: nn.Module,
+    classes: Sequence[str] | None,
+    allowed: Collection[str] = (),
+    least_classes: int = 0,
 ) -> None:
     """Raise SettingsError for heads with another number of classes than the data has.
 
     Args:
         model: The built model. This checks all its modules with a ``num_classes`` except those of
             backbone and neck: heads, losses, the data preprocessor.
-        classes: Classes of the data. None: it has no classes.
+        classes: Classes of the data. None: they have no names.
         allowed: Modules that may have another number, such as
             ``model.auxiliary_head.num_classes``, or ``num_classes`` for all.
+        least_classes: If the classes have no names: 1 more than the highest label.
     """
-    if classes is None:
+    if classes is None and not least_classes:
         return
-    lines, wanted = [], len(classes)
+    lines, wanted = [], least_classes if classes is None else len(classes)
     for name, module in model.named_modules():
         found = getattr(module, 'num_classes', None)
         path = f'model.{name}.num_classes'
         if (
             name
             and type(found) is int
-            and found != wanted
+            and (found < wanted if classes is None else found != wanted)
             and not name.startswith(('backbone', 'neck'))
             and type(module).__name__ not in OTHER_CLASSES
             and not {path, 'num_classes'}.intersection(allowed)
         ):
-            lines.append(f'{path} is {found}, the data has {wanted} classes')
+            least = 'at least ' * (classes is None)
+            lines.append(f'{path} is {found}, the data has {least}{wanted} classes')
     if lines:
         raise SettingsError(
             '\n* '.join(['the model and the data disagree on the number of classes:', *lines])
             + f'\nSet num_classes={wanted} there, or give the dataset the classes that the model '
-            f'is for: dataset.metainfo.classes. The data has {first(classes)}'
+            f'is for: dataset.metainfo.classes. The data has {first(classes or ["no names"])}'
         )
 
 
@@ -117,8 +122,10 @@ class SettingsHook(Hook):
         self._check_classes(runner, runner.test_loop)
 
     def _check_classes(self, runner, loop):
-        metainfo = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
-        check_class_counts(bare_model(runner), metainfo.get('classes'), _allowed(runner))
+        dataset = loop.dataloader.dataset
+        metainfo = getattr(dataset, 'metainfo', None) or {}
+        least = getattr(dataset, 'least_classes', 0)
+        check_class_counts(bare_model(runner), metainfo.get('classes'), _allowed(runner), least)
 
 
 def _allowed(runner):
