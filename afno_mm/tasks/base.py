@@ -7,6 +7,7 @@ MMPretrain inside their methods, because these packages load slowly.
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from torch import Tensor
@@ -71,6 +72,10 @@ class Task:
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
+    def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
+        """Return pictures ``(H, W, 3)``, uint8 RGB, of a sample of a dataset, and a caption."""
+        return [rgb(load_sample(dataset, index)['img'])], ''
+
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Return a table of the scores of predictors without training, and below of ``models``."""
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')
@@ -112,6 +117,36 @@ def model_type(cfg: Config) -> str:
 def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
     """Return random images ``(B, 3, H, W)``, uint8."""
     return torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8)
+
+
+def load_sample(dataset: Any, index: int) -> dict[str, Any]:
+    """Return a sample as the loading steps of the dataset's pipeline read it.
+
+    If its labels cannot be read, ``fault`` says why.
+    """
+    from mmcv.transforms import LoadAnnotations, LoadImageFromFile
+
+    sample = dataset.get_data_info(index)
+    for step in dataset.pipeline.transforms:
+        if isinstance(step, LoadImageFromFile):
+            sample = step(sample)
+        elif isinstance(step, LoadAnnotations):
+            try:
+                sample = step(sample)
+            except (OSError, ValueError) as error:
+                sample['fault'] = str(error)
+    return sample
+
+
+def rgb(image: np.ndarray) -> np.ndarray:
+    """Convert a loaded image, BGR ``(H, W, C)`` or ``(H, W)``, to uint8 RGB.
+
+    Images of more than 8 bits are scaled so that their largest value is white.
+    """
+    if image.dtype != np.uint8:
+        image = (image * (255 / max(image.max(), 1))).astype(np.uint8)
+    image = image[..., None] if image.ndim == 2 else image
+    return image[..., 2::-1] if image.shape[2] >= 3 else image[..., :1].repeat(3, 2)
 
 
 def draw_hook(cfg: Config) -> ConfigDict:

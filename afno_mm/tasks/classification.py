@@ -1,6 +1,7 @@
 """Classification of images with MMPretrain's models."""
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,11 @@ class Classification(Task):
             flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
             cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
         super().use_tta(cfg)
+
+    def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
+        pictures, _ = super().draw_sample(dataset, index)
+        label, classes = dataset.get_data_info(index)['gt_label'], dataset.metainfo.get('classes')
+        return pictures, f'{classes[label] if classes else "class"} ({label})'
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the most frequent class of the training images."""

@@ -2,13 +2,25 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 
 from ..registry import TASKS, type_name
-from .base import Batch, Scores, Task, draw_hook, evaluators, model_type, random_images, score_table
+from .base import (
+    Batch,
+    Scores,
+    Task,
+    draw_hook,
+    evaluators,
+    load_sample,
+    model_type,
+    random_images,
+    rgb,
+    score_table,
+)
 
 
 @TASKS.register_module()
@@ -49,6 +61,27 @@ class Segmentation(Task):
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
         (official or metrics)[0].update(output_dir=path, keep_results=True)
         cfg.test_evaluator = metrics
+
+    def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
+        """Draw the image, and the image under its mask. Stripes are ignored."""
+        from mmcv import imresize
+
+        sample = load_sample(dataset, index)
+        image = rgb(sample['img'])
+        if 'gt_seg_map' not in sample:
+            return [image], sample.get('fault', 'no mask')
+        classes, palette = dataset.metainfo['classes'], np.array(dataset.metainfo['palette'])
+        labels = imresize(
+            sample['gt_seg_map'].astype(np.uint8), image.shape[1::-1], interpolation='nearest'
+        )
+        is_class = labels < len(classes)
+        stripes = np.indices(labels.shape).sum(0)[..., None] // 4 % 2 * 255
+        colours = np.where(is_class[..., None], palette[np.where(is_class, labels, 0)], stripes)
+        overlay = image * 0.4 + colours * 0.6
+        shares = np.bincount(labels[is_class], minlength=len(classes)) / labels.size
+        parts = [f'{classes[k]} {shares[k]:.1%}' for k in np.flatnonzero(shares)]
+        parts += [f'ignored {1 - is_class.mean():.1%}'] if not is_class.all() else []
+        return [image, overlay.astype(np.uint8)], ', '.join(parts)
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the most frequent class of each pixel in the training labels."""

@@ -1,0 +1,196 @@
+"""Check the datasets of a config, and show what is in them: as text, and as a page of pictures."""
+
+import base64
+import html
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from PIL import Image
+
+from ..datasets import Report, inspect_files
+from ..datasets.checked import AuditedFiles
+from ..engine import build_model
+from ..engine.config import _datasets
+from ..engine.safety.model_settings import check_class_counts
+from ..engine.safety.switches import is_on
+from ..registry import type_name
+from ..tasks import Task, task_of
+
+STYLE = """body{font:15px sans-serif;margin:1.5em;max-width:1300px}pre{background:#f4f4f4;
+padding:.7em;white-space:pre-wrap}figure{display:inline-block;margin:.3em;vertical-align:top;
+max-width:330px;font-size:12px;overflow-wrap:anywhere}figure img{max-width:160px}
+.bad{outline:3px solid #d00}.colour{display:inline-block;width:1em;height:1em;border:1px solid #888}
+span{margin-right:.3em}"""
+
+
+@dataclass
+class Checked:
+    """A dataset of a config after its check.
+
+    ``uses`` says what the config uses it for, such as ['val', 'test']. Without a ``report``, the
+    dataset could not list its files (``refusal`` says why), or its class does not check them.
+    """
+
+    uses: list[str]
+    cfg: dict
+    dataset: Any = None
+    report: Report | None = None
+    refusal: str = ''
+
+
+def check_datasets(cfg: Config) -> list[Checked]:
+    """Look at all files of all datasets of a config. Faults are in the result and raise nothing."""
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    found: list[Checked] = []
+    for use in ('train', 'val', 'test'):
+        loader = cfg.get(f'{use}_dataloader')
+        for dataset in _datasets(loader.dataset) if loader else ():
+            same = next((checked for checked in found if checked.cfg == dataset), None)
+            if same:
+                same.uses.append(use)
+            elif 'dataset' not in dataset and 'datasets' not in dataset:  # no wrapper
+                found.append(Checked([use], dataset))
+    check_classes = _check_of_classes(cfg)
+    for checked in found:
+        try:
+            checked.dataset = DATASETS.build(dict(checked.cfg, lazy_init=True))
+            if isinstance(checked.dataset, AuditedFiles):
+                checked.report = inspect_files(checked.dataset)
+                checked.refusal = checked.report.refusal
+                # Give access to the samples of a refused dataset, for pictures.
+                checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
+            else:
+                checked.dataset.full_init()
+            check_classes(checked.dataset.metainfo.get('classes'))
+        except (FileNotFoundError, ValueError) as error:
+            checked.refusal = '\n'.join(filter(None, (checked.refusal, str(error))))
+    return found
+
+
+def _check_of_classes(cfg: Config) -> Callable[[Sequence[str] | None], None]:
+    """Return the check of the classes that training makes before its first step."""
+    if not is_on(cfg, 'settings'):
+        return lambda classes: None
+    allowed = cfg.get('allowed_settings') or ()
+    return partial(check_class_counts, build_model(cfg, None, 'meta'), allowed=allowed)
+
+
+def describe(checked: Checked) -> str:
+    """Return what a dataset has and what is wrong with it, in some lines."""
+    kind = type_name(checked.cfg['type'])
+    lines = [f'{" and ".join(checked.uses)}: {kind} {checked.cfg.get("data_root") or ""}']
+    report = checked.report
+    if report:
+        lines += [f'  {name:9} {text}' for name, text in _facts(report)]
+        lines += [f'  {share:8.2%}  {name}' for name, share in _shares(report)]
+        lines += [f'  warning: {text}' for text in report.warnings]
+        if not checked.dataset.audit:
+            lines.append('  no file was opened: audit=False, or AFNO_MM_AUDIT=0 is set')
+        if report.faults and not checked.refusal:
+            lines.append(f'  {len(report.faults)} faults, whose samples training leaves out')
+    elif not checked.refusal:
+        lines.append(f'  not checked: {kind} does not look into its files. Ours do, as SegDataset')
+    lines.append(f'REFUSED\n{checked.refusal}' if checked.refusal else '  accepted')
+    return '\n'.join(lines)
+
+
+def write_page(
+    path: str | Path, cfg: Config, results: Sequence[Checked], number: int = 24, seed: int = 0
+) -> None:
+    """Write one HTML page with the texts of :func:`describe` and pictures of samples.
+
+    Of each dataset the page shows up to ``number`` samples drawn by ``seed``, and before them as
+    many that have a fault, or whose mask has one value alone.
+    """
+    task = task_of(cfg, default=Task())
+    parts = [f'<!DOCTYPE html><meta charset="utf-8"><title>Data of {_text(cfg.filename)}</title>']
+    parts += [f'<style>{STYLE}</style><h1>Data of {_text(cfg.filename)}</h1>']
+    for checked in results:
+        parts.append(f'<h2>{" and ".join(checked.uses)}</h2><pre>{_text(describe(checked))}</pre>')
+        if checked.report:
+            parts.append(_legend(checked.dataset.metainfo))
+            parts += _figures(checked, task, number, random.Random(seed))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text('\n'.join(parts), encoding='utf-8')
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return names and values of what holds for all samples together."""
+    samples = report.samples
+    masks = sum(sample.mode is not None for sample in samples)
+    rows = [('samples', f'{len(samples)} images' + f', {masks} masks' * bool(masks))]
+    sizes = [sample.size for sample in samples if sample.size]
+    for name, sides in (('height', [h for _, h in sizes]), ('width', [w for w, _ in sizes])):
+        if sides:
+            rows.append((name, f'{min(sides)} to {max(sides)}, median {round(median(sides))}'))
+    modes = Counter(sample.mode for sample in samples if sample.mode).most_common()
+    if modes:
+        rows.append(('modes', ', '.join(f'{count} masks in {mode}' for mode, count in modes)))
+    return rows
+
+
+def _shares(report: Report) -> list[tuple[str, float]]:
+    """Return the share of pixels (of images) of each class, and of what is ignored."""
+    counts = dict(report.counts)
+    total = sum(counts.values()) or 1
+    rows = [(name, counts.pop(k, 0) / total) for k, name in enumerate(report.classes)]
+    rows += [('(ignored)', sum(counts.values()) / total)] if counts else []
+    return rows if report.counts else []
+
+
+def _legend(meta: dict) -> str:
+    pairs = zip(meta.get('classes') or (), meta.get('palette') or ())
+    colour = '<span class="colour" style="background:rgb({},{},{})"></span><span>{}</span>'
+    return f'<p>{" ".join(colour.format(*rgb, _text(name)) for name, rgb in pairs)}</p>'
+
+
+def _figures(checked: Checked, task: Task, number: int, rng: random.Random) -> list[str]:
+    """Return figures of suspicious samples, then of random ones."""
+    assert checked.report
+    samples = checked.report.samples
+    notes: dict[int, str] = {}
+    for fault in checked.report.faults:
+        if fault.sample is not None:
+            notes.setdefault(fault.sample, f'{fault.kind}: {fault.text}')
+    for index, sample in enumerate(samples):
+        if sample.values is not None and len(sample.values) == 1:
+            notes.setdefault(index, f'the mask has the value {next(iter(sample.values))} alone')
+    others = [index for index in range(len(samples)) if index not in notes]
+    shown = [*list(notes)[:number], *sorted(rng.sample(others, min(number, len(others))))]
+    left = len(notes) - number
+    figures = [f'<p>{left} more suspicious samples are not shown</p>'] * (left > 0)
+    return figures + [_figure(checked, task, index, notes.get(index, '')) for index in shown]
+
+
+def _figure(checked: Checked, task: Task, index: int, note: str) -> str:
+    assert checked.report
+    try:
+        pictures, caption = task.draw_sample(checked.dataset, index)
+    except Exception as error:  # a file that cannot be read
+        pictures, caption = [], f'cannot be drawn: {error}'
+    tags = ''.join(f'<img src="data:image/jpeg;base64,{_jpeg(picture)}">' for picture in pictures)
+    name = _text(checked.report.samples[index].image)
+    lines = '<br>'.join(filter(None, (name, _text(caption), f'<b>{_text(note)}</b>' * bool(note))))
+    kind = ' class="bad"' if note else ''
+    return f'<figure{kind}>{tags}<figcaption>{lines}</figcaption></figure>'
+
+
+def _jpeg(picture: np.ndarray) -> str:
+    image, file = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((240, 240))
+    image.save(file, 'JPEG', quality=80)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _text(value: Any) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,51 @@
+"""Look at all files of the datasets of a config: a table, and a page with pictures to look at.
+
+This is the check with which training begins. All faults of all datasets are reported. The exit code
+is 1 if training would refuse to start, else 0.
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.analysis.data_page import check_datasets, describe, write_page
+from afno_mm.engine import read_config
+from afno_mm.engine.config import add_cfg_options
+from afno_mm.engine.safety import check_settings
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    page = 'page of pictures (default: work_dirs/<name of the config>/data.html)'
+    parser.add_argument('--out', type=Path, metavar='PAGE.html', help=page)
+    number = 'number of random samples of each dataset on the page (default: 24)'
+    parser.add_argument('--number', type=int, default=24, help=number)
+    parser.add_argument('--seed', type=int, default=0, help='another seed shows other samples')
+    add_cfg_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    warnings.simplefilter('ignore')  # of the building of the model
+    cfg = read_config(args.config, args.cfg_options)
+    check_settings(cfg)
+    results = check_datasets(cfg)
+    for checked in results:
+        print(f'\n{describe(checked)}')
+    out = args.out or Path('work_dirs', Path(args.config).stem, 'data.html')
+    write_page(out, cfg, results, args.number, args.seed)
+    print(f'\npictures: {out}')
+    refused = [use for checked in results if checked.refusal for use in checked.uses]
+    if refused:
+        print(f'refused: {", ".join(refused)}')
+    if {'train', 'val'} & {*refused}:
+        raise SystemExit(1)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,286 @@
+"""Find the images of a folder, and their masks or classes, by the names of folders and files.
+
+Folders of images (``images``, ``img``, ``JPEGImages``) and of masks (``masks``, ``ann``,
+``SegmentationClass``) can have ``train`` and ``val`` above them, below them or nowhere. Images and
+masks can also share a folder. Classes have a folder each, below ``train`` and ``val`` or not.
+"""
+
+import os
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
+MASKS = """mask masks label labels ann anns ann_dir annotation annotations segmentation
+segmentationclass segmentations gt gtfine ground_truth seg""".split()
+LISTS = ('splits', 'ImageSets/Segmentation', '.')  # folders of train.txt and val.txt
+SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val'}
+SPLITS |= {'validation': 'val', 'dev': 'val', 'test': 'test', 'testing': 'test'}
+MASK_TAIL = re.compile(r'[_.-](mask|masks|label|labels|seg|segmentation|gt|ann)$', re.IGNORECASE)
+WANTED = """Wanted is one of these layouts, with folders inside them at will:
+  {root}/images/{{train,val}}/*.jpg and {root}/masks/{{train,val}}/*.png
+  {root}/{{train,val}}/images/*.jpg and {root}/{{train,val}}/masks/*.png
+  {root}/images/*.jpg and {root}/masks/*.png, split by a list
+  {root}/*.jpg and {root}/*.png, split by a list
+A mask has the name of its image, with another suffix such as .png or _mask.png."""
+WANTED_CLASSES = """Wanted is one folder for each class, with images inside:
+  {root}/{{train,val}}/<class>/*.jpg, or {root}/<class>/*.jpg, split by a list"""
+WANTED_IMAGES = (
+    """Wanted are images: {root}/{{train,val}}/*.jpg, or {root}/*.jpg, split by a list"""
+)
+
+
+@dataclass
+class Part:
+    """The samples of one split.
+
+    Attributes:
+        images: Folder of the images, relative to the root.
+        masks: Folder of the masks, relative to the root, or None.
+        names: Paths of images below ``images``. Without their suffix if there are masks.
+        lone: Number of images without a mask. They are not among the names.
+        ann_file: List of the samples, relative to the root, or ''.
+    """
+
+    images: str
+    masks: str | None = None
+    ann_file: str = ''
+    names: list[str] = field(default_factory=list)
+    lone: int = 0
+
+
+@dataclass
+class Layout:
+    """What a folder has.
+
+    Attributes:
+        task: 'segmentation', 'classification' or 'inpainting'.
+        parts: The samples by split: 'train', 'val', 'test', or '' for no split.
+        img_suffix: Ends of the names of images that have masks, the most frequent first.
+        mask_suffix: Ends of the names of masks.
+        classes: Names of the folders of classes, sorted.
+    """
+
+    task: str
+    parts: dict[str, Part]
+    img_suffix: list[str] = field(default_factory=list)
+    mask_suffix: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+
+
+def find_layout(root: Path, task: str | None = None) -> Layout:
+    """Find the samples for a task, or for the first of the three tasks that a folder suits.
+
+    Raises:
+        FileNotFoundError: If there are none. The message says what there is, and what is wanted.
+    """
+    finders = dict(segmentation=_pairs, classification=_classes, inpainting=_images)
+    if task:
+        return finders[task](root)
+    words = {word.lower() for path in pictures(root) for word in path.split('/')[:-1]}
+    if words & {*IMAGES} and words & {*MASKS}:
+        return _pairs(root)  # refuse unmatched names rather than take these for two classes
+    for finder in (_pairs, _classes):
+        try:
+            return finder(root)
+        except FileNotFoundError:
+            continue
+    return _images(root)
+
+
+def _pairs(root: Path) -> Layout:
+    groups: dict[tuple[str, bool], dict[str, list[str]]] = {}
+    for path in pictures(root):
+        base, split, is_mask = _read_name(path)
+        folders = groups.setdefault((split, is_mask), {})
+        folders.setdefault(base, []).append(path[len(base) :].lstrip('/'))
+    layout, ends = Layout('segmentation', {}), (Counter[str](), Counter[str]())
+    for split in sorted({split for split, _ in groups}):
+        images, masks = (groups.get((split, is_mask), {}) for is_mask in (False, True))
+        if not masks:  # PNGs beside JPEGs of the same name
+            images, masks = _part_by_suffix(images)
+        found = [_match(images[a], masks[b], a, b) for a, b in product(images, masks)]
+        part, pairs, tails = max(found, key=lambda match: len(match[1]), default=(None, {}, ()))
+        for image, mask in sorted(pairs.items()):
+            part.names.append(os.path.splitext(image)[0].removesuffix(tails[0]))
+            for counter, name, tail in zip(ends, (image, mask), tails):
+                counter[tail + os.path.splitext(name)[1]] += 1
+        if pairs:
+            layout.parts[split] = part
+    if not layout.parts:
+        raise _refusal(root, 'no image with a mask of its name', WANTED)
+    layout.parts = _without_rest(layout.parts)
+    layout.img_suffix, layout.mask_suffix = ([end for end, _ in c.most_common()] for c in ends)
+    return layout
+
+
+def _classes(root: Path) -> Layout:
+    layout = _images(root, WANTED_CLASSES)
+    names = [name for part in layout.parts.values() for name in part.names]
+    layout.task = 'classification'
+    layout.classes = sorted({name.split('/')[0] for name in names if '/' in name})
+    if len(layout.classes) < 2 or any('/' not in name for name in names):
+        raise _refusal(root, f'{len(layout.classes)} folders of classes', WANTED_CLASSES)
+    return layout
+
+
+def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:
+    parts: dict[str, Part] = {}
+    for path in sorted(pictures(root)):
+        first, _, rest = path.partition('/')
+        split = SPLITS.get(first.lower(), '') if rest else ''
+        parts.setdefault(split, Part(first if split else '')).names.append(rest if split else path)
+    if not parts:
+        raise _refusal(root, 'no image', wanted)
+    return Layout('inpainting', _without_rest(parts))
+
+
+def _without_rest(parts: dict[str, Part]) -> dict[str, Part]:
+    """Leave out what is in no split, if there are splits."""
+    return {split: part for split, part in parts.items() if split or 'train' not in parts}
+
+
+def pictures(root: Path) -> list[str]:
+    """Return the paths of the pictures below a folder, relative to it. None is in a hidden one."""
+    if not root.is_dir():
+        raise FileNotFoundError(f'there is no folder {root}')
+    found = []
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = sorted(name for name in below if not name.startswith('.'))
+        where = os.path.relpath(folder, root)
+        where = '' if where == '.' else f'{where}/'
+        visible = (name for name in names if not name.startswith('.'))
+        found += [where + name for name in visible if name.lower().endswith(PICTURES)]
+    return found
+
+
+def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> list[str]:
+    """Give a layout the parts 'train' and 'val', and the lists that these need.
+
+    New lists are files in ``root/splits``. Lists that exist are not changed, also those of VOC.
+    ``seed`` chooses ``val_share`` of the samples of each class.
+
+    Returns:
+        What was done, a sentence for each list.
+
+    Raises:
+        ValueError: If there is one sample alone.
+    """
+    parts = layout.parts
+    said = [
+        f'{part.lone} images in {root / part.images} have no mask, and are left out'
+        for part in parts.values()
+        if part.lone
+    ]
+    if 'val' not in parts and {'train', 'test'} <= {*parts}:
+        parts['val'] = parts.pop('test')
+        said.append('there is no val, so the images of test are for validation')
+    if 'val' not in parts:
+        part = parts.get('train') or parts['']
+        names = _split(part.names, bool(layout.classes), val_share, seed)
+        kept = next((f for f in LISTS if all((root / f / f'{s}.txt').is_file() for s in names)), '')
+        for split in names if kept else ():
+            lines = (root / kept / f'{split}.txt').read_text(encoding='utf-8').splitlines()
+            listed = {line.rpartition(' ')[0] if layout.classes else line for line in lines}
+            names[split] = sorted({*part.names} & {name.strip() for name in listed})
+        if not all(names.values()):
+            found = f'{len(part.names)} samples, {len(names["train"])} to train on'
+            raise ValueError(f'{root} has {found}; wanted some to train on, others to validate')
+        unused = len(part.names) - sum(map(len, names.values()))
+        said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
+        parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}
+        folder = kept or LISTS[0]
+    else:
+        folder = LISTS[0]
+    for split, part in parts.items():
+        if part.ann_file or part.lone:
+            part.ann_file = f'{folder}/{split}.txt'
+            said.append(_write_list(root / part.ann_file, part.names, layout.classes))
+    layout.parts = parts
+    return said
+
+
+def _write_list(path: Path, names: list[str], classes: list[str]) -> str:
+    if path.is_file():
+        return f'{path} is kept: {len(names)} samples'
+    ids = {name: index for index, name in enumerate(classes)}
+    lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return f'{path} is new: {len(names)} samples'
+
+
+def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[str, list[str]]:
+    """Split names at random, those of each class for itself."""
+    parted: dict[str, list[str]] = dict(train=[], val=[])
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.split('/')[0] if by_class else '', []).append(name)
+    for group in groups.values():
+        random.Random(seed).shuffle(group)
+        number = min(max(round(share * len(group)), 1), len(group) - 1)
+        parted['val'] += group[:number]
+        parted['train'] += group[number:]
+    return {split: sorted(group) for split, group in parted.items()}
+
+
+def _read_name(path: str) -> tuple[str, str, bool]:
+    """Return the folder that holds the split's images or masks, the split, and if it has masks."""
+    split, is_mask, base = '', None, 0
+    *folders, name = path.split('/')
+    for number, word in enumerate((folder.lower() for folder in folders), 1):
+        if word in MASKS or word in IMAGES:
+            is_mask, base = word in MASKS, number
+        elif word in SPLITS:
+            split, base = SPLITS[word], number
+    if is_mask is None:
+        is_mask = bool(MASK_TAIL.search(os.path.splitext(name)[0]))
+    return '/'.join(folders[:base]), split, is_mask
+
+
+def _part_by_suffix(groups: dict[str, list[str]]) -> tuple[dict, dict]:
+    """Part each folder's pictures into images, and PNGs that have the name of another picture."""
+    images, masks = {}, {}
+    for base, names in groups.items():
+        stems = Counter(os.path.splitext(name)[0] for name in names)
+        is_mask = {n: n.lower().endswith('.png') and stems[n[:-4]] > 1 for n in names}
+        images[base] = [name for name in names if not is_mask[name]]
+        masks[base] = [name for name in names if is_mask[name]]
+    return images, masks
+
+
+def _match(image_names: list[str], mask_names: list[str], images: str, masks: str) -> tuple:
+    """Return a part, its mask by image, and the tails of both names before their suffix."""
+
+    def by_stem(names, tail):
+        stems = ((os.path.splitext(name)[0], name) for name in names)
+        return {stem.removesuffix(tail): name for stem, name in stems if stem.endswith(tail)}
+
+    best: tuple[dict[str, str], tuple[str, str]] = {}, ('', '')
+    for tails in product(_tails(image_names), _tails(mask_names)):
+        stems, others = by_stem(image_names, tails[0]), by_stem(mask_names, tails[1])
+        pairs = {stems[stem]: others[stem] for stem in stems.keys() & others.keys()}
+        best = max(best, (pairs, tails), key=lambda found: len(found[0]))
+    return Part(images, masks, lone=len(image_names) - len(best[0])), *best
+
+
+def _tails(names: list[str]) -> list[str]:
+    """Return what the stems of names may end with before their suffix: '', or what all share."""
+    stems = [os.path.splitext(name)[0][::-1] for name in names]
+    shared = os.path.commonprefix(stems)[::-1]
+    at = re.search('[_.-]', shared)
+    return ['', shared[at.start() :]] if at else ['']
+
+
+def _refusal(root: Path, found: str, wanted: str) -> FileNotFoundError:
+    counts = Counter(
+        f'{os.path.dirname(path) or "."}/*{os.path.splitext(path)[1]}' for path in pictures(root)
+    )
+    there = [f'  {number} {kind}' for kind, number in sorted(counts.items())[:12]]
+    there += ['  ...'] * (len(counts) > 12)
+    lines = [f'{root} has {found}. It has:', *(there or ['  no picture']), wanted.format(root=root)]
+    return FileNotFoundError('\n'.join(lines))

@@ -1,0 +1,245 @@
+"""Write a config for what :mod:`config_writer.layout` finds in a folder.
+
+The files in ``templates/`` are the texts of the configs. Arguments ``args`` are those of
+``tools/new_config.py``.
+"""
+
+import argparse
+import os
+import re
+from pathlib import Path
+from pprint import pformat
+from statistics import median
+from textwrap import indent
+from typing import Any
+
+from afno_mm.datasets import Sample, inspect_files
+from afno_mm.datasets.datasetgan import metainfo
+from afno_mm.datasets.rules import first
+from afno_mm.registry import DATASETS
+from mmengine.config import Config
+
+from .layout import Layout, Part, find_layout, split_by_lists
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+TEMPLATES = Path(__file__).parent / 'templates'
+# By task: the default model, the end of the names of the configs to inherit, the largest batch.
+TASKS = {
+    'segmentation': ('segformer_afno_b0', '_cityscapes', 8),
+    'classification': ('mit_afno_b0', '_imagenet', 32),
+    'inpainting': ('vit_afno_xs4', '_inpainting', 32),
+}
+LARGEST_CROP, LARGEST_SIDE, MOST_VALUES = 512, 1024, 64
+
+
+def config_text(args: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the text of a config, and sentences that say what was found and done.
+
+    Raises:
+        FileNotFoundError: If the folder has no layout that we know.
+        ValueError: If the masks, the classes or the model do not fit.
+    """
+    layout = find_layout(args.folder, args.task)
+    base = base_config(args.model, layout.task)
+    notes = split_by_lists(args.folder, layout, args.val_share, args.seed)
+    write = segmentation_config if layout.mask_suffix else image_config
+    text = write(args, layout, base, notes)
+    return text, [f'The task is {layout.task}.', f'The config inherits {base.name}.', *notes]
+
+
+def base_config(model: str | None, task: str) -> Path:
+    """Return the config to inherit."""
+    default, end, _ = TASKS[task]
+    path = CONFIGS / f'{(model or default).removesuffix(end)}{end}.py'
+    if not path.is_file():
+        models = sorted(path.stem.removesuffix(end) for path in CONFIGS.glob(f'*{end}.py'))
+        raise ValueError(f'--model {model}: for {task} there are {", ".join(models)}')
+    return path
+
+
+def segmentation_config(
+    args: argparse.Namespace, layout: Layout, base: Path, notes: list[str]
+) -> str:
+    """Return the text of a config. Add to the notes what was guessed."""
+    settings: dict[str, Any] = {}
+    for key, suffixes in (
+        ('img_suffix', layout.img_suffix),
+        ('seg_map_suffix', layout.mask_suffix),
+    ):
+        settings[key] = suffixes[0] if len(suffixes) == 1 else suffixes
+    any_id = dict(metainfo=dict(classes=[f'{value}' for value in range(255)]))
+    samples = look(args.folder, layout, dict(settings, type='afno_mm.SegDataset', **any_id))
+    classes, palette, label_map = mask_classes(samples, read_names(args), notes)
+    settings |= dict(label_map=label_map) if label_map else {}
+    height, width = middle(samples)
+    if args.size:
+        crop, factor = args.size, max(args.size[0] / height, args.size[1] / width)
+    else:
+        factor = min(1, LARGEST_SIDE / max(height, width))
+        crop = [min(max(int(s * factor) // 32, 1) * 32, LARGEST_CROP) for s in (height, width)]
+    scaled = round(height * factor), round(width * factor)
+    shares = [side / whole for side, whole in zip(crop, scaled)]
+    test_cfg = "dict(_delete_=True, mode='whole')"
+    if min(shares) < 0.75:
+        stride = tuple(side * 3 // 4 for side in crop)
+        test_cfg = f"dict(mode='slide', crop_size=crop_size, stride={stride})"
+    heads = [name for name in Config.fromfile(base).model if name.endswith('head')]
+    facts = dict(
+        settings=keywords(settings, 4),
+        crop=tuple(crop),
+        classes=listed(classes),
+        palette=listed(palette),
+        scale=scaled[::-1],
+        least=min(max(round(max(shares), 2), 0.5), 1.0),
+        heads=',\n    '.join(f'{head}=dict(num_classes={len(classes)})' for head in heads),
+        test_cfg=test_cfg,
+    )
+    return fill(args, layout, base, samples, notes, facts)
+
+
+def image_config(args: argparse.Namespace, layout: Layout, base: Path, notes: list[str]) -> str:
+    """Return the text of a config for classification or inpainting."""
+    if args.classes:
+        raise ValueError(f'--classes names the values of masks, and {args.folder} has none')
+    data = dict(type='afno_mm.ImageFolder', with_label=bool(layout.classes))
+    if layout.classes:
+        data['metainfo'] = dict(classes=layout.classes)
+    samples = look(args.folder, layout, data)
+    side, *other = args.size or [min(224, max(32, min(middle(samples)) // 32 * 32))]
+    if other and other != [side]:
+        raise ValueError(f'--size {args.size}: {layout.task} needs a square')
+    facts = dict(
+        classes=listed(layout.classes),
+        number=len(layout.classes),
+        top=min(5, len(layout.classes)),
+        side=side,
+        edge=round(side * 8 / 7),
+        patches=side**2 // 16,
+    )
+    return fill(args, layout, base, samples, notes, facts)
+
+
+def fill(
+    args: argparse.Namespace,
+    layout: Layout,
+    base: Path,
+    samples: list[Sample],
+    notes: list[str],
+    facts: dict[str, Any],
+) -> str:
+    """Return the text of a config from the template of the task."""
+    train, val = layout.parts['train'], layout.parts['val']
+    most = TASKS[layout.task][2]
+    inside = args.out.resolve().is_relative_to(CONFIGS.parent)
+    sizes = sorted(sample.size[::-1] for sample in samples if sample.size)
+    facts |= dict(
+        what=layout.task.capitalize(),
+        root=args.folder,
+        out=args.out,
+        name=args.out.stem,
+        train=len(train.names),
+        val=len(val.names),
+        low='{}x{}'.format(*sizes[0]),
+        high='{}x{}'.format(*sizes[-1]),
+        checkpoint=f'work_dirs/{args.out.stem}/iter_{args.iterations}.pth',
+        notes='\n'.join(f'# {note}' for note in notes) or '#',
+        base=os.path.relpath(base, args.out.resolve().parent) if inside else base,
+        train_files=keywords(files(train), 8),
+        val_files=keywords(files(val), 8),
+        batch=min(most, len(train.names)),
+        val_batch=1 if layout.task == 'segmentation' else min(most, len(val.names)),
+        iterations=args.iterations,
+        warmup=max(1, args.iterations // 10),
+        interval=max(1, min(1000, args.iterations // 4)),
+        log=min(50, max(1, args.iterations // 20)),
+    )
+    for part in ('header', 'loaders', 'schedule', layout.task):
+        facts[part] = (TEMPLATES / f'{part}.txt').read_text().strip().format(**facts)
+    return facts[layout.task] + '\n'
+
+
+def look(root: Path, layout: Layout, data: dict[str, Any]) -> list[Sample]:
+    """Look at all images and masks. What is wrong with them is left to check_data.py."""
+    found: list[Sample] = []
+    for split in ('train', 'val'):
+        settings = dict(data, data_root=str(root), lazy_init=True) | files(layout.parts[split])
+        found += inspect_files(DATASETS.build(settings)).samples
+    if not any(sample.size for sample in found):
+        raise ValueError(f'none of the {len(found)} images in {root} can be read')
+    return found
+
+
+def files(part: Part) -> dict[str, Any]:
+    """Return the settings of a dataset that name the files of a split."""
+    prefix: Any = part.images
+    if part.masks is not None:
+        prefix = dict(img_path=part.images, seg_map_path=part.masks)
+    return dict(data_prefix=prefix) | (dict(ann_file=part.ann_file) if part.ann_file else {})
+
+
+def middle(samples: list[Sample]) -> tuple[int, int]:
+    """Return the median height and the median width."""
+    sizes = [sample.size for sample in samples if sample.size]
+    return round(median(h for _, h in sizes)), round(median(w for w, _ in sizes))
+
+
+def read_names(args: argparse.Namespace) -> list[str]:
+    """Return the names of the classes from --classes or from classes.txt in the folder."""
+    file = Path(args.classes) if args.classes else args.folder / 'classes.txt'
+    if file.is_file():
+        lines = file.read_text(encoding='utf-8').splitlines()
+        names = [re.sub(r'(\s+\d+){3}$', '', line.strip()) for line in lines]
+        return [name for name in names if name]
+    return [name.strip() for name in args.classes.split(',')] if args.classes else []
+
+
+def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> tuple:
+    """Return names, palette and label_map from the values of all masks."""
+    values = {value for sample in samples for value in sample.values or ()}
+    colours = sorted(value for value in values if isinstance(value, tuple))
+    ids = sorted(value for value in values if not isinstance(value, tuple))
+    if len(values) > MOST_VALUES or (colours and ids):
+        raise ValueError(
+            f'the masks have {len(values)} values: {first([*ids, *colours])}; wanted one class id '
+            'or one colour for each class. Masks that were resized or saved as JPEG have mixed '
+            'ones, and must be made anew'
+        )
+    below = [value for value in ids if value != 255] or [0]
+    label_map: dict[int, int] = {}
+    if colours:
+        number = len(colours)
+    elif ids != [0, 255] and below[-1] < (len(names) or max(16, 2 * len(below))):
+        number = len(names) or below[-1] + 1
+    else:
+        mapped = below if len(below) == len(names) else ids
+        number, label_map = len(mapped), {v: k for k, v in enumerate(mapped) if v != k}
+    notes.append(f'The masks have the values {first(colours or ids, 10)}.')
+    if label_map:
+        notes.append('label_map numbers the values from 0 in this order.')
+    if number < 2 or (names and len(names) != number):
+        wanted = f'{len(names)} classes, as their names say' if names else 'two classes at least'
+        raise ValueError(f'{notes[-1]} Wanted are {wanted}')
+    if 255 in ids and 255 not in label_map:
+        notes.append('255 is ignored.')
+    placeholders = [f'class_{k}' for k in range(number)]
+    if not names:
+        notes.append(f'The names of the {number} classes are placeholders: write your own.')
+    palette = colours or metainfo(', '.join(placeholders))['palette']
+    return names or placeholders, palette, label_map
+
+
+def keywords(settings: dict[str, Any], spaces: int) -> str:
+    """Return settings as arguments, one in each line."""
+    lines = []
+    for key, value in settings.items():
+        if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+            value = f'dict({", ".join(f"{k}={v!r}" for k, v in value.items())})'
+            lines.append(f'{key}={value}')
+        else:
+            lines.append(f'{key}={value!r}')
+    return (',\n' + ' ' * spaces).join(lines)
+
+
+def listed(items: list) -> str:
+    """Return a list as text, if need be of several lines."""
+    return indent(pformat([*items], width=88, compact=True), ' ' * 8).strip()
