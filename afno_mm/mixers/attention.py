@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..ops import gather_tokens, is_exported, window_tokens
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
@@ -100,8 +102,13 @@ class ESA(nn.Module):
         b_q, b_kv = (None, None) if attn.in_proj_bias is None else attn.in_proj_bias.split(sizes)
         grid = x.to(w_q.dtype)
         q = F.linear(grid.flatten(1, 2), w_q, b_q)  # (B, N, C)
-        k, v = F.linear(self._reduce(grid), w_kv, b_kv).chunk(2, dim=-1)  # (B, M, C)
-        y = _attend(q, k, v, self.num_heads, self.attn_drop if self.training else 0.0)
+        mask = None
+        if self.sr_ratio > 1 and is_exported() and not all(type(n) is int for n in x.shape[1:3]):
+            grid, mask = self._reduce_any(grid)
+        else:
+            grid = self._reduce(grid)
+        k, v = F.linear(grid, w_kv, b_kv).chunk(2, dim=-1)  # (B, M, C)
+        y = _attend(q, k, v, self.num_heads, self.attn_drop if self.training else 0.0, mask)
         return attn.out_proj(y).unflatten(1, x.shape[1:3]).to(x.dtype)
 
     def _reduce(self, grid: Tensor) -> Tensor:
@@ -114,13 +121,34 @@ class ESA(nn.Module):
         windows = self.sr(grid.permute(0, 3, 1, 2))  # (B, C, H // R, W // R)
         return self.norm(windows.flatten(2).transpose(1, 2))
 
+    def _reduce_any(self, grid: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute :meth:`_reduce` for a size that is not known yet.
+
+        Returns:
+            Tokens ``(B, M, C)`` and a mask ``(1, M)`` of those that count.
+        """
+        row, column = window_tokens(grid.shape[1:3], self.sr_ratio, 0, grid.device)
+        tokens, in_grid = gather_tokens(grid, row, column)
+        tokens = tokens * in_grid[..., None]  # (B, M, R^2, C)
+        weight = self.sr.weight.flatten(2).transpose(1, 2).flatten(1)  # (C, R^2 * C)
+        full = [
+            (index[:, -1] < size) | (index[:, 0] == 0)
+            for index, size in zip((row, column), grid.shape[1:3])
+        ]
+        return self.norm(F.linear(tokens.flatten(2), weight, self.sr.bias)), (full[0] & full[1])[None]
+
     extra_repr = show_settings
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int, drop_rate: float) -> Tensor:
-    """Compute multi-head attention of queries ``(B, N, C)`` to keys and values ``(B, M, C)``."""
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, num_heads: int, drop_rate: float, mask: Tensor | None = None
+) -> Tensor:
+    """Compute multi-head attention of queries ``(B, N, C)`` to keys and values ``(B, M, C)``.
+
+    ``mask (1, M)`` tells which keys count.
+    """
     q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
-    y = F.scaled_dot_product_attention(q, k, v, dropout_p=drop_rate)  # (B, heads, N, C / heads)
+    y = F.scaled_dot_product_attention(q, k, v, mask, drop_rate)  # (B, heads, N, C / heads)
     return y.transpose(1, 2).flatten(2)
 
 

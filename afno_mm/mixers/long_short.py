@@ -4,7 +4,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import autocast_off, dynamic_projection, full_precision, long_short
+from ..ops import autocast_off, dynamic_projection, full_precision
+from ..ops import is_exported, is_transformed, long_short
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
@@ -72,9 +73,12 @@ class LS(nn.Module):
         check_grid(x, self.embed_dims)
         rate = self.attn_drop if self.training else 0.0
         q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
-        y = checkpoint(
-            self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
-        )
+        if is_exported() or is_transformed():
+            y = self._attend(x, q, k, v, rate)
+        else:
+            y = checkpoint(
+                self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
+            )
         return self.proj(y).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:

@@ -4,9 +4,13 @@ This is the form for images of the Long-Short Transformer (https://arxiv.org/abs
 are ``(B, H, W, C)`` of any size. Heads are consecutive groups of channels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .exporting import is_exported, is_transformed
 
 
 def dynamic_projection(
@@ -48,6 +52,8 @@ def long_short(
     landmark is a sum over all windows in its dtype, which may be wider than that of ``k``. Scores
     are scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` is the dropout of the attention weights.
     """
+    if is_exported() or is_transformed():
+        return _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate)
     batch, height, width, channels = q.shape
     rank = k_landmarks.shape[1]
     margin = max(window_size // 2, 1)
@@ -64,6 +70,59 @@ def long_short(
     y = y.view(batch, num_heads, rows, columns, window_size, window_size, channels // num_heads)
     y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
     return y[:, :height, :width]
+
+
+def window_tokens(
+    grid: Sequence[int], window_size: int, margin: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the rows and the columns of the tokens of each window, ``(windows, size^2)`` each.
+
+    ``size`` is ``window_size + 2 * margin``. Tokens may lie outside the grid; those of one more
+    window at the end all do. Exporters would take a count of 1 for a constant.
+    """
+    rows, columns = ((size + window_size - 1) // window_size for size in grid)
+    window = torch.arange(rows * columns + 1, device=device)[:, None]
+    columns = torch.full_like(window[:1], columns)  # ONNX takes no remainder by a symbol.
+    offsets = torch.arange(-margin, window_size + margin, device=device)
+    row = window // columns * window_size + offsets.repeat_interleave(len(offsets))
+    column = window % columns * window_size + offsets.repeat(len(offsets))
+    return row, column
+
+
+def gather_tokens(x: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the tokens ``(B, windows, size^2, C)`` of a grid, and which of them are in it."""
+    height, width = x.shape[1:3]
+    in_grid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    index = torch.where(in_grid, row * width + column, 0)
+    tokens = x.flatten(1, 2).index_select(1, index.flatten())
+    return tokens.unflatten(1, (-1, index.shape[1])), in_grid
+
+
+def _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate):
+    """Compute :func:`long_short` by gathers, which work for any size of the grid."""
+    grid, w = q.shape[1:3], window_size
+    own = window_tokens(grid, w, 0, q.device)
+    seen = window_tokens(grid, w, max(w // 2, 1), q.device)
+
+    def by_head(x):  # (B, .., C) to (B * heads, .., C / heads)
+        return x.unflatten(-1, (num_heads, -1)).movedim(x.ndim - 1, 1).flatten(0, 1)
+
+    # Landmarks are the same for all windows. A sum needs no count, unlike expand.
+    of_windows = torch.zeros_like(own[0][:, :1, None])
+
+    def keys(x, landmarks):
+        x, in_grid = gather_tokens(x, *seen)
+        x, landmarks = by_head(x), by_head(landmarks)[:, None].to(x.dtype)
+        return torch.cat([landmarks + of_windows.to(x.dtype), x], 2), in_grid
+
+    (k, in_grid), (v, _) = keys(k, k_landmarks), keys(v, v_landmarks)
+    mask = F.pad(in_grid, (k_landmarks.shape[1], 0), value=True)[:, None]
+    y = F.scaled_dot_product_attention(by_head(gather_tokens(q, *own)[0]), k, v, mask, drop_rate)
+    y = y.unflatten(0, (-1, num_heads)).movedim(1, 3).flatten(3).flatten(1, 2)
+    row, column = (torch.arange(size, device=q.device) for size in grid)
+    row, columns = row[:, None], (grid[1] + w - 1) // w
+    index = (row // w * columns + column // w) * w**2 + row % w * w + column % w  # (H, W)
+    return y.index_select(1, index.flatten()).unflatten(1, grid)
 
 
 class _Keys(torch.autograd.Function):
