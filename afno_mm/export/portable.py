@@ -94,6 +94,10 @@ def _resize_pos_embed(
 
 
 def _embed_positions(self: Any, x: Tensor, hw_shape: Sequence[int], pos_embed: Tensor) -> Tensor:
+    """Resize and add position embeddings, also to another grid with the same number of tokens.
+
+    Upstream compares the numbers alone, and so does not resize them from 4x6 to 6x4.
+    """
     grid = tuple(size // self.patch_size for size in self.img_size)
     return self.drop_after_pos(
         x + _resize_pos_embed(pos_embed, grid, hw_shape, self.interpolate_mode)
