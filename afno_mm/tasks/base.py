@@ -51,6 +51,14 @@ class Task:
         """Run the whole network on images ``(B, 3, H, W)``, without pre- or postprocessing."""
         return model(images, mode='tensor')
 
+    def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
+        """Return what an exported model gives for normalised images ``(B, 3, H, W)``, by name.
+
+        With ``labels`` a task that predicts classes adds their indices as 'labels'. Class scores
+        are named 'logits' and have the classes on axis 1. A normalised image is named 'image'.
+        """
+        return dict(output=self.forward(model, images))
+
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
         """Change the config so that a test draws its predictions, to ``folder`` if given.
 

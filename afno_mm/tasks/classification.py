@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
+from torch import Tensor
 
 from ..registry import TASKS
 from .base import Batch, Scores, Task, model_type, random_images, score_table
@@ -28,6 +29,11 @@ class Classification(Task):
         labels = torch.randint(model_cfg.head.num_classes, (batch_size, 1))
         samples = [DataSample().set_gt_label(label) for label in labels]
         return dict(inputs=random_images(size, batch_size), data_samples=samples)
+
+    def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
+        """Return 'logits' ``(B, classes)``, before the softmax, and 'labels' ``(B,)``."""
+        logits = self.forward(model, images)
+        return dict(logits=logits) | (dict(labels=logits.argmax(1)) if labels else {})
 
     def use_tta(self, cfg: Config) -> None:
         """Change the config to test-time augmentation: by default the mean over two flips."""

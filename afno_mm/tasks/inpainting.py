@@ -34,6 +34,10 @@ class Inpainting(Task):
     def forward(self, model: Any, images: Tensor) -> Tensor:
         return model.reconstruct(images)
 
+    def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
+        """Return the reconstructed 'image' ``(B, 3, H, W)``. Masked pixels of images are black."""
+        return dict(image=self.forward(model, images))
+
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the mean colour and the masked image, as it is and filled in."""
         from ..evaluation.baselines import mean_colour, progress, score_fillings

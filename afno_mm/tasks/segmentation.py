@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
+from torch import Tensor
 
 from ..registry import TASKS, type_name
 from .base import (
@@ -46,6 +47,20 @@ class Segmentation(Task):
             sample.set_metainfo(dict(img_shape=size, ori_shape=size))
             samples.append(sample)
         return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
+
+    def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
+        """Return 'logits' ``(B, classes, H, W)`` at the images' size, and 'labels' ``(B, H, W)``.
+
+        A head with one output channel predicts class 1 above its threshold.
+        """
+        logits = model.encode_decode(images, [dict(img_shape=images.shape[2:])])
+        if not labels:
+            return dict(logits=logits)
+        if logits.shape[1] > 1:
+            return dict(logits=logits, labels=logits.argmax(1))
+        return dict(
+            logits=logits, labels=(logits[:, 0].sigmoid() > model.decode_head.threshold).long()
+        )
 
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
         draw_hook(cfg).update(draw=True, **options)

@@ -1,0 +1,164 @@
+"""Export a config's model, and check the file against PyTorch."""
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from ..engine import build_model, image_size, read_config, trained_model
+from ..tasks import task_of
+from .formats import FORMATS, ExportError, Request, check_packages, compile_package, load_package
+from .network import Network, describe
+from .parity import HALF_TOLERANCE, TOLERANCE, Parity, check_parity
+from .portable import portable
+
+# What may change between calls of the exported program: axes of its input.
+DYNAMIC: dict[str, dict[int, str]] = {
+    'none': {},
+    'batch': {0: 'batch'},
+    'batch-and-size': {0: 'batch', 2: 'height', 3: 'width'},
+}
+
+
+@dataclass
+class Exported:
+    """An exported file. ``parity`` has an entry for each input that was tried, by file.
+
+    ``notes`` are sentences on what the file does not do.
+    """
+
+    path: Path
+    metadata: dict[str, str]
+    outputs: dict[str, tuple[int, ...]]
+    how_to_run: str
+    parity: dict[Path, list[Parity]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Return True if all files agree with PyTorch. Otherwise they have been removed."""
+        return all(result.ok for results in self.parity.values() for result in results)
+
+
+def export_model(
+    cfg: Config | str,
+    checkpoint: str | nn.Module | None = None,
+    out: str | Path | None = None,
+    *,
+    format: str = 'onnx',
+    size: tuple[int, int] | None = None,
+    dynamic: str = 'batch',
+    with_preprocessing: bool = False,
+    labels: bool = False,
+    half: bool = False,
+    opset: int | None = None,
+    package: bool = False,
+) -> Exported:
+    """Export a config's model and compare the file with PyTorch on random images.
+
+    Args:
+        cfg: A config or its file.
+        checkpoint: Trained weights, or a model that has them. None exports initial weights.
+        out: The file. Default: ``work_dirs/NAME/NAME`` with the suffix of the format.
+        format: A key of :data:`.FORMATS`.
+        size: Size ``(H, W)`` of the images. Default: that of the config's training.
+        dynamic: A key of :data:`DYNAMIC`: which axes may change.
+        with_preprocessing: Whether the file takes uint8 images and normalises them itself.
+        labels: Whether to also return the predicted classes.
+        half: Whether the model runs in float16.
+        opset: ONNX opset. Default: the newest that torch writes for the model.
+        package: Whether to also compile an ``exported_program`` with AOTInductor for this CPU, to
+            ``out`` with the suffix .aoti.pt2.
+
+    Raises:
+        ExportError: If settings do not fit, the model cannot be exported so, or the file refuses
+            images that it should take.
+        ModuleNotFoundError: If packages for ONNX are missing.
+    """
+    if package and format != 'exported_program':
+        raise ExportError(f'--compile-package needs --format exported_program, got {format}')
+    if opset is not None and format != 'onnx':
+        raise ExportError(f'--opset is for --format onnx, got --format {format}')
+    if format == 'onnx':
+        check_packages()
+    cfg = read_config(cfg) if isinstance(cfg, str) else cfg
+    size = size or image_size(cfg)
+    file = None if isinstance(checkpoint, nn.Module) else checkpoint
+    if isinstance(checkpoint, nn.Module):
+        model: Any = copy.deepcopy(checkpoint).eval()
+    else:
+        model = trained_model(cfg, file) if file else build_model(cfg, None, 'cpu').eval()
+    network = Network(model, task_of(cfg), labels, with_preprocessing).eval().requires_grad_(False)
+    name = Path(cfg.filename or 'model').stem
+    path = Path(out or Path('work_dirs', name, name + FORMATS[format].suffix))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        inputs = [network.random_images(*shape) for shape in _shapes(size, dynamic)]
+        # Before the model becomes float16: a float16 file is compared with float32.
+        expected = [network.outputs(images) for images in inputs]
+        if half:
+            network.use_half()
+        metadata = describe(cfg, file, network, dynamic)
+        request = Request(
+            network, inputs[0], DYNAMIC[dynamic], list(expected[0]), path, metadata, opset
+        )
+        with portable(network):
+            FORMATS[format].write(request)
+        loaders = {path: FORMATS[format].load}
+        tolerance = HALF_TOLERANCE if half else TOLERANCE
+        ok = False
+        try:
+            if package:
+                compiled = path.with_name(path.name.removesuffix('.pt2') + '.aoti.pt2')
+                compile_package(path, compiled)
+                loaders[compiled] = load_package
+            parity = {
+                written: check_parity(expected, load(written), inputs, tolerance)
+                for written, load in loaders.items()
+            }
+            ok = all(result.ok for results in parity.values() for result in results)
+        finally:
+            if not ok:  # Nobody must find a file that differs from the model.
+                for written in loaders:
+                    written.unlink(missing_ok=True)
+    return Exported(
+        path,
+        metadata,
+        {name: tuple(value.shape) for name, value in expected[0].items()},
+        FORMATS[format].how_to_run.format(path=path),
+        parity,
+        _notes(cfg, checkpoint),
+    )
+
+
+def _shapes(size: tuple[int, int], dynamic: str) -> list[tuple[int, tuple[int, int]]]:
+    """Return the batch and image sizes to check. The first is that of the example."""
+    if dynamic == 'none':
+        return [(1, size)]
+    if dynamic == 'batch':
+        return [(2, size), (1, size)]
+    height, width = size
+    # One axis longer and one shorter, both off the multiples of patches and windows.
+    return [(2, size), (1, (height + height // 4 + 3, width - width // 8 - 1))]
+
+
+def _notes(cfg: Config, checkpoint: Any) -> list[str]:
+    """Say what the exported function leaves to its user."""
+    notes = []
+    if checkpoint is None:
+        notes.append('no checkpoint was given: the file has initial weights')
+    test = cfg.model.get('test_cfg') or {}
+    if test.get('mode') == 'slide':
+        notes.append(
+            f'test_cfg cuts images into windows of {tuple(test.crop_size)} with stride '
+            f'{tuple(test.stride)}. The file takes one window: cut and average outside of it'
+        )
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    padding = preprocessor.get('test_cfg') or preprocessor.get('pad_size_divisor', 1) > 1
+    if padding:
+        notes.append('data_preprocessor pads test images. The file does not: pad outside of it')
+    return notes

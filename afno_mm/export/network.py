@@ -1,0 +1,122 @@
+"""The function that is exported, and what a user of the file needs to know about it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from ..tasks import Task
+from ..version import __version__
+from .formats import ExportError
+
+
+class Network(nn.Module):
+    """Map images ``(B, 3, H, W)`` to the outputs of a task, by :meth:`.Task.outputs`.
+
+    The images are normalised float32. With ``with_preprocessing`` they are uint8 as the data
+    loader gives them, and the config's data preprocessor becomes part of the function.
+
+    Raises:
+        ExportError: If the data preprocessor does not normalise images.
+    """
+
+    def __init__(
+        self, model: Any, task: Task, labels: bool = False, with_preprocessing: bool = False
+    ) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+        self.labels, self.with_preprocessing = labels, with_preprocessing
+        self.half_precision = False
+        preprocessor = getattr(model, 'data_preprocessor', None)
+        # MMPretrain's classifiers call it to_rgb.
+        flips = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+        self.flips = bool(flips)
+        self.normalises = bool(getattr(preprocessor, '_enable_normalize', False))
+        if with_preprocessing and not self.normalises:
+            raise ExportError(
+                f'the data preprocessor {type(preprocessor).__name__} has no mean and std: leave '
+                'out --with-preprocessing, or set data_preprocessor.mean and .std'
+            )
+        for name in ('mean', 'std'):
+            value = getattr(preprocessor, name).float() if self.normalises else torch.tensor([])
+            self.register_buffer(name, value)
+
+    def use_half(self) -> None:
+        """Run the model in float16 from now on. Floating inputs and outputs stay float32."""
+        self.model.half()
+        self.half_precision = True
+
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the outputs by name."""
+        if self.with_preprocessing:
+            images = images.float()
+            images = images[:, [2, 1, 0]] if self.flips else images
+            images = (images - self.mean) / self.std
+        images = images.half() if self.half_precision else images
+        named = self.task.outputs(self.model, images, self.labels)
+        named = {k: v.float() if v.is_floating_point() else v for k, v in named.items()}
+        if self.with_preprocessing and 'image' in named:
+            named['image'] = named['image'] * self.std + self.mean
+        return named
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the output, or the outputs as a tuple if there are several."""
+        outputs = tuple(self.outputs(images).values())
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def random_images(self, batch_size: int, size: tuple[int, int]) -> Tensor:
+        """Return random images of the function's dtype and range."""
+        shape = batch_size, 3, *size
+        if self.with_preprocessing:
+            return torch.randint(0, 256, shape, dtype=torch.uint8)
+        return torch.randn(shape)
+
+
+def describe(cfg: Config, checkpoint: str | None, network: Network, dynamic: str) -> dict[str, str]:
+    """Return the metadata that is stored in an exported file. Values are texts, lists are JSON.
+
+    ``classes`` and ``palette`` come from the checkpoint, else from the config's test dataset. They
+    are missing if neither has them.
+    """
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    loaded = 'RGB' if preprocessor.get('rgb_to_bgr') else 'BGR'
+    seen = {'RGB': 'BGR', 'BGR': 'RGB'}[loaded] if network.flips else loaded
+    if network.with_preprocessing:
+        layout = f'NCHW uint8 {loaded} 0..255'
+    else:
+        layout = f'NCHW float32 {seen} (pixel - mean) / std'
+    meta = {
+        'config': Path(cfg.filename or '').name,
+        'checkpoint': Path(checkpoint).name if checkpoint else 'none: initial weights',
+        'task': type(network.task).__name__,
+        'input_layout': layout,
+        'preprocessing': 'included' if network.with_preprocessing else 'not included',
+        'mean': json.dumps(network.mean.flatten().tolist()),
+        'std': json.dumps(network.std.flatten().tolist()),
+        'precision': 'fp16' if network.half_precision else 'fp32',
+        'dynamic': dynamic,
+        'versions': f'afno_mm {__version__}, torch {torch.__version__}',
+    }
+    dataset = _dataset_meta(cfg, checkpoint)
+    meta |= {key: json.dumps(dataset[key]) for key in ('classes', 'palette') if dataset.get(key)}
+    return meta
+
+
+def _dataset_meta(cfg: Config, checkpoint: str | None) -> dict:
+    found: dict = {}
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'type' not in dataset and 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'type' in dataset:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+            found |= getattr(DATASETS.get(dataset.type), 'METAINFO', {})
+    found |= {key: value for key, value in (dataset.get('metainfo') or {}).items() if value}
+    if checkpoint:
+        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        found |= saved.get('meta', {}).get('dataset_meta') or {}
+    return found

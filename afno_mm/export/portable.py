@@ -1,0 +1,161 @@
+"""Make OpenMMLab's modules give programs that take images of any size.
+
+Some upstream modules compare sizes in Python or turn them into constants. An exporter then freezes
+the size, or the program is wrong at others. While a model is exported, the modules listed in
+``_forwards`` run the functions below: same parameters, same results.
+"""
+
+import contextlib
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@contextlib.contextmanager
+def portable(model: nn.Module) -> Iterator[None]:
+    """Let a model's modules record programs for any size inside a ``with``."""
+    from mmpretrain.models.backbones import swin_transformer, vision_transformer
+
+    forwards, changed, hooks = _forwards(), [], []
+    for module in model.modules():
+        for kind, name, function in forwards:
+            if isinstance(module, kind) and getattr(type(module), name) is getattr(kind, name):
+                setattr(module, name, types.MethodType(function, module))
+                changed.append((module, name))
+        if isinstance(module, nn.Conv2d):
+            # The strides of channels-last images would put comparisons of sizes in the program.
+            hooks.append(module.register_forward_pre_hook(_contiguous))
+    try:
+        with (
+            mock.patch.object(vision_transformer, 'resize_pos_embed', _resize_pos_embed),
+            mock.patch.object(swin_transformer, 'resize_pos_embed', _resize_pos_embed),
+        ):
+            yield
+    finally:
+        for module, name in changed:
+            delattr(module, name)
+        for hook in hooks:
+            hook.remove()
+
+
+def _forwards() -> list[tuple[type, str, Callable]]:
+    """Return the upstream classes, the names of their methods, and what replaces these."""
+    from mmcv.cnn.bricks import transformer as mmcv_transformer
+    from mmpretrain.models.utils import attention as mmpretrain_attention
+    from mmseg.models.backbones import swin as mmseg_swin
+    from mmseg.models.backbones import vit as mmseg_vit
+    from mmseg.models.utils import embed as mmseg_embed
+
+    return [
+        (mmcv_transformer.AdaptivePadding, 'forward', _pad),
+        (mmseg_embed.AdaptivePadding, 'forward', _pad),
+        (mmpretrain_attention.ShiftWindowMSA, 'forward', _shifted_windows),
+        (mmseg_swin.ShiftWindowMSA, 'forward', _shifted_windows),
+        (mmseg_vit.VisionTransformer, '_pos_embeding', _embed_positions),
+        (nn.MultiheadAttention, 'forward', _attend),
+    ]
+
+
+def _contiguous(module: nn.Module, inputs: tuple) -> tuple:
+    return tuple(x.contiguous() if torch.is_tensor(x) else x for x in inputs)
+
+
+def _pad(self: Any, x: Tensor) -> Tensor:
+    """Pad images ``(B, C, H, W)`` so that the kernel covers them, without asking whether to."""
+    before, after = [], []
+    settings = zip(x.shape[-2:], self.kernel_size, self.stride, self.dilation)
+    for size, kernel, stride, dilation in settings:
+        steps = (size + stride - 1) // stride - 1
+        total = steps * stride + (kernel - 1) * dilation + 1 - size
+        if kernel < stride:  # Only then can the kernel end inside the image.
+            total = torch.sym_max(total, 0)
+        before.append(total // 2 if self.padding == 'same' else 0)
+        after.append(total - before[-1])
+    return F.pad(x, [before[1], after[1], before[0], after[0]])
+
+
+def _resize_pos_embed(
+    pos_embed: Tensor,
+    src_shape: Sequence[int],
+    dst_shape: Sequence[int],
+    mode: str = 'bicubic',
+    num_extra_tokens: int = 1,
+) -> Tensor:
+    """Resize position embeddings ``(1, N, C)``, also where the grids are equal."""
+    extra, tokens = pos_embed.tensor_split([num_extra_tokens], 1)
+    image = tokens.unflatten(1, tuple(src_shape)).permute(0, 3, 1, 2).float()
+    image = F.interpolate(image, size=tuple(dst_shape), mode=mode, align_corners=False)
+    return torch.cat([extra, image.flatten(2).transpose(1, 2).to(extra.dtype)], dim=1)
+
+
+def _embed_positions(self: Any, x: Tensor, hw_shape: Sequence[int], pos_embed: Tensor) -> Tensor:
+    """Resize and add position embeddings, also to another grid with the same number of tokens.
+
+    Upstream compares the numbers alone, and so does not resize them from 4x6 to 6x4.
+    """
+    grid = tuple(size // self.patch_size for size in self.img_size)
+    return self.drop_after_pos(
+        x + _resize_pos_embed(pos_embed, grid, hw_shape, self.interpolate_mode)
+    )
+
+
+def _attend(
+    self: Any, query: Tensor, key: Tensor, value: Tensor, **options: Any
+) -> tuple[Tensor, None]:
+    """Compute the attention of inputs ``(N, B, C)``, or ``(B, N, C)`` if ``batch_first``."""
+    masks = [name for name in ('attn_mask', 'key_padding_mask') if options.get(name) is not None]
+    if masks or not self._qkv_same_embed_dim:
+        raise ValueError(f'cannot export attention with {masks or "kdim or vdim"}')
+    biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+    heads = []
+    for x, weight, bias in zip((query, key, value), self.in_proj_weight.chunk(3), biases):
+        x = F.linear(x if self.batch_first else x.transpose(0, 1), weight, bias)
+        heads.append(x.unflatten(2, (self.num_heads, -1)).transpose(1, 2))
+    y = F.scaled_dot_product_attention(*heads)  # (B, heads, N, C / heads)
+    y = self.out_proj(y.transpose(1, 2).flatten(2))
+    return y if self.batch_first else y.transpose(0, 1), None
+
+
+def _shifted_windows(self: Any, query: Tensor, hw_shape: Sequence[int]) -> Tensor:
+    """Run Swin's attention on tokens ``(B, H*W, C)`` for any grid that its windows admit."""
+    size, (height, width) = self.window_size, hw_shape
+    counts = [(n + size - 1) // size for n in hw_shape]
+    below, right = (count * size - n for count, n in zip(counts, hw_shape))
+    x = F.pad(query.unflatten(1, (height, width)), (0, 0, 0, right, 0, below))
+    mask = None
+    if self.shift_size:
+        axes = [torch.arange(count * size, device=x.device) for count in counts]
+        ends = [torch.full_like(axis[:1], count * size) for axis, count in zip(axes, counts)]
+        shift = torch.full_like(ends[0], self.shift_size)
+        if not getattr(self, 'pad_small_map', True):
+            # MMPretrain does not shift a map that is one window high or wide.
+            shortest = torch.minimum(*(torch.full_like(shift, n) for n in hw_shape))
+            shift = torch.where(shortest == size, 0, shift)
+        for dim, (axis, end) in enumerate(zip(axes, ends), 1):
+            x = x.index_select(dim, (axis + shift) % end)
+        # The regions that meet in a window after the shift are numbered 0, 1, 2 on each axis.
+        rows, columns = (
+            (axis >= end - size).long() + (axis >= end - shift) for axis, end in zip(axes, ends)
+        )
+        regions = _windows((3 * rows[:, None] + columns)[None, :, :, None], counts, size)[..., 0]
+        mask = (regions[:, None] != regions[:, :, None]) * -100.0  # (windows, size^2, size^2)
+        mask = mask.to(x.dtype)
+    y = self.w_msa(_windows(x, counts, size), mask=mask)
+    y = y.unflatten(0, (-1, *counts)).unflatten(3, (size, size)).transpose(2, 3)
+    y = y.flatten(3, 4).flatten(1, 2)  # (B, H + below, W + right, C)
+    if self.shift_size:
+        for dim, (axis, end) in enumerate(zip(axes, ends), 1):
+            y = y.index_select(dim, (axis + end - shift) % end)
+    return self.drop(y[:, :height, :width].flatten(1, 2))
+
+
+def _windows(x: Tensor, counts: Sequence[int], size: int) -> Tensor:
+    """Cut ``(B, H, W, C)`` into windows ``(B * windows, size^2, C)``."""
+    rows, columns = counts
+    x = x.unflatten(2, (columns, size)).unflatten(1, (rows, size))
+    return x.transpose(2, 3).flatten(3, 4).flatten(0, 2)

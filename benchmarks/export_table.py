@@ -1,0 +1,272 @@
+"""Export every mixer in every kind of model, and compare the files with PyTorch.
+
+The tables have the largest error of each format, for images of one size and for images of any
+size (checked at two sizes), and the time of ONNX Runtime beside PyTorch. Models have the widths of
+SegFormer-B0, few blocks, and initial weights.
+"""
+
+import argparse
+import logging
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import afno_mm  # noqa: F401  reports a broken environment before any other import fails
+import torch
+from afno_mm.engine import build_model
+from afno_mm.export import FORMATS, ExportError, export_model
+from afno_mm.export.formats import load_onnx
+from afno_mm.tasks import task_of
+from mixer_bench import Settings
+from mixer_bench.measure import circumstances
+from mmengine.config import Config
+from mmengine.fileio import dump
+
+SIZES = {'one size': 'none', 'any size': 'batch-and-size'}
+PIXELS = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+MIT = dict(
+    type='afno_mm.MiT',
+    embed_dims=[32, 64, 160, 256],
+    num_layers=[1, 1, 1, 1],
+    num_heads=[1, 2, 5, 8],
+)
+SWIN = dict(
+    type='afno_mm.SegSwin',
+    embed_dims=96,
+    depths=[2, 2],
+    num_heads=[3, 6],
+    strides=(4, 2),
+    out_indices=(0, 1),
+)
+TOKENS = dict(img_size=256, patch_size=8, with_cls_token=False)
+SEGVIT = dict(
+    TOKENS, type='afno_mm.SegViT', embed_dims=192, num_layers=2, num_heads=4, out_indices=[1]
+)
+VIT = dict(
+    TOKENS,
+    type='afno_mm.ViT',
+    arch=dict(embed_dims=192, num_layers=2, num_heads=4, feedforward_channels=768),
+    out_type='featmap',
+)
+MIXERS = {
+    'stock': None,
+    'AFNO': dict(type='AFNO', num_blocks=4),
+    'AFNO 25 %': dict(type='AFNO', num_blocks=4, mode_fraction=0.5, bias='conv'),
+    'GFN': dict(type='GFN'),
+    'FNO': dict(type='FNO', num_modes=(4, 4)),
+    'StaticAFNO': dict(type='StaticAFNO', num_blocks=4, num_modes=(4, 4)),
+    'LS': dict(type='LS', window_size=4, num_landmarks=8),
+    'SA': dict(type='SA'),
+    'ESA': dict(type='ESA', sr_ratio=2),
+}
+
+
+def segmentor(backbone: dict, widths: list[int]) -> Config:
+    head = dict(
+        type='afno_mm.SegformerHead',
+        in_channels=widths,
+        in_index=list(range(len(widths))),
+        channels=256,
+        num_classes=19,
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+    )
+    model = dict(
+        type='EncoderDecoder',
+        backbone=backbone,
+        decode_head=head,
+        data_preprocessor=dict(PIXELS, type='SegDataPreProcessor', bgr_to_rgb=True),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
+    return Config(dict(default_scope='mmseg', model=model))
+
+
+def classifier(backbone: dict, widths: list[int]) -> Config:
+    model = dict(
+        type='ImageClassifier',
+        backbone=backbone,
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=1000, in_channels=widths[-1]),
+        data_preprocessor=dict(PIXELS, to_rgb=True, num_classes=1000),
+    )
+    return Config(dict(default_scope='mmpretrain', model=model))
+
+
+def inpainter(backbone: dict, widths: list[int]) -> Config:
+    model = dict(
+        type='afno_mm.InpaintingModel',
+        backbone=backbone,
+        head=dict(type='afno_mm.InpaintingHead', in_channels=widths[-1], patch_size=8),
+        data_preprocessor=dict(PIXELS, to_rgb=True),
+    )
+    return Config(dict(default_scope='mmpretrain', model=model))
+
+
+MODELS = {
+    'MiT segmentor': (segmentor, MIT, [32, 64, 160, 256]),
+    'SegSwin segmentor': (segmentor, SWIN, [96, 192]),
+    'SegViT segmentor': (segmentor, SEGVIT, [192]),
+    'ViT classifier': (classifier, VIT, [192]),
+    'ViT inpainter': (inpainter, VIT, [192]),
+}
+
+
+def config(model: str, mixer: str) -> Config:
+    make, backbone, widths = MODELS[model]
+    chosen = MIXERS[mixer]
+    return make({**backbone, **(dict(mixer=chosen) if chosen else {})}, widths)
+
+
+def onnx_file(folder: str, model: str, mixer: str, dynamic: str) -> Path:
+    return Path(folder, f'{model} {mixer} {dynamic}.onnx'.replace(' ', '_'))
+
+
+def export_all(
+    model: str, mixer: str, size: tuple[int, int], formats: list[str], folder: str
+) -> dict[str, Any]:
+    """Export a model in all formats. Return their largest errors, or why one is refused."""
+    logging.disable(logging.INFO)
+    warnings.simplefilter('ignore')
+    torch.set_num_threads(1)
+    row: dict[str, Any] = dict(model=model, mixer=mixer)
+    for name in formats:
+        for title, dynamic in SIZES.items():
+            path = onnx_file(folder, model, mixer, dynamic).with_suffix(FORMATS[name].suffix)
+            torch.manual_seed(0)
+            start = time.perf_counter()
+            try:
+                exported = export_model(
+                    config(model, mixer), None, path, format=name, size=size, dynamic=dynamic
+                )
+            except ExportError as error:
+                row[f'{name}, {title}'] = dict(refused=str(error))
+                continue
+            results = exported.parity[path]
+            row[f'{name}, {title}'] = dict(
+                error=max(result.error for result in results),
+                ok=exported.ok,
+                sizes=[result.shape for result in results],
+                agreement=min((r.agreement for r in results if r.agreement is not None), default=1),
+                opset=exported.metadata.get('opset'),
+                export_seconds=time.perf_counter() - start,
+            )
+    return row
+
+
+@torch.no_grad()
+def measure(row: dict[str, Any], size: tuple[int, int], folder: str, rounds: int) -> None:
+    """Add the seconds of PyTorch and of the ONNX files, which run in turns."""
+    cfg = config(row['model'], row['mixer'])
+    network, task = build_model(cfg, None, 'cpu').eval(), task_of(cfg)
+    images = torch.randn(1, 3, *size)
+    runs = {'PyTorch': lambda: task.outputs(network, images)}
+    for title, dynamic in SIZES.items():
+        path = onnx_file(folder, row['model'], row['mixer'], dynamic)
+        if path.exists():
+            session = load_onnx(path)
+            runs[f'ONNX Runtime, {title}'] = lambda session=session: session(images)
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 2):  # two rounds warm up
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if number > 1:
+                samples[name].append(time.perf_counter() - start)
+    row['seconds'] = samples
+
+
+def table(rows: list[dict[str, Any]], formats: list[str]) -> str:
+    """Return a table in Markdown for each model."""
+    columns = [f'{name}, {title}' for name in formats for title in SIZES]
+    timed = ['PyTorch', *(f'ONNX Runtime, {title}' for title in SIZES)]
+    lines = []
+    for model in dict.fromkeys(row['model'] for row in rows):
+        lines += [f'### {model}', '', '| mixer | ' + ' | '.join(columns), '']
+        lines[-2] += ''.join(f' | {name}, ms' for name in timed) + ' |'
+        lines[-1] = '|' + '---|' * (1 + len(columns) + len(timed))
+        for row in (row for row in rows if row['model'] == model):
+            cells = [row['mixer'], *(show_error(row[column]) for column in columns)]
+            for name in timed:
+                seconds = row.get('seconds', {}).get(name)
+                cells.append(f'{1e3 * statistics.median(seconds):.1f}' if seconds else '')
+            lines.append('| ' + ' | '.join(cells) + ' |')
+        lines.append('')
+    return '\n'.join(lines)
+
+
+def show_error(cell: dict[str, Any]) -> str:
+    if 'refused' in cell:
+        return 'refused'
+    return f'{cell["error"]:.1e}' + ('' if cell['ok'] else ' (too large)')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('--models', nargs='+', choices=MODELS, default=list(MODELS))
+    add('--mixers', nargs='+', choices=MIXERS, default=list(MIXERS))
+    add('--formats', nargs='+', choices=FORMATS, default=list(FORMATS))
+    add('--size', type=int, nargs=2, metavar=('H', 'W'), default=[256, 256])
+    add('--rounds', type=int, default=9, help='number of timed rounds (default: 9)')
+    add('--jobs', type=int, default=os.cpu_count(), help='exports at a time (default: all cores)')
+    add('--threads', type=int, default=1, help='threads of PyTorch and ONNX Runtime (default: 1)')
+    out = 'where to write .json and .md, without the suffix'
+    add('--out', default='work_dirs/benchmark/export_cpu', help=f'{out} (default: %(default)s)')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    size = tuple(args.size)
+    pairs = [(model, mixer) for model in args.models for mixer in args.mixers]
+    with tempfile.TemporaryDirectory() as folder:
+        with ProcessPoolExecutor(args.jobs, get_context('spawn')) as processes:
+            jobs = [
+                processes.submit(export_all, *pair, size, args.formats, folder) for pair in pairs
+            ]
+            rows = []
+            for job in jobs:
+                rows.append(job.result())
+                print(f'{len(rows)} of {len(pairs)}:', *pairs[len(rows) - 1], flush=True)
+        torch.set_num_threads(args.threads)
+        # Only now, so that no export runs beside them.
+        for row in rows:
+            measure(row, size, folder, args.rounds)
+    facts = circumstances(Settings(threads=args.threads))
+    results = dict(circumstances=facts, arguments=vars(args), rows=rows)
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    dump(results, f'{out}.json', indent=1)
+    import onnxruntime
+
+    head = (
+        f'{facts["date"]}, {facts["cpu"]}, {args.threads} threads, torch {torch.__version__}, '
+        f'onnxruntime {onnxruntime.__version__}. Images of {size[0]}x{size[1]} pixels, batch 1; '
+        f'any size: also batch 2 and a second size. Errors are absolute. Times are medians.\n'
+        f'Command: `python {shlex.join(sys.argv)}`\n\n'
+    )
+    Path(f'{out}.md').write_text(head + table(rows, args.formats))
+    print(f'wrote {out}.md and {out}.json')
+    failed = [
+        f'{row["model"]} {row["mixer"]} {name}'
+        for row in rows
+        for name, cell in row.items()
+        if isinstance(cell, dict) and not cell.get('ok', True)
+    ]
+    if failed:
+        raise SystemExit('differ from PyTorch: ' + ', '.join(failed))
+
+
+if __name__ == '__main__':
+    logging.disable(logging.INFO)
+    warnings.simplefilter('ignore')
+    main()

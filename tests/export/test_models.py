@@ -1,0 +1,286 @@
+"""Exported models agree with PyTorch, say what they need, and are refused where they differ."""
+
+import json
+
+import pytest
+import torch
+from afno_mm.engine import build_model
+from afno_mm.export import ExportError, check_parity, export_model
+from afno_mm.export.formats import EXTRA_FILE
+from afno_mm.export.network import Network
+from afno_mm.tasks import task_of
+from mmengine.config import Config
+from test_every_mixer import MIXERS
+
+PIXELS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
+MIT = dict(
+    type='afno_mm.MiT',
+    embed_dims=[8, 16],
+    num_stages=2,
+    num_layers=[1, 1],
+    num_heads=[1, 2],
+    patch_sizes=[7, 3],
+    strides=[4, 2],
+    sr_ratios=[2, 1],
+    out_indices=(0, 1),
+)
+VIT = dict(
+    type='afno_mm.ViT',
+    img_size=64,
+    patch_size=8,
+    with_cls_token=False,
+    arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=16),
+    out_type='featmap',
+)
+SEGVIT = dict(
+    type='afno_mm.SegViT',
+    img_size=64,
+    patch_size=8,
+    with_cls_token=False,
+    embed_dims=16,
+    num_layers=1,
+    num_heads=2,
+    out_indices=[0],
+)
+SWIN = dict(
+    type='afno_mm.Swin',
+    arch=dict(embed_dims=8, depths=[2, 1], num_heads=[1, 2]),
+    pad_small_map=True,
+    out_indices=(1,),
+)
+SEGSWIN = dict(
+    type='afno_mm.SegSwin',
+    embed_dims=8,
+    depths=[2, 1],
+    num_heads=[1, 2],
+    strides=(4, 2),
+    out_indices=(0, 1),
+)
+
+
+def config(model, scope):
+    cfg = Config(dict(default_scope=scope, model=model))
+    cfg.train_pipeline = [dict(type='RandomCrop', crop_size=(64, 64))]
+    return cfg
+
+
+def segmentor(backbone, widths, **settings):
+    head = dict(
+        type='SegformerHead',
+        in_channels=widths,
+        in_index=list(range(len(widths))),
+        channels=8,
+        num_classes=3,
+        norm_cfg=dict(type='BN'),
+    )
+    pixels = dict(PIXELS, type='SegDataPreProcessor', bgr_to_rgb=True)
+    model = dict(type='EncoderDecoder', backbone=backbone, data_preprocessor=pixels)
+    test_cfg = dict(mode='whole')
+    return config(
+        model | dict(decode_head=head | settings, train_cfg={}, test_cfg=test_cfg), 'mmseg'
+    )
+
+
+def classifier(backbone, width):
+    head = dict(type='LinearClsHead', num_classes=3, in_channels=width)
+    pixels = dict(PIXELS, to_rgb=True, num_classes=3)
+    neck = dict(type='GlobalAveragePooling')
+    model = dict(type='ImageClassifier', backbone=backbone, data_preprocessor=pixels)
+    return config(model | dict(head=head, neck=neck), 'mmpretrain')
+
+
+def inpainter(backbone, width):
+    head = dict(type='afno_mm.InpaintingHead', in_channels=width, patch_size=8)
+    pixels = dict(PIXELS, to_rgb=True)
+    model = dict(type='afno_mm.InpaintingModel', backbone=backbone, data_preprocessor=pixels)
+    return config(model | dict(head=head), 'mmpretrain')
+
+
+MODELS = {
+    'MiT segmentor': lambda mixer: segmentor(MIT | mixer, [8, 16]),
+    'SegSwin segmentor': lambda mixer: segmentor(SEGSWIN | mixer, [8, 16]),
+    'SegViT segmentor': lambda mixer: segmentor(SEGVIT | mixer, [16]),
+    'Swin classifier': lambda mixer: classifier(SWIN | mixer, 16),
+    'ViT inpainter': lambda mixer: inpainter(VIT | mixer, 16),
+}
+STOCK = {'stock': {}, **{name: dict(mixer=mixer) for name, mixer in MIXERS.items()}}
+
+
+def model_config(model, mixer='AFNO'):
+    return MODELS[model](STOCK[mixer])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('mixer', STOCK)
+@pytest.mark.parametrize('model', MODELS)
+def test_every_mixer_and_backbone_as_torchscript_of_any_size(model, mixer, tmp_path):
+    cfg = model_config(model, mixer)
+    exported = export_model(
+        cfg, None, tmp_path / 'm.pt', format='torchscript', dynamic='batch-and-size'
+    )
+    (results,) = exported.parity.values()
+    assert [result.shape for result in results] == [(2, 3, 64, 64), (1, 3, 83, 55)]
+    assert all(result.error < 1e-4 for result in results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('export_format', ['onnx', 'exported_program'])
+@pytest.mark.parametrize(
+    'model, mixer', [('ViT inpainter', 'AFNO'), ('SegSwin segmentor', 'stock')]
+)
+def test_one_program_takes_any_size(model, mixer, export_format, tmp_path):
+    pytest.importorskip('onnxruntime')
+    cfg = model_config(model, mixer)
+    path = tmp_path / 'm'
+    exported = export_model(cfg, None, path, format=export_format, dynamic='batch-and-size')
+    assert exported.ok
+    assert all(result.error < 1e-4 for result in exported.parity[path])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('mixer', ['GFN', 'ESA', 'LS'])
+def test_onnx_of_one_size_and_any_batch_with_its_metadata(mixer, tmp_path):
+    onnx = pytest.importorskip('onnx')
+    cfg = model_config('SegViT segmentor', mixer)
+    cfg.test_dataloader = dict(
+        dataset=dict(type='CityscapesDataset', metainfo=dict(classes=('a', 'b', 'c')))
+    )
+    exported = export_model(cfg, None, tmp_path / 'm.onnx', labels=True, opset=18)
+    assert exported.ok and exported.parity[exported.path][0].agreement > 0.99
+    model = onnx.load(exported.path)
+    meta = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(meta['classes']) == ['a', 'b', 'c']
+    assert len(json.loads(meta['palette'])) == 19
+    assert json.loads(meta['mean']) == PIXELS['mean'] and meta['opset'] == '18'
+    assert meta['input_layout'] == 'NCHW float32 RGB (pixel - mean) / std'
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
+    assert [value.name for value in model.graph.output] == ['logits', 'labels']
+    (image,) = model.graph.input
+    sizes = [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim]
+    assert image.name == 'images' and sizes == ['batch', 3, 64, 64]
+
+
+@pytest.mark.parametrize('model', ['MiT segmentor', 'Swin classifier', 'ViT inpainter'])
+def test_preprocessing_in_the_network_is_that_of_the_data_preprocessor(model):
+    cfg = model_config(model)
+    built = build_model(cfg, None, 'cpu').eval()
+    task = task_of(cfg)
+    network = Network(built, task, with_preprocessing=True)
+    batch = task.random_batch(cfg.model, (64, 64), 2)
+    for sample in batch['data_samples']:
+        if 'mask' in sample:
+            sample.mask = torch.zeros(64, 64, dtype=torch.bool)
+    images = batch['inputs'] if torch.is_tensor(batch['inputs']) else torch.stack(batch['inputs'])
+    prepared = task.network_input(built.data_preprocessor(batch)['inputs'])
+    with torch.no_grad():
+        (expected,) = task.outputs(built, prepared).values()
+        if model == 'ViT inpainter':
+            mean, std = (torch.tensor(PIXELS[key])[:, None, None] for key in ('mean', 'std'))
+            expected = expected * std + mean
+        torch.testing.assert_close(network(images), expected)
+
+
+def test_preprocessing_without_mean_is_refused():
+    cfg = model_config('MiT segmentor')
+    cfg.model.data_preprocessor = dict(type='SegDataPreProcessor')
+    with pytest.raises(ExportError, match='SegDataPreProcessor has no mean'):
+        export_model(cfg, format='torchscript', with_preprocessing=True)
+
+
+def test_outputs_of_a_segmentor_are_those_of_its_prediction():
+    cfg = model_config('MiT segmentor', 'stock')
+    model = build_model(cfg, None, 'cpu').eval()
+    images = torch.randn(2, 3, 45, 52)
+    outputs = task_of(cfg).outputs(model, images, labels=True)
+    samples = model.predict(images)
+    torch.testing.assert_close(outputs['logits'][0], samples[0].seg_logits.data)
+    assert torch.equal(outputs['labels'][1], samples[1].pred_sem_seg.data[0])
+
+
+def test_one_output_channel_predicts_by_its_threshold():
+    cfg = segmentor(MIT, [8, 16], num_classes=2, out_channels=1, threshold=0.3)
+    cfg.model.decode_head.loss_decode = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    model = build_model(cfg, None, 'cpu').eval()
+    images = torch.randn(1, 3, 64, 64)
+    labels = task_of(cfg).outputs(model, images, labels=True)['labels']
+    assert torch.equal(labels[0], model.predict(images)[0].pred_sem_seg.data[0].long())
+
+
+def test_torchscript_keeps_a_model_unchanged_and_stores_metadata(tmp_path):
+    cfg = model_config('ViT inpainter', 'SA')
+    model = build_model(cfg, None, 'cpu').eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    path = tmp_path / 'folder' / 'm.pt'
+    exported = export_model(cfg, model, path, format='torchscript', half=True)
+    assert exported.ok and exported.notes == []
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key]) and value.dtype == before[key].dtype
+    files = {EXTRA_FILE: ''}
+    torch.jit.load(str(path), _extra_files=files)
+    assert json.loads(files[EXTRA_FILE])['precision'] == 'fp16'
+
+
+@pytest.mark.parametrize(
+    'export_format', ['torchscript', pytest.param('exported_program', marks=pytest.mark.slow)]
+)
+def test_a_frozen_size_is_refused_and_leaves_no_file(export_format, tmp_path):
+    cfg = model_config('ViT inpainter', 'SA')
+    model = build_model(cfg, None, 'cpu')
+    path = tmp_path / 'm'
+
+    class Frozen(type(model)):
+        def reconstruct(self, x):
+            return super().reconstruct(x) + float(int(x.shape[2]))
+
+    model.__class__ = Frozen
+    settings = dict(format=export_format, dynamic='batch-and-size')
+    try:
+        exported = export_model(cfg, model, path, **settings)
+    except ExportError as error:
+        assert '--dynamic batch' in str(error)
+    else:
+        assert not exported.ok
+    assert not path.exists()
+
+
+def test_a_wrong_result_fails_the_check():
+    images = torch.randn(2, 3, 4, 4)
+    wanted = dict(logits=images, labels=images.argmax(1))
+
+    def result(difference, index=(0, 0, 0, 0)):
+        logits = images.clone()
+        logits[index] += difference
+        (found,) = check_parity([wanted], lambda _: (logits, logits.argmax(1)), [images])
+        return found
+
+    assert result(0.0).ok and result(0.0).agreement == 1
+    assert not result(2e-2).ok and result(2e-2).error == pytest.approx(2e-2, rel=1e-3)
+    assert not result(float('nan')).ok
+    assert not result(float('inf')).ok
+    assert result(100.0).agreement < 1
+
+
+def test_a_wrong_shape_or_a_refused_input_fails_the_check():
+    images = torch.randn(2, 3, 4, 4)
+    with pytest.raises(ExportError, match=r'returns shapes \[\(1, 3, 4, 4\)\]'):
+        check_parity([dict(logits=images)], lambda x: x[:1], [images])
+    with pytest.raises(ExportError, match='cannot run images of'):
+        check_parity([dict(logits=images)], lambda x: x.reshape(7), [images])
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(format='onnx', package=True), '--format exported_program'),
+        (dict(format='torchscript', opset=17), '--opset is for --format onnx'),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ExportError, match=message):
+        export_model(model_config('ViT inpainter'), **settings)
+
+
+def test_missing_packages_are_named_with_the_command(monkeypatch):
+    monkeypatch.setattr('afno_mm.export.formats.find_spec', lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match='pip install onnx onnxruntime onnxscript'):
+        export_model(model_config('ViT inpainter'))
