@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.models.segmentors import EncoderDecoder
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 
 
-class WarmStart:
+class WarmStart(BaseModel):
     """A mixin before a model class. The model is the student; its checkpoints hold it alone.
 
     A checkpoint therefore fits the ordinary config of the student, for a test and as ``load_from``.
@@ -37,8 +38,6 @@ class WarmStart:
     """
 
     backbone: Any
-    state_dict: Any
-    load_state_dict: Any
 
     def __init__(self, *, backbone: dict, teacher: dict, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, **kwargs)
@@ -107,19 +106,17 @@ class WarmStart:
         own = self.state_dict()
         fits = {k: v for k, v in found.items() if k not in own or own[k].shape == v.shape}
         new, _ = self.load_state_dict(fits, strict=False)
-        count = sum(own[k].numel() for k in own if k not in new) / sum(
-            map(torch.numel, own.values())
-        )
+        taken = [key for key in own if key not in new]
+        share = sum(own[k].numel() for k in taken) / sum(t.numel() for t in own.values())
         mixers = tuple(f'backbone.{name}.attn.' for name in self.blocks)
-        fitted, others = (
-            [k for k in new if k.startswith(mixers) == kind] for kind in (True, False)
-        )
-        dots = ', ...' if len(others) > 6 else ''
+        others = [key for key in new if not key.startswith(mixers)]
+        more = f': {", ".join(others[:6])}{", ..." if len(others) > 6 else ""}' if others else ''
         print_log(
-            f'{file}: the student takes {len(own) - len(new)} of its {len(own)} tensors from the '
-            f'teacher, {count:.1%} of the values. {len(fitted)} tensors of {len(mixers)} mixers '
-            f'are new, and are fitted. {len(others)} other tensors are new, and stay as they are '
-            f'until fine-tuning{": " if others else "."}{", ".join(others[:6])}{dots}',
+            f'{file}: the student takes {len(taken)} of its {len(own)} tensors from the teacher, '
+            f'{share:.1%} of the values. Its {len(mixers)} mixers are fitted, '
+            f'{len(new) - len(others)} of their tensors are new. {len(others)} other tensors are '
+            f'new, and keep their initial values until fine-tuning{more}. '
+            f'{len(found) - len(taken)} tensors of the teacher are not used.',
             'current',
         )
 

@@ -153,12 +153,12 @@ def test_the_log_counts_what_the_teacher_gave(tmp_path, monkeypatch):
     monkeypatch.setattr('afno_mm.tasks.warm_start.print_log', lambda text, _: lines.append(text))
     started('MiT', file)
     (text,) = lines
-    model = build(ordinary('MiT', AFNO))
-    new = sum('.attn.' in key for key in model.state_dict())
-    total = len(model.state_dict())
+    old, own = state['state_dict'], build(ordinary('MiT', AFNO)).state_dict()
+    new, total = sum('.attn.' in key for key in own), len(own)
     assert f'takes {total - new - 1} of its {total} tensors' in text
-    assert f'{new} tensors of 5 mixers are new' in text
-    assert '1 other tensors are new' in text and 'decode_head.conv_seg.weight' in text
+    assert f'5 mixers are fitted, {new} of their tensors are new. 1 other tensors are new' in text
+    assert 'until fine-tuning: decode_head.conv_seg.weight.' in text
+    assert f'{sum(".attn." in key for key in old) + 1} tensors of the teacher are not used' in text
 
 
 @pytest.mark.parametrize(
