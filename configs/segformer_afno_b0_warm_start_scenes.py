@@ -41,7 +41,6 @@ model = dict(
     ),
     test_cfg=dict(_delete_=True, mode='whole'),
 )
-train_cfg = dict(max_epochs=1)
 # No labels, no validation, no best checkpoint.
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1, save_best=None))
 randomness = dict(seed=0)

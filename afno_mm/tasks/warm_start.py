@@ -1,8 +1,8 @@
 """Warm start: put new mixers into a trained network, and fit them to its old ones without labels.
 
-Each new mixer gets the tokens that the teacher's mixer gets, and learns what that one adds to
-them. All other weights are the teacher's and stay as they are. Fine-tuning is an ordinary training
-from the checkpoint.
+Each new mixer, with the norm before it, gets the tokens of the teacher's block, and learns what the
+teacher's mixer adds to them. All other weights are the teacher's and stay as they are. Fine-tuning
+is an ordinary training from the checkpoint.
 """
 
 from pathlib import Path
@@ -62,6 +62,7 @@ class WarmStart(BaseModel):
         self.requires_grad_(False)
         for block in self.blocks.values():
             block.attn.requires_grad_(True)
+            block.norm1.requires_grad_(True)
 
     def _check(self, teacher):
         widths = [_widths(network) for network in (teacher, self.backbone)]
@@ -93,7 +94,7 @@ class WarmStart(BaseModel):
         super().init_weights()
         (teacher,) = self.teacher
         file = teacher.init_cfg['checkpoint']
-        if '://' not in str(file) and not Path(file).expanduser().is_file():
+        if '://' not in str(file) and not Path(file).expanduser().exists():
             raise FileNotFoundError(
                 f'there is no teacher {file}: set model.teacher.init_cfg.checkpoint=FILE, after '
                 '--cfg-options, to a trained network'
@@ -113,9 +114,9 @@ class WarmStart(BaseModel):
         more = f': {", ".join(others[:6])}{", ..." if len(others) > 6 else ""}' if others else ''
         print_log(
             f'{file}: the student takes {len(taken)} of its {len(own)} tensors from the teacher, '
-            f'{share:.1%} of the values. Its {len(mixers)} mixers are fitted, '
-            f'{len(new) - len(others)} of their tensors are new. {len(others)} other tensors are '
-            f'new, and keep their initial values until fine-tuning{more}. '
+            f'{share:.1%} of the values. Its {len(mixers)} mixers and the norms before them are '
+            f'fitted, {len(new) - len(others)} tensors of the mixers are new. {len(others)} other '
+            f'tensors are new, and keep their initial values until fine-tuning{more}. '
             f'{len(found) - len(taken)} tensors of the teacher are not used.',
             'current',
         )
@@ -141,7 +142,7 @@ class WarmStart(BaseModel):
         for name, block in self.blocks.items():
             seen = self.seen[name]
             wanted = (seen['after'] - seen['before']).float()  # (B, N, C)
-            mixed = block.mix(seen['tokens'], seen['grid'] or block.hw_shape)
+            mixed = block.mix(block.norm1(seen['before']), seen['grid'] or block.hw_shape)
             error = (block.after_mixing(mixed).float() - wanted).square().sum()
             spread = (wanted - wanted.mean((0, 1))).square().sum()
             stage = '.'.join(name.split('.')[:2])
@@ -166,13 +167,11 @@ def _widths(backbone):
 
 
 def _watch(block, seen):
-    """Note the grid, the tokens before and after norm 1, and those after the first skip."""
+    """Note the grid, and the tokens before the mixer's norm and after its skip."""
     block.register_forward_pre_hook(
         lambda _, args: seen.update(grid=args[1] if len(args) > 1 else None)
     )
-    block.norm1.register_forward_hook(
-        lambda _, args, tokens: seen.update(before=args[0], tokens=tokens)
-    )
+    block.norm1.register_forward_pre_hook(lambda _, args: seen.update(before=args[0]))
     block.norm2.register_forward_pre_hook(lambda _, args: seen.update(after=args[0]))
 
 
