@@ -13,7 +13,11 @@ def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Re
     )
 
 
-MODELS = _child('model', mmengine.MODELS, 'mixers', 'backbones', 'heads', 'tasks.inpainting_model')
+MODELS = _child(
+    'model',
+    mmengine.MODELS,
+    *('mixers', 'backbones', 'heads', 'tasks.inpainting_model', 'tasks.warm_start'),
+)
 MODEL_WRAPPERS = _child('model_wrapper', mmengine.MODEL_WRAPPERS, 'engine')
 OPTIM_WRAPPERS = _child('optim_wrapper', mmengine.OPTIM_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

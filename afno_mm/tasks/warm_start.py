@@ -1,0 +1,185 @@
+"""Warm start: put new mixers into a trained network, and fit them to its old ones without labels.
+
+Each new mixer, with the norm before it, gets the tokens of the teacher's block, and learns what the
+teacher's mixer adds to them. All other weights are the teacher's and stay as they are. Fine-tuning
+is an ordinary training from the checkpoint.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.models.classifiers import ImageClassifier
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from ..registry import MODELS
+
+
+class WarmStart(BaseModel):
+    """A mixin before a model class. The model is the student; its checkpoints hold it alone.
+
+    A checkpoint therefore fits the ordinary config of the student, for a test and as ``load_from``.
+    The teacher is read from its file when a training begins or resumes.
+
+    Args:
+        backbone: The student's backbone, with the new mixers.
+        teacher: What differs in the teacher's backbone. ``mixer`` is None for the attention of
+            public weights. ``init_cfg=dict(type='Pretrained', checkpoint=FILE)`` names its weights.
+            They must fill the teacher, unless ``init_cfg`` has another ``min_match`` than 1.
+        **kwargs: All other arguments of the model class.
+
+    Raises:
+        ValueError: If the student has no mixer, its ``skip`` is not 'double', or its blocks differ
+            from the teacher's in number or width.
+    """
+
+    backbone: Any
+
+    def __init__(self, *, backbone: dict, teacher: dict, **kwargs: Any) -> None:
+        super().__init__(backbone=backbone, **kwargs)
+        given = dict(teacher.get('init_cfg') or {})
+        if given.get('type') != 'Pretrained' or not given.get('checkpoint'):
+            raise ValueError(
+                'a warm start needs a trained teacher: set model.teacher.init_cfg='
+                f"dict(type='Pretrained', checkpoint=FILE), got {given}"
+            )
+        cfg = {**backbone, **teacher, 'init_cfg': dict(min_match=1.0, **given)}
+        trained: Any = MODELS.build(cfg).requires_grad_(False)
+        trained.eval()
+        # In a tuple it is no submodule: optimisers, wrappers and checkpoints have the student only.
+        self.teacher = (trained,)
+        self.blocks = mixer_blocks(self.backbone)
+        self._check(trained)
+        self.seen: dict[str, dict] = {name: {} for name in self.blocks}
+        for name in self.blocks:
+            _watch(trained.get_submodule(name), self.seen[name])
+        if hasattr(self.backbone, '_pass_on_grid'):  # a ViT's blocks do not get the grid
+            trained.patch_embed.register_forward_hook(self.backbone._pass_on_grid)
+        self.requires_grad_(False)
+        for block in self.blocks.values():
+            block.attn.requires_grad_(True)
+            block.norm1.requires_grad_(True)
+
+    def _check(self, teacher):
+        widths = [_widths(network) for network in (teacher, self.backbone)]
+        if widths[0] != widths[1]:
+            raise ValueError(
+                f'the widths of the blocks differ: {list(widths[0].values())} in the teacher, '
+                f'{list(widths[1].values())} in the student. Take a student with the widths and '
+                'depths of the teacher: these keys of model.backbone and model.teacher must agree'
+            )
+        skips = {
+            block.skip
+            for network in (teacher, self.backbone)
+            for block in mixer_blocks(network).values()
+        }
+        if not self.blocks or skips != {'double'}:
+            raise ValueError(
+                "a warm start fits the mixers of model.backbone, and skip must be 'double': found "
+                f'{len(self.blocks)} blocks with a mixer, and the skips {sorted(skips)} in student '
+                'and teacher. Set model.backbone.mixer and model.backbone.skip'
+            )
+
+    def init_weights(self) -> None:
+        """Load the teacher, copy every tensor of it that fits the student, and report both.
+
+        Raises:
+            FileNotFoundError: If there is no such checkpoint.
+            ValueError: If the checkpoint does not fill the teacher, for example in another width.
+        """
+        super().init_weights()
+        (teacher,) = self.teacher
+        file = teacher.init_cfg['checkpoint']
+        if '://' not in str(file) and not Path(file).expanduser().exists():
+            raise FileNotFoundError(
+                f'there is no teacher {file}: set model.teacher.init_cfg.checkpoint=FILE, after '
+                '--cfg-options, to a trained network'
+            )
+        teacher.init_weights()
+        state = CheckpointLoader.load_checkpoint(file, map_location='cpu')
+        rest = {k: v for k, v in state.get('state_dict', state).items() if torch.is_tensor(v)}
+        rest = {k: v for k, v in rest.items() if not k.startswith('backbone.')}
+        found = rest | {f'backbone.{k}': v for k, v in teacher.state_dict().items()}
+        own = self.state_dict()
+        fits = {k: v for k, v in found.items() if k not in own or own[k].shape == v.shape}
+        new, _ = self.load_state_dict(fits, strict=False)
+        taken = [key for key in own if key not in new]
+        share = sum(own[k].numel() for k in taken) / sum(t.numel() for t in own.values())
+        mixers = tuple(f'backbone.{name}.attn.' for name in self.blocks)
+        others = [key for key in new if not key.startswith(mixers)]
+        more = f': {", ".join(others[:6])}{", ..." if len(others) > 6 else ""}' if others else ''
+        print_log(
+            f'{file}: the student takes {len(taken)} of its {len(own)} tensors from the teacher, '
+            f'{share:.1%} of the values. Its {len(mixers)} mixers and the norms before them are '
+            f'fitted, {len(new) - len(others)} tensors of the mixers are new. {len(others)} other '
+            f'tensors are new, and keep their initial values until fine-tuning{more}. '
+            f'{len(found) - len(taken)} tensors of the teacher are not used.',
+            'current',
+        )
+
+    def train(self, mode: bool = True) -> 'WarmStart':
+        """Stay in evaluation mode: no dropout, and no change of the teacher's statistics."""
+        return super().train(False)
+
+    def loss(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Tensor]:
+        """Return the share of the variance that the new mixers leave unexplained.
+
+        For a block it is ``sum((y - t)**2) / sum((t - mean(t))**2)``: t is what the teacher's
+        mixer adds to the tokens, y what the student's would add, and the mean is that of each
+        channel over the batch. ``loss`` is the mean over all blocks, and
+        ``unexplained_{stage}`` that over the blocks of a stage. 1 is as good as a constant.
+
+        ``inputs`` are images ``(B, 3, H, W)``. Labels are not used.
+        """
+        (teacher,) = self.teacher
+        with torch.no_grad():
+            teacher.to(inputs.device)(inputs)
+        stages: dict[str, list[Tensor]] = {}
+        for name, block in self.blocks.items():
+            seen = self.seen[name]
+            wanted = (seen['after'] - seen['before']).float()  # (B, N, C)
+            mixed = block.mix(block.norm1(seen['before']), seen['grid'] or block.hw_shape)
+            error = (block.after_mixing(mixed).float() - wanted).square().sum()
+            spread = (wanted - wanted.mean((0, 1))).square().sum()
+            stage = '.'.join(name.split('.')[:2])
+            stages.setdefault(stage, []).append(error / spread.clamp(min=1e-12))
+            seen.clear()
+        shares = [share for stage in stages.values() for share in stage]
+        means = {f'unexplained_{k}': torch.stack(v).mean().detach() for k, v in stages.items()}
+        return dict(loss=torch.stack(shares).mean(), **means)
+
+
+def mixer_blocks(backbone: nn.Module) -> dict[str, Any]:
+    """Return the blocks with a mixer, by name."""
+    modules = backbone.named_modules()
+    return {name: block for name, block in modules if hasattr(block, 'after_mixing')}
+
+
+def _widths(backbone):
+    """Return the width of each block, by name."""
+    modules = backbone.named_modules()
+    blocks = ((n, m) for n, m in modules if hasattr(m, 'attn') and hasattr(m, 'norm1'))
+    return {name: len(block.norm1.weight) for name, block in blocks}
+
+
+def _watch(block, seen):
+    """Note the grid, and the tokens before the mixer's norm and after its skip."""
+    block.register_forward_pre_hook(
+        lambda _, args: seen.update(grid=args[1] if len(args) > 1 else None)
+    )
+    block.norm1.register_forward_pre_hook(lambda _, args: seen.update(before=args[0]))
+    block.norm2.register_forward_pre_hook(lambda _, args: seen.update(after=args[0]))
+
+
+@MODELS.register_module()
+class WarmStartSegmentor(WarmStart, EncoderDecoder):
+    """MMSegmentation's ``EncoderDecoder`` with a :class:`WarmStart`."""
+
+
+@MODELS.register_module()
+class WarmStartClassifier(WarmStart, ImageClassifier):
+    """MMPretrain's ``ImageClassifier`` with a :class:`WarmStart`."""
