@@ -23,9 +23,9 @@ class FNO(nn.Module):
     """Fourier neural operator (Li et al., 2020; Sec. 3.2 of the AFNO paper).
 
     ``y = IRFFT2(W RFFT2(x)) + bias(x)``, with a complex C x C matrix W[u, v] for each of the
-    lowest frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the lowest
-    of the weights. The transforms and the product run in float32 (float64 for float64 tokens)
-    under any autocast.
+    lowest frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the
+    lowest of the weights. The transforms and the product run in float32 (float64 for float64
+    tokens) under any autocast.
 
     Parameters: ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1, both
     for the column frequencies 0..m2-1. Each is ``(C, C, m1, m2, 2)``: in, out, modes, real and

@@ -1,5 +1,5 @@
-# The ViT with AFNO of the study, for images of 64x64 pixels. It is smaller than vit_afno_demo.py, so
-# that a CPU can train many of them.
+# The ViT with AFNO of the study, for images of 64x64 pixels. It is smaller than that of
+# vit_afno_demo.py, so that a CPU can train many of them.
 backbone = dict(
     type='afno_mm.ViT',
     img_size=64,
