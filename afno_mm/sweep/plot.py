@@ -90,11 +90,11 @@ def _points(axes, points, line, **options):
     if not np.isnan(errors).all():
         axes.errorbar(places, means, errors, fmt='none', capsize=3, color=drawn.get_color())
         for place, values in points:
-            axes.plot([place] * len(values), values, '_', color='0.6', zorder=1)
+            axes.plot([place] * len(values), values, '_', color='0.6', zorder=3)
     box = dict(facecolor='white', edgecolor='none', pad=0.5)
     text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
-    for place, mean in zip(places, means):
-        axes.annotate(f'{mean:.4g}', (place, mean), **text)
+    for place, mean, values in zip(places, means, (values for _, values in points)):
+        axes.annotate(f'{mean:.4g}', (place, max(values)), **text)
 
 
 def _axis(axes, names):
@@ -105,7 +105,7 @@ def _axis(axes, names):
     try:
         places = [float(name) for name in names]
     except ValueError:
-        axes.set_xticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 8 else 0, ha='center')
         axes.set_xlim(-0.5, len(names) - 0.5)
         return list(range(len(names))), ''
     positive = [place for place in places if place > 0]

@@ -1,6 +1,7 @@
 """Write the results of a sweep as JSON, as tables and as plots."""
 
 import json
+import math
 from collections.abc import Mapping
 
 from . import plot, record
@@ -104,7 +105,9 @@ def _value(stage, metric, outcomes):
     if len(outcomes) == 1:
         return result(stage, dict(outcomes[0], value=values[0]))
     mean, error = mean_and_error(values)
-    return f'{mean:.4g} ± {error:.2g} ({len(values)} of {len(outcomes)} seeds)'
+    # Two digits of the error say how many digits of the mean mean something.
+    digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
+    return f'{mean:.{digits}f} ± {error:.{digits}f} ({len(values)} of {len(outcomes)} seeds)'
 
 
 def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
