@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from . import record, report
-from .plan import Run, Sweep
+from .plan import Sweep
 
 KILL_AFTER = 60  # seconds that a training has to end before it is killed
 _say = partial(print, flush=True)
@@ -54,7 +54,7 @@ def dry_run(sweep: Sweep, points: Sequence[str] | None = None) -> None:
         for run in sweep.runs(name):
             if record.is_finished(record.check(run)):
                 _say(f'# {run}: finished')
-            elif sweep.waits(run):
+            elif sweep.tune and sweep.waits(run):
                 _say(f'# {run}: its trials choose {sweep.tune.key}')
             elif run.previous and not record.is_finished(record.check(run.previous)):
                 # The shell finds the checkpoint once the previous command has written it.
@@ -81,9 +81,9 @@ class _Queue:
 
     def __init__(self, sweep, names, jobs, lock):
         self.sweep, self.jobs, self.lock = sweep, jobs, lock
-        self.failures: dict[str, str] = {}
-        self.running: dict[subprocess.Popen, tuple[Run, dict, float]] = {}
-        self.took: dict[str, list[float]] = {}  # seconds of finished trainings, by point
+        self.failures = {}  # reasons by point
+        self.running = {}  # by process: its run, record and start
+        self.took = {}  # by point: seconds of each finished training
         trials, stages = len(sweep.trials and sweep.trials[names[0]]), len(sweep.stages)
 
         def order(place):

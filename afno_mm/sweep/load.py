@@ -54,7 +54,8 @@ def load_sweep(
     if len(set(seeds)) < len(seeds) or (tune and tune.seed in seeds):
         others = f', and that of tune is {tune.seed}' if tune else ''
         raise ValueError(f'the seeds of {path} are {seeds}{others}: they must all differ')
-    points, trials = {}, {}
+    points: dict[str, list[Run]] = {}
+    trials: dict[str, list[Run]] = {}
     for point, options in cfg['points'].items():
         if not re.fullmatch(r'\w[\w.+-]*', point):
             raise ValueError(f'the point {point!r} names a folder: use letters, digits and _.+-')
@@ -80,11 +81,12 @@ def load_sweep(
         for seed in seeds:
             where = root if seed is None else root / f'seed_{seed}'
             points[point] += chain(kinds, where, seed)
-        trials[point] = []
-        for value in tune.values if tune else ():
-            (run,) = chain(kinds[:1], root / f'trial_{value}', tune.seed)
-            trials[point].append(run.with_options({tune.key: value}))
-        for run in points[point] + trials[point]:
+        if tune:
+            trials[point] = []
+            for value in tune.values:
+                (run,) = chain(kinds[:1], root / f'trial_{value}', tune.seed)
+                trials[point].append(run.with_options({tune.key: value}))
+        for run in [*trials.get(point, ()), *points[point]]:
             run.command(start=folder)  # raises before anything runs if an option is impossible
     return Sweep(
         name,
@@ -97,7 +99,7 @@ def load_sweep(
         [tuple(pair) for pair in cfg.get('comparisons', ())],
         note,
         tune,
-        trials if tune else {},
+        trials,
     )
 
 

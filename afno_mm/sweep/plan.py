@@ -117,7 +117,8 @@ class Sweep:
 
     def waits(self, run: Run) -> bool:
         """Return whether the trials of a run's point must finish before it."""
-        return bool(self.trials) and run.point not in self.chosen and run.seed != self.tune.seed
+        tune = self.tune
+        return tune is not None and run.point not in self.chosen and run.seed != tune.seed
 
 
 def _cfg_options(options):

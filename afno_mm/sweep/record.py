@@ -128,7 +128,7 @@ def value(found: dict, metric: str) -> float:
 def choose(sweep: Sweep) -> None:
     """Set the tuned setting of each point whose trials have finished to its best value."""
     for name, trials in sweep.trials.items():
-        if name in sweep.chosen:
+        if name in sweep.chosen or sweep.tune is None:
             continue
         values = {i: f['value'] for i, f in enumerate(map(check, trials)) if is_finished(f)}
         if len(values) == len(trials):

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from . import plot, record
 from .plan import Run, Stage, Sweep
@@ -24,7 +25,8 @@ def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
     points = []
     for name, runs in sweep.points.items():
         found = [one for stage in zip(*outcomes[name]) for one in stage]
-        point = dict(name=name, options=runs[0].options, failed=failures.get(name))
+        point: dict[str, Any] = dict(name=name, options=runs[0].options)
+        point['failed'] = failures.get(name)
         if sweep.tune:
             key = sweep.tune.key
             trials = [(run, _outcome(run)) for run in sweep.trials[name]]
@@ -115,7 +117,7 @@ def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
     compared = []
     for i, stage in enumerate(sweep.stages):
         for metric in (stage.metric, *stage.others):
-            family = []
+            family: list[dict[str, Any]] = []
             for pair in sweep.comparisons:
                 both = [
                     seed
@@ -131,7 +133,9 @@ def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
                     family.append(entry | dict(differences=differences, mean=mean, error=error))
             if metric == stage.metric:
                 p_values = [sign_flip_test(one['differences']) for one in family]
-                for one, p, corrected in zip(family, p_values, holm(p_values)):
+                # Comparisons without results yet count as well.
+                every = p_values + [1.0] * (len(sweep.comparisons) - len(family))
+                for one, p, corrected in zip(family, p_values, holm(every)):
                     one.update(p=p, p_holm=corrected)
             compared += family
     return compared
