@@ -5,6 +5,8 @@
 # Expect: 35.73 mIoU, the best of all validations (the paper's number; not measured by us). The work
 # directory keeps the best value in best.json.
 # Parameters: 90.28M.
+# Validation: all test images of DatasetGAN's release. The paper does not give their number;
+# data/convert_datasetgan.py prints it. data/make_parts.py draws 20.
 #
 # Training starts from the weights of vit_afno_b4_inpainting.py. To start from random weights:
 #   --cfg-options model.backbone.init_cfg=None

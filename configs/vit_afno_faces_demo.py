@@ -8,8 +8,8 @@
 # the model from random weights).
 # Parameters: 0.64M.
 #
-# The network sees the images at 64x64 pixels. Training can also start from the weights of
-# vit_afno_inpainting_demo.py:
+# Validation: 20 other images. The network sees the images at 64x64 pixels. Training can also start
+# from the weights of vit_afno_inpainting_demo.py:
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 # On these images that gains nothing (19 to 20 mIoU, docs/few_shot.md).
 _base_ = [

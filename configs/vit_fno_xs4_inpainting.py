@@ -8,7 +8,8 @@
 # Parameters: 16.43M.
 #
 # From the paper (A.6): width, 5 layers, a tenth of ImageNet, 100 epochs. It does not give the
-# modes: 28x14 of the 56x29 frequencies make its 16M parameters. The files in _base_ say what they
+# modes: 28x14 of the 56x29 frequencies make its 16M parameters. FNO has no local term, as it was
+# published; model.backbone.mixer.bias=identity adds that of AFNO. The files in _base_ say what they
 # take from the paper and what is our choice: imagenet_inpainting.py for the masks, inpainting.py
 # for the loss, schedule_100e.py for the optimiser.
 _base_ = [

@@ -6,6 +6,8 @@
 # Expect: 44.04 mIoU, the best of all validations (the paper's number; not measured by us). The work
 # directory keeps the best value in best.json.
 # Parameters: 16.09M.
+# Validation: all test images of DatasetGAN's release. The paper does not give their number;
+# data/convert_datasetgan.py prints it. data/make_parts.py draws 20.
 #
 # Training starts from the weights of vit_static_xs4_inpainting.py. To start from random weights:
 #   --cfg-options model.backbone.init_cfg=None

@@ -10,9 +10,11 @@
 #
 # From the paper (A.6): width, 5 layers, four blocks, lambda 0.01, a tenth of ImageNet, 100 epochs.
 # We read 'static' as one block-diagonal matrix per frequency, in place of an MLP that all
-# frequencies share. With 28x14 frequencies they make its 16M parameters. The files in _base_ say
-# what they take from the paper and what is our choice: imagenet_inpainting.py for the masks,
-# inpainting.py for the loss, schedule_100e.py for the optimiser.
+# frequencies share. With 28x14 frequencies they make its 16M parameters. They start at a scale that
+# the modes keep; model.backbone.mixer.init=published sets that of AFNO's own start, 0.02. The bias
+# is the identity, as AFNO's. The files in _base_ say what they take from the paper and what is our
+# choice: imagenet_inpainting.py for the masks, inpainting.py for the loss, schedule_100e.py for the
+# optimiser.
 _base_ = [
     '_base_/models/vit_static_xs4.py',
     '_base_/models/inpainting.py',

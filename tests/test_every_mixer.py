@@ -18,10 +18,12 @@ MIXERS = {
     'GFN': dict(type='GFN'),
     'GFN-exact': dict(type='GFN', resize='exact'),
     'FNO': dict(type='FNO', num_modes=(4, 3)),
+    'FNO-bias': dict(type='FNO', num_modes=(4, 3), bias='conv'),
     'StaticAFNO': dict(type='StaticAFNO', num_blocks=4, num_modes=(4, 3)),
     'LS': dict(type='LS'),
     'SA': dict(type='SA'),
     'ESA': dict(type='ESA', sr_ratio=2),
+    'Identity': dict(type='Identity'),
 }
 # The maps of at least one of the images are smaller than windows, modes and filters.
 SIZES = [(64, 64), (40, 72)]

@@ -27,12 +27,25 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='processes of each training, as in tools/dist_train.sh',
     )
+    parser.add_argument(
+        '--jobs', type=int, default=1, metavar='N', help='trainings that run at the same time'
+    )
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='+',
+        metavar='SEED',
+        help='train each point with each of these seeds; replaces those of the sweep',
+    )
     parser.add_argument('--points', nargs='+', metavar='NAME', help='run these points only')
     parser.add_argument(
         '--stages',
         nargs='+',
         metavar='CONFIG',
         help='configs that replace those of the stages, such as small ones',
+    )
+    parser.add_argument(
+        '--small', action='store_true', help='the small version of the sweep, if it has one'
     )
     add_cfg_options(parser)  # for every training
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
@@ -50,17 +63,19 @@ def main() -> None:
         args.stages,
         args.cfg_options,
         args.gpus,
+        args.seeds,
+        args.small,
     )
     if args.dry_run:
         dry_run(sweep, args.points)
         return
     try:
-        failures = run_sweep(sweep, args.points)
+        failures = run_sweep(sweep, args.points, args.jobs)
     except KeyboardInterrupt:
         print('stopped; the same command continues the sweep', file=sys.stderr)
         sys.exit(130)
     print((sweep.folder / 'results.md').read_text())
-    print(f'plotted in {sweep.folder / "results.png"}')
+    print(f'plotted in {sweep.folder}/results.png and curves.png')
     if failures:
         sys.exit(f'failed: {", ".join(failures)}')
 

@@ -10,8 +10,9 @@ from .attention import ESA, SA
 from .build import build_mixer, mixer_takes
 from .fno import FNO, StaticAFNO
 from .gfn import GFN
+from .identity import Identity
 from .long_short import LS
 from .per_stage import MixerConfig, mixer_per_stage
 
-__all__ = ['AFNO', 'ESA', 'FNO', 'GFN', 'LS', 'MixerConfig', 'SA', 'StaticAFNO', 'build_mixer']
-__all__ += ['mixer_per_stage', 'mixer_takes']
+__all__ = ['AFNO', 'ESA', 'FNO', 'GFN', 'Identity', 'LS', 'MixerConfig', 'SA', 'StaticAFNO']
+__all__ += ['build_mixer', 'mixer_per_stage', 'mixer_takes']

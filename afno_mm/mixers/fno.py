@@ -8,18 +8,25 @@ from torch import Tensor, nn
 from ..ops import autocast_off, full_precision, irfft2, is_exported, mode_product
 from ..ops import portable_mode_product, rfft2_modes, soft_shrinkage
 from ..registry import MODELS
-from .afno import local_bias
-from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair
+from .afno import INITS, local_bias
+from .checks import (
+    check_choice,
+    check_divisor,
+    check_grid,
+    check_threshold,
+    show_settings,
+    whole_pair,
+)
 
 
 @MODELS.register_module()
 class FNO(nn.Module):
     """Fourier neural operator (Li et al., 2020; Sec. 3.2 of the AFNO paper).
 
-    ``y = IRFFT2(W RFFT2(x))``, with a complex C x C matrix W[u, v] for each of the lowest
-    frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the lowest
-    of the weights. The transforms and the product run in float32 (float64 for float64 tokens)
-    under any autocast.
+    ``y = IRFFT2(W RFFT2(x)) + bias(x)``, with a complex C x C matrix W[u, v] for each of the
+    lowest frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the
+    lowest of the weights. The transforms and the product run in float32 (float64 for float64
+    tokens) under any autocast.
 
     Parameters: ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1, both
     for the column frequencies 0..m2-1. Each is ``(C, C, m1, m2, 2)``: in, out, modes, real and
@@ -29,20 +36,27 @@ class FNO(nn.Module):
     Args:
         num_modes: (m1, m2), or one number for both. 14 keeps 28 x 14 modes of a half spectrum;
             that of the grid in A.6 has 56 x 29.
+        bias: Local term: 'none' as published, or those of :class:`AFNO`.
     """
 
-    def __init__(self, embed_dims: int, num_modes: int | tuple[int, int]) -> None:
+    def __init__(
+        self, embed_dims: int, num_modes: int | tuple[int, int], bias: str = 'none'
+    ) -> None:
         super().__init__()
         self.embed_dims = embed_dims
         self.num_modes = whole_pair('num_modes', num_modes)
         shape = embed_dims, embed_dims, *self.num_modes, 2
         self.weights1 = nn.Parameter(torch.rand(shape) / embed_dims**2)
         self.weights2 = nn.Parameter(torch.rand(shape) / embed_dims**2)
+        self.bias = local_bias(bias, embed_dims)
         self.register_load_state_dict_pre_hook(_split_complex_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        return _mix(x, self.weights1[None], self.weights2[None], norm='backward').to(x.dtype)
+        y = _mix(x, self.weights1[None], self.weights2[None], norm='backward')
+        if self.bias is not None:
+            y = y + self.bias(x)
+        return y.to(x.dtype)
 
     extra_repr = show_settings
 
@@ -56,12 +70,14 @@ class StaticAFNO(nn.Module):
     Precision and small grids are as in :class:`FNO`.
 
     Parameters: ``weights1`` and ``weights2`` for the same frequencies as FNO's, with the shape
-    ``(k, b, b, m1, m2, 2)`` and ``b = C / k``. Both parts are drawn from ``N(0, 1 / (2 b))``. So
-    kept modes keep their scale, to which the threshold relates.
+    ``(k, b, b, m1, m2, 2)`` and ``b = C / k``.
 
     Args:
         num_blocks, sparsity_threshold, bias: As in :class:`AFNO`.
         num_modes: As in :class:`FNO`.
+        init: The paper gives none. 'scaled' draws both parts from ``N(0, 1 / (2 b))``: kept modes
+            keep their scale, to which the threshold relates. 'published' draws them from
+            ``0.02 * N(0, 1)``, as AFNO's own weights by default.
     """
 
     def __init__(
@@ -71,8 +87,10 @@ class StaticAFNO(nn.Module):
         num_modes: int | tuple[int, int],
         sparsity_threshold: float = 0.01,
         bias: str = 'identity',
+        init: str = 'scaled',
     ) -> None:
         super().__init__()
+        check_choice('init', init, INITS)
         check_divisor('num_blocks', num_blocks, embed_dims)
         check_threshold(sparsity_threshold)
         self.embed_dims = embed_dims
@@ -81,8 +99,9 @@ class StaticAFNO(nn.Module):
         self.sparsity_threshold = sparsity_threshold
         b = embed_dims // num_blocks
         shape = num_blocks, b, b, *self.num_modes, 2
-        self.weights1 = nn.Parameter(torch.randn(shape) * (2 * b) ** -0.5)
-        self.weights2 = nn.Parameter(torch.randn(shape) * (2 * b) ** -0.5)
+        scale = 0.02 if init == 'published' else (2 * b) ** -0.5
+        self.weights1 = nn.Parameter(torch.randn(shape) * scale)
+        self.weights2 = nn.Parameter(torch.randn(shape) * scale)
         self.bias = local_bias(bias, embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,50 +16,46 @@ from pathlib import Path
 from typing import TextIO
 
 from . import record, report
-from .plan import Run, Sweep
+from .plan import Sweep
 
 KILL_AFTER = 60  # seconds that a training has to end before it is killed
 _say = partial(print, flush=True)
 
 
-def run_sweep(sweep: Sweep, points: Sequence[str] | None = None) -> dict[str, str]:
+def run_sweep(sweep: Sweep, points: Sequence[str] | None = None, jobs: int = 1) -> dict[str, str]:
     """Run the trainings of the named points, or of all, that have not finished.
 
-    The results are rewritten after each training, and at a stop. Return the names of the points
-    that failed, with the reasons.
+    Trials come first, then one seed after the other, so that a stopped sweep has whole seeds.
+    ``jobs`` trainings run at the same time and share the CPU cores, unless ``OMP_NUM_THREADS`` is
+    set. The results are rewritten after each training, and at a stop. Return the names of the
+    points that failed, with the reasons.
 
     Raises:
         ValueError: Before anything runs, if a training has begun with other settings, or if
             another process works in the same folder.
     """
-    selected = _select(sweep, points)
-    failures: dict[str, str] = {}
+    if jobs < 1:
+        raise ValueError(f'--jobs is {jobs}: set 1 or more')
+    if jobs > 1:
+        os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // jobs)))
+    names = _select(sweep, points)
     with _lock(sweep.folder) as lock, _stop_on_signals():
-        for runs in selected.values():
-            for run in runs:
-                record.check(run)
-        report.write_results(sweep, failures)
-        for number, (name, runs) in enumerate(selected.items(), 1):
-            for run in runs:
-                _say(f'[{number}/{len(selected)}] {run}')
-                try:
-                    _run_or_continue(run, lock)
-                except Exception as error:  # a point that fails must not end the others
-                    failures[name] = f'{run.folder.name}: {error}'
-                    _say(f'  failed: {error}')
-                finally:  # at a stop too: the table then says which training has begun
-                    report.write_results(sweep, failures)
-                if name in failures:
-                    break
-    return failures
+        record.choose(sweep)
+        queue = _Queue(sweep, names, jobs, lock)
+        report.write_results(sweep, queue.failures)
+        queue.work()
+    return queue.failures
 
 
 def dry_run(sweep: Sweep, points: Sequence[str] | None = None) -> None:
     """Print the commands that :func:`run_sweep` would run, ready to paste into a shell."""
-    for runs in _select(sweep, points).values():
-        for run in runs:
+    record.choose(sweep)
+    for name in _select(sweep, points):
+        for run in sweep.runs(name):
             if record.is_finished(record.check(run)):
                 _say(f'# {run}: finished')
+            elif sweep.tune and sweep.waits(run):
+                _say(f'# {run}: its trials choose {sweep.tune.key}')
             elif run.previous and not record.is_finished(record.check(run.previous)):
                 # The shell finds the checkpoint once the previous command has written it.
                 folder = shlex.quote(str(run.previous.folder))
@@ -77,36 +73,119 @@ def _select(sweep, points):
     unknown = sorted(set(points or ()) - set(sweep.points))
     if unknown:
         raise ValueError(f'{sweep.name} has no points {unknown}; it has {list(sweep.points)}')
-    return {name: runs for name, runs in sweep.points.items() if not points or name in points}
+    return [name for name in sweep.points if not points or name in points]
 
 
-def _run_or_continue(run: Run, lock: TextIO) -> None:
-    found = record.check(run)
-    if record.is_finished(found):
-        _say(f'  is finished: {run.stage.metric} {report.result(run.stage, found)}')
-        return
-    command = run.command(record.checkpoint_to_start_from(run))
-    found = found or record.begin(run)
-    _say(f'  log: {run.log}')
-    start = time.monotonic()
-    status = _train(command, run.log, lock)
-    if status:
-        tail = '\n  '.join(run.log.read_text(errors='replace').splitlines()[-15:])
-        how = f'signal {-status}' if status < 0 else f'exit code {status}'
-        raise RuntimeError(f'training ended with {how}. {run.log} ends with\n  {tail}')
-    found = record.finish(run, found)
-    duration = timedelta(seconds=round(time.monotonic() - start))
-    _say(f'  {run.stage.metric} {report.result(run.stage, found)}, in {duration}')
+class _Queue:
+    """The trainings that wait, those that run, and the points that failed."""
+
+    def __init__(self, sweep, names, jobs, lock):
+        self.sweep, self.jobs, self.lock = sweep, jobs, lock
+        self.failures = {}  # reasons by point
+        self.running = {}  # by process: its run, record and start
+        self.took = {}  # by point: seconds of each finished training
+        trials, stages = len(sweep.trials and sweep.trials[names[0]]), len(sweep.stages)
+
+        def order(place):
+            name, i = place
+            seed, stage = divmod(i - trials, stages)
+            return max(seed, -1), names.index(name) if seed >= 0 else i, stage
+
+        # Places in sweep.runs(name): the runs there change when the trials have chosen.
+        places = [(name, i) for name in names for i in range(len(sweep.runs(name)))]
+        self.waiting = sorted(places, key=order)
+        self.total = len(self.waiting)
+        for name, i in self.waiting:
+            self._count(name, record.check(sweep.runs(name)[i]))
+
+    def work(self):
+        """Run all trainings. Stop those that run if this process must stop."""
+        try:
+            while self.waiting or self.running:
+                if len(self.running) < self.jobs and self._start_next():
+                    continue
+                for child in [child for child in self.running if child.poll() is not None]:
+                    self._collect(child, *self.running.pop(child))
+                time.sleep(0.1)
+        finally:  # at a stop too: the table then says which trainings have begun
+            if self.running:
+                _say('  stopping the training')
+                _end(list(self.running))
+            report.write_results(self.sweep, self.failures)
+
+    def _start_next(self):
+        """Take the first training that need not wait for another. Return whether there is one."""
+        for place in self.waiting:
+            name, i = place
+            run = self.sweep.runs(name)[i]
+            if name not in self.failures:
+                if self.sweep.waits(run):
+                    continue
+                if run.previous and not record.is_finished(record.check(run.previous)):
+                    continue
+                self._start(run, self.total - len(self.waiting) + 1)
+            self.waiting.remove(place)
+            return True
+        return False
+
+    def _start(self, run, number):
+        found = record.check(run)
+        if record.is_finished(found):
+            value = report.result(run.stage, found)
+            _say(f'[{number}/{self.total}] {run} is finished: {run.stage.metric} {value}')
+            return
+        _say(f'[{number}/{self.total}{self._time_left()}] {run}\n  log: {run.log}')
+        try:
+            command = run.command(record.checkpoint_to_start_from(run))
+            found = found or record.begin(run)
+            self.running[_launch(command, run.log, self.lock)] = run, found, time.monotonic()
+        except Exception as error:  # a point that fails must not end the others
+            self._fail(run, error)
+        workers = ', process '.join(str(child.pid) for child in self.running)
+        _write_owner(self.lock, f'process {os.getpid()} and its training, process {workers},')
+
+    def _collect(self, child, run, found, start):
+        """Record the result of a training that has ended."""
+        seconds = time.monotonic() - start
+        try:
+            _check_status(child.returncode, run.log)
+            found = record.finish(run, found, seconds)
+            self._count(run.point, found)
+            record.choose(self.sweep)
+            took = timedelta(seconds=round(seconds))
+            _say(f'  {run}: {run.stage.metric} {report.result(run.stage, found)}, in {took}')
+        except Exception as error:
+            self._fail(run, error)
+        report.write_results(self.sweep, self.failures)
+
+    def _fail(self, run, error):
+        self.failures.setdefault(run.point, f'{run}: {error}')
+        _say(f'  {run} failed: {error}')
+
+    def _count(self, name, found):
+        if record.is_finished(found) and found.get('seconds'):
+            self.took.setdefault(name, []).append(found['seconds'])
+
+    def _time_left(self):
+        if not self.took:
+            return ''
+        means = {name: sum(seconds) / len(seconds) for name, seconds in self.took.items()}
+        typical = sum(means.values()) / len(means)
+        left = sum(
+            means.get(name, typical)
+            for name, i in self.waiting
+            if not record.is_finished(record.check(self.sweep.runs(name)[i]))
+        )
+        return f', about {timedelta(seconds=round(left / self.jobs))} left'
 
 
-def _train(command: list[str], log: Path, lock: TextIO) -> int:
-    """Run a training and return its exit status. If this process must stop, end the training."""
+def _launch(command: list[str], log: Path, lock: TextIO) -> subprocess.Popen:
     with open(log, 'a') as output:
         print(f'$ {shlex.join(command)}', file=output, flush=True)
         # The training gets its own session: Ctrl-C reaches only this process, which then ends all
         # workers. The training inherits the lock and holds it as long as it lives, even if this
         # process is killed.
-        child = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -114,26 +193,34 @@ def _train(command: list[str], log: Path, lock: TextIO) -> int:
             start_new_session=True,
             pass_fds=[lock.fileno()],
         )
-        try:
-            _write_owner(lock, f'process {os.getpid()} and its training, process {child.pid},')
-            return child.wait()
-        except BaseException:
-            _say('  stopping the training')
-            _end(child)
-            raise
 
 
-def _end(child):
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
+def _check_status(status: int, log: Path) -> None:
+    if status:
+        tail = '\n  '.join(log.read_text(errors='replace').splitlines()[-15:])
+        how = f'signal {-status}' if status < 0 else f'exit code {status}'
+        raise RuntimeError(f'training ended with {how}. {log} ends with\n  {tail}')
+
+
+def _end(children):
+    """Ask trainings to stop, and kill those that do not."""
+    _signal(children, signal.SIGTERM)
+    deadline = time.monotonic() + KILL_AFTER
     try:
         # A second Ctrl-C kills at once.
         with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            child.wait(KILL_AFTER)
+            for child in children:
+                child.wait(max(0.0, deadline - time.monotonic()))
     finally:
+        _signal(children, signal.SIGKILL)
+        for child in children:
+            child.wait()
+
+
+def _signal(children, number):
+    for child in children:
         with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+            os.killpg(child.pid, number)
 
 
 @contextmanager

@@ -1,10 +1,8 @@
-"""Read what to run: the points and stages of a sweep, and the command of each training."""
+"""What to run: the points and stages of a sweep, and the command of each training."""
 
-import os.path as osp
-import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ class Stage:
     rule: str = 'greater'  # whether 'greater' or 'less' is better
     start_from: str = 'last'
     gpus: int | None = None  # number of processes; by default that of the sweep
+    others: Sequence[str] = ()  # more metrics of the same validation
 
     def __post_init__(self) -> None:
         for name in ('collect', 'rule', 'start_from'):
@@ -51,13 +50,20 @@ class Run:
     gpus: int  # number of processes
     trainer: Path  # tools/train.py
     previous: 'Run | None' = None  # the run of the previous stage
+    seed: int | None = None  # None: the seed of the config
 
     @property
     def log(self) -> Path:
         return self.folder.with_name(self.folder.name + '.log')
 
     def __str__(self) -> str:
-        return f'{self.point}: {self.folder.name}'
+        parent = self.folder.parent.name
+        return f'{self.point}: {f"{parent}/" if parent != self.point else ""}{self.folder.name}'
+
+    def with_options(self, options: Mapping[str, Any]) -> 'Run':
+        """Return this run, and those before it, with more options."""
+        previous = self.previous and self.previous.with_options(options)
+        return replace(self, options={**self.options, **options}, previous=previous)
 
     @cached_property
     def config(self) -> Config:
@@ -80,6 +86,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Tune:
+    """A setting whose value each point chooses by trials: runs of the first stage with one seed."""
+
+    key: str  # dotted, as in --cfg-options
+    values: Sequence[Any]
+    seed: int  # none of the sweep's own seeds: the choice must not favour a seed that counts
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A grid of trainings."""
 
@@ -88,108 +103,22 @@ class Sweep:
     plot_over: str  # the x axis of the plot: 'names' or 'parameters'
     folder: Path  # trainings and results
     stages: list[Stage]
-    points: dict[str, list[Run]]  # by name: one run for each stage
+    seeds: list[int] | list[None]  # all points share them
+    points: dict[str, list[Run]]  # by name: one run for each stage, seed after seed
+    comparisons: list[tuple[str, str]] = field(default_factory=list)  # fixed before the results
+    note: str = ''  # stands above the results
+    tune: Tune | None = None
+    trials: dict[str, list[Run]] = field(default_factory=dict)  # by name: one for each value
+    chosen: dict[str, Any] = field(default_factory=dict)  # by name: the value, once it is known
 
+    def runs(self, name: str) -> list[Run]:
+        """Return the trials of a point and then its other runs."""
+        return self.trials.get(name, []) + self.points[name]
 
-def load_sweep(
-    path: str,
-    trainer: str | Path,
-    work_dir: str | Path | None = None,
-    stages: Sequence[str] | None = None,
-    cfg_options: Mapping[str, Any] | None = None,
-    gpus: int = 1,
-) -> Sweep:
-    """Read a sweep's config. Nothing is run or written. The settings of the config are
-
-    * ``points``: a dict from names to options that are set together. The key ``configs`` gives a
-      point its own configs, one for each stage.
-    * ``stages``: a list of arguments of :class:`Stage`. They are trained one after the other.
-    * ``label`` (optional): what the names of the points are values of.
-    * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
-      whose names are equal up to the last '-'.
-
-    The other arguments are those of ``tools/sweep.py``; ``trainer`` is ``tools/train.py``.
-
-    Raises:
-        ValueError: If the config is not such a sweep.
-    """
-    cfg = Config.fromfile(path).to_dict()
-    for key, kind in dict(points=dict, stages=list).items():
-        if not (isinstance(cfg.get(key), kind) and cfg[key]):
-            raise ValueError(
-                f'{path} is no sweep: {key} is {cfg.get(key)!r}, '
-                f'wanted a {kind.__name__} that is not empty'
-            )
-    plot_over = cfg.get('plot_over', 'names')
-    if plot_over not in ('names', 'parameters'):
-        raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
-    if gpus < 1:
-        raise ValueError(f'--gpus is {gpus}: set 1 or more. Without a GPU, 1 uses the CPU')
-    name = Path(path).stem
-    folder = Path(work_dir or Path('work_dirs/sweeps', name)).resolve()
-    planned = [_stage(path, given) for given in cfg['stages']]
-    points = {}
-    for point, options in cfg['points'].items():
-        if not re.fullmatch(r'\w[\w.+-]*', point):
-            raise ValueError(f'the point {point!r} names a folder: use letters, digits and _.+-')
-        configs = _configs(path, point, options.pop('configs', None), planned, stages)
-        both = sorted(set(options) & set(cfg_options or ()))
-        if both:
-            raise ValueError(
-                f'--cfg-options sets {both} for every point, and {path} sets it for the point '
-                f'{point}. Remove it from --cfg-options'
-            )
-        options = {**options, **(cfg_options or {})}
-        runs: list[Run] = []
-        for stage, config in zip(planned, configs):
-            previous = runs[-1] if runs else None
-            work = folder / point / Path(config).stem
-            if any(run.folder == work for run in runs):
-                raise ValueError(
-                    f'two stages of the point {point} would share the folder {work.name}: '
-                    'give their configs different names'
-                )
-            processes = stage.gpus or gpus
-            run = Run(point, stage, config, options, work, processes, Path(trainer), previous)
-            run.command(start=folder)  # raises before anything runs if an option is impossible
-            runs.append(run)
-        points[point] = runs
-    return Sweep(name, cfg.get('label', 'point'), plot_over, folder, planned, points)
-
-
-def _stage(path, given):
-    known = [field.name for field in fields(Stage)]
-    if 'metric' not in given or not set(given) <= set(known):
-        raise ValueError(
-            f'a stage of {path} has {list(given)}: a metric is wanted, and the keys are {known}'
-        )
-    return Stage(**given)
-
-
-def _configs(path, point, own, planned, replacements):
-    """Return the configs of a point: the replacements, its own, or those of the stages."""
-    if own and replacements:
-        raise ValueError(
-            f'--stages would replace the configs that tell the points of {path} apart. '
-            'Leave out --stages'
-        )
-    configs = own or [stage.config for stage in planned]
-    if replacements:
-        configs = list(map(str, replacements))
-    elif None in configs:
-        raise ValueError(
-            f'the point {point} of {path} has no configs, and a stage has no config: set either'
-        )
-    else:
-        configs = [osp.normpath(osp.join(osp.dirname(path), config)) for config in configs]
-    if len(configs) != len(planned):
-        raise ValueError(
-            f'{len(configs)} configs ({", ".join(configs)}) for the {len(planned)} stages of {path}'
-        )
-    for config in configs:
-        if not osp.isfile(config):
-            raise ValueError(f'the point {point} needs {config}, and there is no such file')
-    return configs
+    def waits(self, run: Run) -> bool:
+        """Return whether the trials of a run's point must finish before it."""
+        tune = self.tune
+        return tune is not None and run.point not in self.chosen and run.seed != tune.seed
 
 
 def _cfg_options(options):

@@ -6,14 +6,17 @@ A run's folder has ``stage.json``. It is written when the run begins, and again 
 import json
 import math
 import os
+import platform
 import time
 from pathlib import Path
 from typing import Any, TypeGuard
 
+import mmengine
+import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from .plan import Run
+from .plan import Run, Stage, Sweep
 
 # Settings that may change when a training continues: they do not change its result.
 IRRELEVANT_SETTINGS = set(
@@ -56,17 +59,31 @@ def is_finished(record: dict | None) -> TypeGuard[dict]:
 def begin(run: Run) -> dict:
     """Write and return the record of a run that starts: its settings and the time."""
     # The time has the format of the folder that the Runner makes for each launch.
-    record = dict(settings=settings(run), begun=time.strftime('%Y%m%d_%H%M%S'))
+    begun = time.strftime('%Y%m%d_%H%M%S')
+    record = dict(settings=settings(run), begun=begun, versions=versions())
     run.folder.mkdir(parents=True, exist_ok=True)
     _dump(run, record)
     return record
 
 
-def finish(run: Run, record: dict) -> dict:
+def versions() -> dict[str, str]:
+    """Return what else the bits of a result depend on: versions, processor, threads."""
+    return dict(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        mmengine=mmengine.__version__,
+        processor=f'{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}',
+        threads=os.environ.get('OMP_NUM_THREADS', 'default'),
+    )
+
+
+def finish(run: Run, record: dict, seconds: float = 0.0) -> dict:
     """Write and return the record of a run whose training has ended.
 
     Added keys are 'value' of the metric; 'at', its epoch or iteration, and 'unit', which of both;
-    'parameters' of the model; file names of the 'last' and 'best' checkpoint; 'finished', the time.
+    'curve', all validations; 'others', the other metrics at the same time; 'seconds' of the last
+    launch; 'parameters' of the model; file names of the 'last' and 'best' checkpoint; 'finished',
+    the time.
 
     Raises:
         ValueError: If the validations do not have the metric.
@@ -78,16 +95,20 @@ def finish(run: Run, record: dict) -> dict:
             f'no validation in {run.folder}/*/vis_data/scalars.json gives '
             f'{stage.metric!r}. Set metric of the stage to one that does'
         )
-    better = max if stage.rule == 'greater' else min
-    # NaN is the best value only if every value is NaN.
-    numbers = [at for at in values if not math.isnan(values[at])]
-    best = better(numbers or values, key=lambda at: values[at])
+    best = _best(values, stage)
     at = best if stage.collect == 'best' else max(values)
     logger = run.config.get('default_hooks', {}).get('logger', {})
     unit = 'epoch' if logger.get('log_metric_by_epoch', True) else 'iter'
+    others = {name: validations(run.folder, name, record['begun']) for name in stage.others}
+    missing = [name for name, found in others.items() if at not in found]
+    if missing:
+        raise ValueError(f'the validations in {run.folder} do not give {missing}: see others')
     record = dict(
         record,
         value=values[at],
+        others={name: found[at] for name, found in others.items()},
+        curve=values,
+        seconds=round(seconds, 1),
         at=at,
         unit=unit,
         parameters=parameters(run.config),
@@ -97,6 +118,31 @@ def finish(run: Run, record: dict) -> dict:
     )
     _dump(run, record)
     return record
+
+
+def value(found: dict, metric: str) -> float:
+    """Return a finished run's value of its metric, or of one of its other metrics."""
+    return found.get('others', {}).get(metric, found['value'])
+
+
+def choose(sweep: Sweep) -> None:
+    """Set the tuned setting of each point whose trials have finished to its best value."""
+    for name, trials in sweep.trials.items():
+        if name in sweep.chosen or sweep.tune is None:
+            continue
+        values = {i: f['value'] for i, f in enumerate(map(check, trials)) if is_finished(f)}
+        if len(values) == len(trials):
+            value = sweep.tune.values[_best(values, sweep.stages[0])]
+            sweep.chosen[name] = value
+            option = {sweep.tune.key: value}
+            sweep.points[name] = [run.with_options(option) for run in sweep.points[name]]
+
+
+def _best(values: dict[int, float], stage: Stage) -> int:
+    """Return the key of the best value. NaN is the best only if every value is NaN."""
+    better = max if stage.rule == 'greater' else min
+    numbers = [key for key in values if not math.isnan(values[key])]
+    return better(numbers or values, key=lambda key: values[key])
 
 
 def checkpoint_to_start_from(run: Run) -> Path | None:

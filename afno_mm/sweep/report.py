@@ -1,34 +1,51 @@
-"""Write the results of a sweep as JSON, as a table and as a plot."""
+"""Write the results of a sweep as JSON, as tables and as plots."""
 
 import json
+import math
 from collections.abc import Mapping
+from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from . import plot, record
+from .plan import Run, Stage, Sweep
+from .statistics import holm, mean_and_error, sign_flip_test
 
-from . import record
-from .plan import Stage, Sweep
+KEYS = ('state', 'value', 'at', 'unit', 'others', 'curve', 'parameters', 'seconds', 'finished')
+Outcomes = Mapping[str, list[list[dict]]]  # by point: for each stage, one outcome for each seed
 
 
 def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
-    """Rewrite ``results.json``, ``results.md`` and ``results.png`` in the sweep's folder.
+    """Rewrite ``results.json``, ``.md``, ``.png`` and ``curves.png`` in the sweep's folder.
 
     They show all points. ``failures`` has the reasons of those that failed in this launch, by name.
     """
-    keys = ('state', 'value', 'at', 'unit', 'parameters', 'finished')
-    outcomes = {name: [_outcome(run) for run in runs] for name, runs in sweep.points.items()}
+    outcomes = {
+        name: [[_outcome(run) for run in runs if run.stage is stage] for stage in sweep.stages]
+        for name, runs in sweep.points.items()
+    }
     points = []
     for name, runs in sweep.points.items():
-        stages = []
-        for run, outcome in zip(runs, outcomes[name]):
-            stage = dict(config=run.config_file, collect=run.stage.collect, metric=run.stage.metric)
-            stages.append(stage | {key: outcome[key] for key in keys if key in outcome})
-        options = runs[0].options
-        points.append(dict(name=name, options=options, failed=failures.get(name), stages=stages))
-    results = json.dumps(dict(sweep=sweep.name, points=points), indent=2)
-    record.write(sweep.folder / 'results.json', results + '\n')
-    record.write(sweep.folder / 'results.md', _table(sweep, outcomes, failures))
-    _plot(sweep, outcomes).savefig(sweep.folder / 'results.png', dpi=150)
+        found = [one for stage in zip(*outcomes[name]) for one in stage]
+        point: dict[str, Any] = dict(name=name, options=runs[0].options)
+        point['failed'] = failures.get(name)
+        if sweep.tune:
+            key = sweep.tune.key
+            trials = [(run, _outcome(run)) for run in sweep.trials[name]]
+            point['trials'] = [{key: r.options[key], **_entry(r, found)} for r, found in trials]
+            point['chosen'] = {key: sweep.chosen.get(name)}
+        points.append(point | dict(stages=[_entry(*pair) for pair in zip(runs, found)]))
+    compared = _compare(sweep, outcomes)
+    results = dict(
+        sweep=sweep.name,
+        note=sweep.note,
+        versions=_versions(outcomes),
+        comparisons=compared,
+        points=points,
+    )
+    record.write(sweep.folder / 'results.json', json.dumps(results, indent=2) + '\n')
+    parts = [sweep.note, _table(sweep, outcomes, failures), _comparison_table(sweep, compared)]
+    record.write(sweep.folder / 'results.md', '\n'.join(part for part in parts if part))
+    plot.results(sweep, outcomes).savefig(sweep.folder / 'results.png', dpi=150)
+    plot.curves(sweep, outcomes).savefig(sweep.folder / 'curves.png', dpi=150)
 
 
 def result(stage: Stage, found: dict) -> str:
@@ -36,7 +53,7 @@ def result(stage: Stage, found: dict) -> str:
     return f'{found["value"]:.4g}, {stage.collect} at {found["unit"]} {found["at"]}'
 
 
-def _outcome(run):
+def _outcome(run: Run) -> dict:
     try:
         found = record.check(run)
     except ValueError:  # a point that was not asked for may have run with other settings
@@ -46,87 +63,99 @@ def _outcome(run):
     return dict(found, state='finished' if record.is_finished(found) else 'begun')
 
 
+def _entry(run, outcome):
+    stage = dict(config=run.config_file, collect=run.stage.collect, metric=run.stage.metric)
+    if run.seed is not None:
+        stage['seed'] = run.seed
+    return stage | {key: outcome[key] for key in KEYS if key in outcome}
+
+
+def _versions(outcomes):
+    """Return the versions that the runs had, each once."""
+    runs = [one for stages in outcomes.values() for stage in stages for one in stage]
+    versions = [one['versions'] for one in runs if 'versions' in one]
+    return [one for i, one in enumerate(versions) if one not in versions[:i]]
+
+
+def _finished(outcomes):
+    return [one for one in outcomes if one['state'] == 'finished']
+
+
 def _table(sweep, outcomes, failures):
-    metrics = [stage.metric for stage in sweep.stages]
-    rows = [[sweep.label, 'parameters', *metrics]]
-    for name, found in outcomes.items():
-        sizes = [f'{one["parameters"] / 1e6:.4g}M' for one in found if 'parameters' in one]
-        cells = []
-        for stage, one in zip(sweep.stages, found):
-            if one['state'] == 'finished':
-                cells.append(result(stage, one))
-            elif name in failures and 'failed' not in cells:
-                cells.append('failed')
+    columns = [(i, name) for i, s in enumerate(sweep.stages) for name in (s.metric, *s.others)]
+    tuned = [sweep.tune.key.rpartition('.')[2]] if sweep.tune else []
+    rows = [[sweep.label, 'parameters', *tuned, *(name for _, name in columns)]]
+    for name, stages in outcomes.items():
+        sizes = [one['parameters'] for stage in stages for one in stage if 'parameters' in one]
+        row = [name, f'{sizes[0] / 1e6:.4g}M' if sizes else '']
+        row += [str(sweep.chosen.get(name, 'not chosen'))] if tuned else []
+        for i, metric in columns:
+            if _finished(stages[i]):
+                row.append(_value(sweep.stages[i], metric, stages[i]))
+            elif name in failures and 'failed' not in row:
+                row.append('failed')
             else:
-                cells.append(one['state'])
-        rows.append([name, sizes[0] if sizes else '', *cells])
+                states = [one['state'] for one in stages[i]]
+                row.append(next((one for one in states if one != 'not trained'), states[0]))
+        rows.append(row)
+    return _markdown(rows)
+
+
+def _value(stage, metric, outcomes):
+    """Return the value of a run, or the mean and standard error over seeds, as text."""
+    values = [record.value(one, metric) for one in _finished(outcomes)]
+    if len(outcomes) == 1:
+        return result(stage, dict(outcomes[0], value=values[0]))
+    mean, error = mean_and_error(values)
+    # Two digits of the error say how many digits of the mean mean something.
+    digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
+    return f'{mean:.{digits}f} ± {error:.{digits}f} ({len(values)} of {len(outcomes)} seeds)'
+
+
+def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
+    """Return the paired differences of each comparison, with tests of the stages' own metrics."""
+    compared = []
+    for i, stage in enumerate(sweep.stages):
+        for metric in (stage.metric, *stage.others):
+            family: list[dict[str, Any]] = []
+            for pair in sweep.comparisons:
+                both = [
+                    seed
+                    for seed in zip(sweep.seeds, *(outcomes[name][i] for name in pair))
+                    if len(_finished(seed[1:])) == 2
+                ]
+                if len(both) > 1:
+                    differences = [
+                        record.value(a, metric) - record.value(b, metric) for _, a, b in both
+                    ]
+                    mean, error = mean_and_error(differences)
+                    entry = dict(pair=pair, metric=metric, seeds=[seed for seed, *_ in both])
+                    family.append(entry | dict(differences=differences, mean=mean, error=error))
+            if metric == stage.metric:
+                p_values = [sign_flip_test(one['differences']) for one in family]
+                # Comparisons without results yet count as well.
+                every = p_values + [1.0] * (len(sweep.comparisons) - len(family))
+                for one, p, corrected in zip(family, p_values, holm(every)):
+                    one.update(p=p, p_holm=corrected)
+            compared += family
+    return compared
+
+
+def _comparison_table(sweep, compared):
+    if not compared:
+        return ''
+    rows = [['paired difference', 'metric', 'seeds', 'mean ± standard error', 'p', 'p (Holm)']]
+    for one in compared:
+        tested = [f'{one[key]:.4f}' if key in one else '' for key in ('p', 'p_holm')]
+        size = f'{one["mean"]:+.3f} ± {one["error"]:.3f}'
+        rows.append([' - '.join(one['pair']), one['metric'], str(len(one['seeds'])), size, *tested])
+    return (
+        f'{_markdown(rows)}\np is that of an exact two-sided sign-flip test of the paired '
+        f"differences, before and after Holm's correction for the {len(sweep.comparisons)} "
+        'comparisons that the config names.\n'
+    )
+
+
+def _markdown(rows):
     head, *lines = (f'| {" | ".join(row)} |\n' for row in rows)
     return ''.join([head, '|' + '---|' * len(rows[0]) + '\n', *lines])
-
-
-def _plot(sweep, outcomes):
-    figure = Figure(figsize=(4.5 * len(sweep.stages), 3.5), layout='constrained')
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(sweep.stages), squeeze=False)[0]
-    for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
-        known = {name: found[i] for name, found in outcomes.items() if 'value' in found[i]}
-        if sweep.plot_over == 'parameters':
-            _over_parameters(axes, known)
-        else:
-            _over_names(axes, list(outcomes), known)
-            axes.set_xlabel(sweep.label)
-        axes.margins(y=0.15)
-        axes.set_ylabel(f'{stage.metric} ({stage.collect})')
-    return figure
-
-
-def _over_names(axes, names, known):
-    places, line = _axis(axes, names)
-    for place in places:  # A grey line marks each name, even one without a result.
-        axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
-    values = [(x, known[name]['value']) for x, name in zip(places, names) if name in known]
-    _points(axes, sorted(values), line)
-
-
-def _over_parameters(axes, known):
-    """Draw one line for all points whose names are equal up to the last '-': AFNO-B0, AFNO-B1."""
-    series = {}
-    for name, found in known.items():
-        point = found['parameters'] / 1e6, found['value']
-        series.setdefault(name.rpartition('-')[0] or name, []).append(point)
-    for name, points in series.items():
-        _points(axes, sorted(points), '-', label=name)
-    if series:
-        axes.legend(fontsize=8)
-    axes.set_xlabel('parameters, millions')
-
-
-def _points(axes, points, line, **options):
-    axes.plot(*zip(*points) if points else ((), ()), f'o{line}', **options)
-    box = dict(facecolor='white', edgecolor='none', pad=0.5)
-    text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
-    for place, value in points:
-        axes.annotate(f'{value:.4g}', (place, value), **text)
-
-
-def _axis(axes, names):
-    """Place the points on the x axis, on a log scale for numbers that span a decade or more.
-
-    Return the places, and the style of the line between the points.
-    """
-    try:
-        places = [float(name) for name in names]
-    except ValueError:
-        axes.set_xticks(range(len(names)), names)
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        return list(range(len(names))), ''
-    positive = [place for place in places if place > 0]
-    if min(places) >= 0 and positive and max(positive) >= 10 * min(positive):
-        if min(places) == 0:
-            # Linear below the smallest positive number: 0 stands one decade below it.
-            axes.set_xscale('symlog', linthresh=min(positive), linscale=1)
-        else:
-            axes.set_xscale('log')
-    axes.set_xticks(places, names)
-    axes.minorticks_off()
-    return places, '-'

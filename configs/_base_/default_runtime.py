@@ -6,3 +6,6 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
+# Without a seed MMEngine draws one for each training. With the same seed, models that are compared
+# see the same images in the same order, with the same augmentation. Set another to repeat one.
+randomness = dict(seed=0)

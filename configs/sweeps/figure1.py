@@ -11,6 +11,11 @@
 #
 # The Swin and DeepLab models of the figure start from public weights and have no first stage:
 #   configs/swin_{t,s,b}_cityscapes.py, configs/deeplabv3plus_{mobilenetv2,r101}_cityscapes.py
+#
+# Small, on example street scenes, from random weights, with one and two blocks in each stage of B0:
+#
+#   python data/make_scenes.py data/scenes
+#   python tools/sweep.py configs/sweeps/figure1.py --small
 label = 'model'
 plot_over = 'parameters'
 points = {
@@ -24,3 +29,28 @@ points = {
     for size in range(4)
 }
 stages = [dict(metric='accuracy/top1'), dict(metric='mIoU')]
+
+
+def _scenes(mixer, widths, blocks):
+    return {
+        'model.backbone.mixer.type': mixer,
+        'model.backbone.embed_dims': widths,
+        'model.backbone.num_layers': [blocks] * 4,
+        'model.decode_head.in_channels': widths,
+        'train_cfg.max_epochs': 7,
+    }
+
+
+small = dict(
+    points={
+        f'{name}-{blocks}': _scenes(mixer, widths, blocks)
+        for name, mixer, widths in (
+            ('AFNO', 'AFNO', [88, 136, 200, 256]),
+            ('GFN', 'GFN', [72, 128, 160, 256]),
+            ('ESA', 'ESA', [32, 64, 160, 256]),
+            ('none', 'Identity', [88, 136, 200, 256]),
+        )
+        for blocks in (1, 2)
+    },
+    stages=[dict(config='../segformer_afno_b0_scenes.py', metric='mIoU')],
+)

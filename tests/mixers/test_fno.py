@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from afno_mm.mixers import FNO, StaticAFNO
+from afno_mm.mixers import AFNO, FNO, StaticAFNO
+from afno_mm.mixers.afno import local_bias
 from afno_mm.ops import irfft2, naive, rfft2_modes
 from mmengine.runner.checkpoint import load_state_dict
 from vectors import VECTORS, assert_reproduces, load
@@ -127,6 +128,23 @@ def test_fno_starts_as_published():
         assert weights.mean().item() == pytest.approx(0.5 / 16**2, rel=0.02)
 
 
+def test_static_afno_may_start_at_the_scale_of_afno():
+    scale = AFNO(32, 4).w1.std().item()
+    mixer = StaticAFNO(32, 4, 8, init='published')
+    for weights in (mixer.weights1, mixer.weights2):
+        assert weights.std().item() == pytest.approx(scale, rel=0.05)
+
+
+@pytest.mark.parametrize('bias', ['identity', 'conv'])
+def test_local_term_of_fno_is_that_of_afno(bias):
+    x = torch.randn(2, 9, 8, 6)
+    mixer, alone = FNO(6, 3, bias), FNO(6, 3)
+    alone.load_state_dict({k: v for k, v in mixer.state_dict().items() if 'bias' not in k})
+    local = local_bias(bias, 6)
+    local.load_state_dict(mixer.bias.state_dict())
+    torch.testing.assert_close(mixer(x), alone(x) + local(x))
+
+
 @pytest.mark.parametrize('num_blocks', [1, 4, 62])
 def test_static_afno_starts_with_modes_of_the_same_scale(num_blocks):
     mixer = StaticAFNO(124, num_blocks, 14, sparsity_threshold=0, bias='none')
@@ -145,6 +163,8 @@ def test_static_afno_starts_with_modes_of_the_same_scale(num_blocks):
         (lambda: StaticAFNO(24, 5, 4), 'num_blocks must divide embed_dims'),
         (lambda: StaticAFNO(24, 2, 4, sparsity_threshold=-1), 'sparsity_threshold must be >= 0'),
         (lambda: StaticAFNO(24, 2, 4, bias='konv'), "bias must be one of .*'konv'"),
+        (lambda: StaticAFNO(24, 2, 4, init='small'), "init must be one of .*'small'"),
+        (lambda: FNO(24, 2, bias='konv'), "bias must be one of .*'konv'"),
     ],
 )
 def test_bad_settings_are_named(build, message):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from afno_mm.sweep import launch
-from tiny_sweep import SWEEP, TRAINER, load
+from tiny_sweep import SWEEP, TRAINER, TUNE, load
 
 
 def test_several_gpus_are_launched_by_torchrun(folder):
@@ -20,7 +20,7 @@ def test_several_gpus_are_launched_by_torchrun(folder):
     [
         ('points =', 'grid =', 'is no sweep: points is None'),
         ('points =', "plot_over = 'size'\npoints =", "plot_over of .* is 'size'"),
-        ("metric='mIoU'", "metrics='mIoU'", 'a metric is wanted'),
+        ("metric='mIoU'", "metrics='mIoU'", r"a stage .* it needs \['metric'\]"),
         ("'best'", "'highest'", r"collect of the stage of PSNR is 'highest'"),
         ('climb_on.py', 'nowhere.py', 'there is no such file'),
         ('climb_on.py', 'climb.py', 'would share the folder climb'),
@@ -28,6 +28,11 @@ def test_several_gpus_are_launched_by_torchrun(folder):
         ('gain}', "'2'}", "cannot set model.gain to '2'"),
         ('gain}', "gain, 'configs': ['climb.py']}", '1 configs .* for the 2 stages'),
         ("'model.gain'", "'model.hold'", "sets \\['model.hold'\\] for every point"),
+        ('points =', "comparisons = [('2', '3')]\npoints =", "comparisons of .* has .*'3'"),
+        ('points =', 'seeds = [0, 1, 0]\npoints =', r'the seeds of .* are \[0, 1, 0\]: they must'),
+        ('points =', f'seeds = [0, 9]\n{TUNE}points =', 'that of tune is 9: they must all differ'),
+        ('points =', "tune = dict(key='model.gain')\npoints =", r"tune .* needs \['key', 'values'"),
+        ('gain}', "gain, 'of_stages': [{}]}", 'of_stages of 2 has 1 entries for 2 stages'),
     ],
 )
 def test_invalid_sweep_is_refused(folder, old, new, message):
@@ -46,6 +51,23 @@ def test_point_may_have_its_own_configs(folder):
         load(folder, sweep=sweep, stages=[folder / 'climb.py'] * 2)
     stages = [str(folder / f'{name}.py') for name in ('climb_on', 'climb')]
     assert [run.config_file for run in load(folder, stages=stages).points['2']] == stages
+
+
+def test_point_may_have_its_own_options_for_each_stage(folder):
+    sweep = SWEEP.replace('gain}', "gain, 'of_stages': [{'optim_wrapper.optimizer.lr': 2.0}, {}]}")
+    first, second = load(folder, sweep=sweep).points['2']
+    assert first.config.optim_wrapper.optimizer.lr == 2 and first.config.model.gain == 2
+    assert second.config.optim_wrapper.optimizer.lr == 1 and second.config.model.gain == 2
+
+
+def test_small_version_replaces_settings_and_says_so(folder):
+    sweep = SWEEP + "small = dict(points={'tiny': {'model.gain': 1}}, seeds=[4])"
+    small = load(folder, work=None, sweep=sweep, small=True)
+    assert list(small.points) == ['tiny'] and small.seeds == [4]
+    assert small.name == small.folder.name == 'gains_small'
+    assert 'not the setting of' in small.note and not load(folder, sweep=sweep).note
+    with pytest.raises(ValueError, match='no small version'):
+        load(folder, small=True)
 
 
 def test_orphaned_training_keeps_the_lock(tmp_path):

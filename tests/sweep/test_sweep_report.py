@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from afno_mm.sweep import record, report
+from afno_mm.sweep import plot, record
 from matplotlib.figure import Figure
 
 
@@ -29,17 +29,17 @@ def test_validations_of_the_newest_launch_count(tmp_path):
 )
 def test_names_and_numbers_that_span_a_decade_are_spread_evenly(names, even):
     axes = Figure().subplots()
-    places, _ = report._axis(axes, names)
+    places, _ = plot._axis(axes, names)
     steps = np.diff(axes.transData.transform([(x, 0) for x in places])[:, 0])
     assert (steps > 0).all() and (steps.max() < 1.2 * steps.min()) == even
 
 
 def test_a_line_joins_points_whose_names_are_equal_up_to_the_last_dash():
     axes = Figure().subplots()
-    report._over_parameters(
+    plot._over_parameters(
         axes,
         {
-            name: dict(parameters=size * 1e6, value=value)
+            name: dict(parameters=size * 1e6, values=[value])
             for name, size, value in [
                 ('AFNO-B1', 14, 78),
                 ('ESA-B0', 4, 74),

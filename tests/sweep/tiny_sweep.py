@@ -74,11 +74,12 @@ points = {str(gain): {'model.gain': gain} for gain in (2, 100)}
 stages = [dict(config='climb.py', metric='PSNR', collect='best'),
           dict(config='climb_on.py', metric='mIoU')]
 """
+TUNE = "tune = dict(key='optim_wrapper.optimizer.lr', values=[1.0, 2.0], seed=9)\n"
 TRAINER = REPOSITORY / 'tools/train.py'
 
 
-def load(folder, work='runs', sweep=SWEEP, **arguments):
+def load(folder, work='runs', sweep=SWEEP, trainer=TRAINER, **arguments):
     path = folder / 'gains.py'
     path.write_text(sweep)
     arguments.setdefault('cfg_options', {'model.hold': str(folder / 'hold')})
-    return load_sweep(str(path), TRAINER, folder / work, **arguments)
+    return load_sweep(str(path), trainer, work and folder / work, **arguments)

@@ -1,0 +1,120 @@
+"""Draw the results of a sweep, and its validations during training."""
+
+from itertools import cycle
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from .plan import Sweep
+from .statistics import mean_and_error
+
+
+def results(sweep: Sweep, outcomes: dict) -> Figure:
+    """Draw a panel for each stage: means over the seeds with standard errors, and each seed.
+
+    ``outcomes`` has for each point and stage the records of its runs, one for each seed.
+    """
+    figure, panels = _panels(sweep, width=max(4.5, 0.75 * len(outcomes)))
+    for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
+        known = {}
+        for name, stages in outcomes.items():
+            finished = [one for one in stages[i] if 'value' in one]
+            if finished:
+                values = [one['value'] for one in finished]
+                known[name] = dict(parameters=finished[0]['parameters'], values=values)
+        if sweep.plot_over == 'parameters':
+            _over_parameters(axes, known)
+        else:
+            _over_names(axes, list(outcomes), known)
+            axes.set_xlabel(sweep.label)
+        axes.margins(y=0.15)
+        axes.set_ylabel(f'{stage.metric} ({stage.collect})')
+    return figure
+
+
+def curves(sweep: Sweep, outcomes: dict) -> Figure:
+    """Draw a panel for each stage: the mean of each point's validations during training."""
+    figure, panels = _panels(sweep, width=6.5)
+    for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
+        styles = cycle([(line, f'C{n}') for line in ('-', '--', ':') for n in range(10)])
+        unit = 'epoch'
+        for (name, stages), (line, colour) in zip(outcomes.items(), styles):
+            found = [one for one in stages[i] if one.get('curve')]
+            if found:
+                times = sorted(set.intersection(*(set(map(int, one['curve'])) for one in found)))
+                every = [[one['curve'][str(at)] for at in times] for one in found]
+                axes.plot(times, np.mean(every, axis=0), line, color=colour, label=name)
+                unit = found[0]['unit']
+        axes.set(xlabel=unit, ylabel=stage.metric)
+        if axes.lines:
+            axes.legend(fontsize=7, loc='center left', bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _panels(sweep, width):
+    figure = Figure(figsize=(width * len(sweep.stages), 3.5), layout='constrained')
+    FigureCanvasAgg(figure)
+    if sweep.note:
+        figure.suptitle(sweep.note, fontsize=8)
+    return figure, figure.subplots(1, len(sweep.stages), squeeze=False)[0]
+
+
+def _over_names(axes, names, known):
+    places, line = _axis(axes, names)
+    for place in places:  # A grey line marks each name, even one without a result.
+        axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
+    points = [(x, known[name]['values']) for x, name in zip(places, names) if name in known]
+    _points(axes, points, line)
+
+
+def _over_parameters(axes, known):
+    """Draw one line for all points whose names are equal up to the last '-': AFNO-B0, AFNO-B1."""
+    series = {}
+    for name, found in known.items():
+        point = found['parameters'] / 1e6, found['values']
+        series.setdefault(name.rpartition('-')[0] or name, []).append(point)
+    for name, points in series.items():
+        _points(axes, points, '-', label=name)
+    if series:
+        axes.legend(fontsize=8)
+    axes.set_xlabel('parameters, millions')
+
+
+def _points(axes, points, line, **options):
+    """Draw places and their values: the mean of the values with its error, and each of several."""
+    points = sorted(points)
+    places = [place for place, _ in points]
+    means, errors = np.array([mean_and_error(values) for _, values in points]).reshape(-1, 2).T
+    (drawn,) = axes.plot(places, means, f'o{line}', **options)
+    if not np.isnan(errors).all():
+        axes.errorbar(places, means, errors, fmt='none', capsize=3, color=drawn.get_color())
+        for place, values in points:
+            axes.plot([place] * len(values), values, '_', color='0.6', zorder=3)
+    box = dict(facecolor='white', edgecolor='none', pad=0.5)
+    text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
+    for place, mean, values in zip(places, means, (values for _, values in points)):
+        axes.annotate(f'{mean:.4g}', (place, max(values)), **text)
+
+
+def _axis(axes, names):
+    """Place the points on the x axis, on a log scale for numbers that span a decade or more.
+
+    Return the places, and the style of the line between the points.
+    """
+    try:
+        places = [float(name) for name in names]
+    except ValueError:
+        axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 8 else 0, ha='center')
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        return list(range(len(names))), ''
+    positive = [place for place in places if place > 0]
+    if min(places) >= 0 and positive and max(positive) >= 10 * min(positive):
+        if min(places) == 0:
+            # Linear below the smallest positive number: 0 stands one decade below it.
+            axes.set_xscale('symlog', linthresh=min(positive), linscale=1)
+        else:
+            axes.set_xscale('log')
+    axes.set_xticks(places, names)
+    axes.minorticks_off()
+    return places, '-'
