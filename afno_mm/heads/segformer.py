@@ -1,27 +1,49 @@
-"""SegFormer's decoder. It fuses the scales before it enlarges them."""
+"""SegFormer's all-MLP decoder, written from the paper. It fuses the scales before enlarging them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
-from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..registry import MODELS
 
 
 @MODELS.register_module()
-class SegformerHead(StockSegformerHead):
-    """The all-MLP decoder of SegFormer: MMSegmentation's, with less work for the same result.
+class SegformerHead(BaseDecodeHead):
+    """The all-MLP decoder of SegFormer (Sec. 3.2 of https://arxiv.org/abs/2105.15203).
 
-    Upstream enlarges every scale to the first one, stacks their channels and fuses them by a 1x1
-    convolution, which is nearly all of the decoder's work. That convolution is a sum over scales
-    and works on each token by itself, so it commutes with enlarging. Here each scale goes through
-    its part of the convolution at its own size, is then enlarged and added. With four scales this
-    takes a third of the multiplications and never stores the stacked channels, which are four
-    times the width at the largest size. Arguments and keys are upstream's, and so are the results
-    up to rounding.
+    Four steps: a linear map takes each scale to the same width, the scales are enlarged to the
+    first one and stacked, a linear map fuses them, and another one classifies each token. The
+    first and the third map are followed by a norm and an activation.
+
+    The fusion is a sum over scales and works on each token by itself, so it commutes with
+    enlarging. Here each scale goes through its part of the fusion at its own size, is then
+    enlarged and added. With four scales this takes a third of the multiplications and never stores
+    the stacked channels, which are four times the width at the largest size.
+
+    Arguments and keys are those of MMSegmentation's head of the same name, and so are initial
+    weights, and results up to rounding. This class is not derived from it.
+
+    Args:
+        interpolate_mode: How to enlarge, as in :func:`torch.nn.functional.interpolate`.
+        **kwargs: Arguments of MMSegmentation's BaseDecodeHead: ``in_channels`` and ``in_index``
+            with one entry for each scale, ``channels``, the width of the decoder, and so on.
+            ``act_cfg`` is the activation of the scales; that of the fusion is ReLU.
     """
+
+    def __init__(self, interpolate_mode: str = 'bilinear', **kwargs: Any) -> None:
+        super().__init__(input_transform='multiple_select', **kwargs)
+        self.interpolate_mode = interpolate_mode
+        width, norm = self.channels, self.norm_cfg
+        # A linear map of each token is a convolution with kernel 1.
+        self.convs = nn.ModuleList(
+            ConvModule(c, width, 1, norm_cfg=norm, act_cfg=self.act_cfg) for c in self.in_channels
+        )
+        self.fusion_conv = ConvModule(len(self.convs) * width, width, 1, norm_cfg=norm)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Map features ``(B, C_i, H_i, W_i)`` to logits ``(B, num_classes, H_0, W_0)``."""
