@@ -9,7 +9,7 @@ CONFIG = """
 default_scope = 'mmseg'
 data_root = {root!r}
 data_preprocessor = dict(type='SegDataPreProcessor', mean=[120.] * 3, std=[60.] * 3,
-                         bgr_to_rgb=True, size=(32, 32))
+                         bgr_to_rgb=True, size=(64, 64))
 model = dict(
     type='EncoderDecoder', data_preprocessor=data_preprocessor,
     backbone=dict(type='afno_mm.MiT', embed_dims=[8, 16, 20, 32], num_layers=[1, 1, 1, 1],
@@ -21,7 +21,7 @@ model = dict(
     test_cfg=dict(mode='whole'))
 train_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
                   dict(type='PackSegInputs')]
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32)),
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 64)),
                  dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 dataset = dict(type='BaseSegDataset', data_root=data_root, pipeline=train_pipeline,
                data_prefix=dict(img_path='images', seg_map_path='labels'),
@@ -45,7 +45,7 @@ custom_hooks = [dict(type='EMAHook', momentum=0.5)]
 def config(tmp_path_factory):
     root = tmp_path_factory.mktemp('shore')
     rng = np.random.default_rng(0)
-    for folder, shape, most in (('images', (32, 32, 3), 256), ('labels', (32, 32), 3)):
+    for folder, shape, most in (('images', (64, 64, 3), 256), ('labels', (64, 64), 3)):
         (root / folder).mkdir()
         for i in range(2):
             suffix = 'jpg' if folder == 'images' else 'png'
