@@ -21,6 +21,7 @@ def __getattr__(name: str) -> Any:
     """Import from_pretrained at its first use: it needs OpenMMLab, which loads slowly."""
     if name != 'from_pretrained':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from . import engine  # noqa: F401  names the command if OpenMMLab is missing
     from .hub import from_pretrained
 
     return from_pretrained

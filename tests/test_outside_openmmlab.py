@@ -70,6 +70,7 @@ def run_without(blocker, code):
     return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('blocker', BLOCKERS)
 def test_mixers_work_with_torch_alone_and_give_the_same_numbers(blocker):
     lines = run_without(blocker, ALL_MIXERS).splitlines()
@@ -91,6 +92,7 @@ MISSING = {
 }
 
 
+@pytest.mark.slow
 def test_the_plain_snippet_runs_and_what_is_missing_is_named():
     tries = f"""
 import afno_mm

@@ -4,8 +4,10 @@ import copy
 import difflib
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -20,9 +22,10 @@ from .files import Weights, read_weights
 
 PACKAGE = Path(__file__).parents[1]
 # A wheel has the configs below .mim, a checkout beside the package.
-CONFIGS = next(p for p in (PACKAGE / '.mim/configs', PACKAGE.parent / 'configs') if p.is_dir())
-# What a prediction uses of a config.
-PREDICTION = re.compile(r'model|data_preprocessor|default_scope|task|visualizer|(?:test|tta)_\w+')
+CONFIGS = PACKAGE / '.mim/configs'
+CONFIGS = CONFIGS if CONFIGS.is_dir() else PACKAGE.parent / 'configs'
+# What a prediction uses of a config, besides the pipeline of test_dataloader.
+USED = 'model data_preprocessor default_scope task visualizer test_pipeline tta_model tta_pipeline'
 REPOSITORY = re.compile(r'[\w.-]+/[\w.-]+')
 
 
@@ -79,7 +82,9 @@ def model_of(found: Weights, device: str) -> BaseModel:
             f'{found.source} has no config inside. Give the config that it was trained with: '
             f"from_pretrained('CONFIG.py', weights='{found.source}')"
         )
-    used = {key: value for key, value in found.cfg.items() if PREDICTION.fullmatch(key)}
+    used = {key: found.cfg[key] for key in USED.split() if key in found.cfg}
+    pipeline = test_dataset(found.cfg).get('pipeline')
+    used['test_dataloader'] = dict(dataset=dict(pipeline=pipeline))  # MMPretrain's looks there
     check_types(used, found.source)
     cfg = Config(copy.deepcopy(used))
     cfg.model.get('backbone', {}).pop('init_cfg', None)  # found.state replaces these weights
@@ -87,7 +92,7 @@ def model_of(found: Weights, device: str) -> BaseModel:
     model = build_model(cfg, None, device)
     if found.state is not None:
         _load(model, found)
-    model.cfg, model.dataset_meta = cfg, found.dataset_meta or _classes_of_the_data(cfg)
+    model.cfg, model.dataset_meta = cfg, found.dataset_meta
     # MMPretrain's inferencers look here.
     model._config, model._dataset_meta = model.cfg, model.dataset_meta
     purpose = task_of(cfg, default=Task()).mmpretrain_task
@@ -106,14 +111,22 @@ def _load(model, found):
         ) from error
 
 
-def _classes_of_the_data(cfg):
-    """Return what the config and the class of its test data say of classes and palette."""
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+def test_dataset(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a config's test data, without wrappers such as RepeatDataset."""
+    dataset = cfg.get('test_dataloader') or {}
     while 'dataset' in dataset:
-        dataset = dataset.dataset
+        dataset = dataset['dataset']
+    return dataset
+
+
+def read_config_file(path: str | Path) -> Weights:
+    """Read a config file, with the classes and palette that it or the class of its data names."""
+    cfg = Config.fromfile(path)
+    dataset = test_dataset(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        cls = DATASETS.get(dataset.get('type', ''))
-    return {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}
+        cls = DATASETS.get(dataset['type']) if 'type' in dataset else None
+    meta = {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}
+    return Weights(str(path), cfg.to_dict(), dataset_meta=meta)
 
 
 def _find(source: str, revision: str | None) -> Weights:
@@ -121,21 +134,16 @@ def _find(source: str, revision: str | None) -> Weights:
     if path.is_dir():
         return _from_folder(path)
     if path.is_file():
-        return _config(path) if path.suffix == '.py' else read_weights(path)
-    own = CONFIGS / f'{source}.py'
-    if own.is_file():
-        return _config(own)
+        return read_config_file(path) if path.suffix == '.py' else read_weights(path)
     names = [config.stem for config in CONFIGS.glob('*.py')]
+    if source in names:
+        return read_config_file(CONFIGS / f'{source}.py')
     near = difflib.get_close_matches(source, names)
     missing = f'there is no file and no folder {source}, and no config of this name'
     missing += f' (did you mean {", ".join(near)}?)' if near else f' in {CONFIGS}'
     if not REPOSITORY.fullmatch(source):
         raise FileNotFoundError(missing)
     return _from_folder(_download(source, revision, missing))
-
-
-def _config(path):
-    return Weights(str(path), Config.fromfile(path).to_dict())
 
 
 def _from_folder(folder: Path) -> Weights:

@@ -16,15 +16,18 @@ from ..engine.safety.numbers import check_weights
 from ..version import __version__
 from .config_data import to_json
 from .files import Weights, read_weights
-from .load import model_of
+from .load import model_of, read_config_file
 
 # Settings of one machine or one run.
 OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher', 'local_rank')
-# Parts of the addresses of public weights with a licence that also binds what is trained from them.
-LICENCES = {
-    '/segformer/mit_b': 'Training began from conversions of the MiT weights of NVIDIA, whose '
-    'licence allows non-commercial use only (https://github.com/NVlabs/SegFormer)'
-}
+# Names and addresses of SegFormer's public weights: the authors', MMSegmentation's, Hugging Face's.
+NVIDIAS = re.compile(
+    r'/segformer/mit_b|nvidia/(?:mit|segformer)-b|segformer_mit-b|\bmit_b\d[\w-]*\.pth'
+)
+NON_COMMERCIAL = (
+    "training began from SegFormer's public weights, which are NVIDIA's or conversions of them; "
+    'their licence allows non-commercial use only: https://github.com/NVlabs/SegFormer'
+)
 
 
 def publish(
@@ -56,19 +59,22 @@ def publish(
     """
     found = read_weights(Path(checkpoint).expanduser())
     if config:
-        found.cfg = Config.fromfile(config).to_dict()
+        given = read_config_file(config)
+        found.cfg = given.cfg
+        found.dataset_meta = found.dataset_meta or given.dataset_meta
     loaded = found.checkpoint
     found.state = _choose(found, ema)
     model = model_of(found, 'cpu')
     check_weights(model, str(checkpoint))
     cfg = {key: value for key, value in (found.cfg or {}).items() if key not in OF_THE_RUN}
-    init = (cfg['model'].get('backbone') or {}).pop('init_cfg', None) or {}
+    cfg['model'] = dict(cfg['model'], backbone=dict(cfg['model'].get('backbone') or {}))
+    init = cfg['model']['backbone'].pop('init_cfg', None) or {}
     start = (found.cfg or {}).get('load_from') or init.get('checkpoint')
     meta = loaded.get('meta') or {}
     provenance = dict(
         author=author,
         licence=licence,
-        licence_of_the_start=next((t for part, t in LICENCES.items() if part in str(start)), None),
+        restriction=NON_COMMERCIAL if NVIDIAS.search(str(found.cfg)) else None,
         # The address of public weights, or the name of a file.
         started_from=start if '://' in str(start) else start and Path(start).name,
         weights='averaged (EMA)' if 'ema_state_dict' in loaded and ema is not False else 'plain',

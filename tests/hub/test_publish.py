@@ -109,15 +109,27 @@ def test_bare_weights_need_a_config(checkpoint, config, tmp_path):
         assert from_pretrained(file).dataset_meta['classes'] == ('sky', 'sea', 'land')
 
 
-def test_weights_that_began_as_nvidias_say_so(checkpoint, tmp_path):
+@pytest.mark.parametrize('key', ['model.backbone.init_cfg.checkpoint', 'load_from'])
+@pytest.mark.parametrize(
+    'start, restricted',
+    [
+        (MIT_B0, True),
+        ('/home/me/mit_b3_20220624-13b1141c.pth', True),
+        ('weights/mit_b2.pth', True),
+        ('nvidia/mit-b0', True),
+        ('https://host/segformer_mit-b0_8x1_cityscapes.pth', True),
+        ('work_dirs/mit_esa_b0_imagenet/epoch_300.pth', False),
+    ],
+)
+def test_weights_that_began_as_nvidias_say_so(start, restricted, key, checkpoint, tmp_path):
     cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
-    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=MIT_B0)
+    cfg.merge_from_dict({key: start})
     checkpoint['meta']['cfg'] = cfg.pretty_text
     torch.save(checkpoint, tmp_path / 'epoch_1.pth')
     for _, texts in contents(publish(tmp_path / 'epoch_1.pth', tmp_path / 'a')):
         provenance = json.loads(texts['provenance'])
-        assert provenance['started_from'] == MIT_B0
-        assert 'non-commercial' in provenance['licence_of_the_start']
+        assert provenance['started_from'] == (start if '://' in start else start.split('/')[-1])
+        assert ('non-commercial' in (provenance['restriction'] or '')) == restricted
 
 
 def test_a_published_file_can_be_published_again(trained, checkpoint, tmp_path):
