@@ -1,8 +1,27 @@
-"""Token mixers for high-resolution vision in MMSegmentation and MMPretrain."""
+"""Token mixers for high-resolution vision in MMSegmentation and MMPretrain.
 
-from .environment import check_environment
+Where none of OpenMMLab's packages is installed, ``afno_mm.ops`` and ``afno_mm.mixers`` work with
+torch alone, and the other parts do not.
+"""
+
+from typing import Any
+
+from .plain import is_installed
 from .version import __version__
 
-check_environment()
+if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
+    from .environment import check_environment
 
-__all__ = ['__version__']
+    check_environment()
+
+__all__ = ['__version__', 'from_pretrained']
+
+
+def __getattr__(name: str) -> Any:
+    """Import from_pretrained at its first use: it needs OpenMMLab, which loads slowly."""
+    if name != 'from_pretrained':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from . import engine  # noqa: F401  names the command if OpenMMLab is missing
+    from .hub import from_pretrained
+
+    return from_pretrained

@@ -1,10 +1,22 @@
 """Registries of scope ``afno_mm``: ``type='afno_mm.X'`` works in any OpenMMLab config.
 
 MMEngine imports this module when a config names the scope. A registry imports its locations when
-it looks up a name. A config therefore needs no ``custom_imports``.
+it looks up a name. A config therefore needs no ``custom_imports``. Without MMEngine the registries
+are those of :mod:`afno_mm.plain`, and only mixers register.
 """
 
-from mmengine import registry as mmengine
+from .plain import is_installed
+
+if is_installed('mmengine'):
+    from mmengine import registry as mmengine
+    from mmengine.logging import print_log
+else:
+    from . import plain as mmengine
+    from .plain import print_log
+
+__all__ = ['DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS']
+__all__ += ['OPTIM_WRAPPERS', 'RUNNERS', 'TASKS', 'TRANSFORMS', 'VISUALIZERS', 'print_log']
+__all__ += ['type_name']
 
 
 def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:

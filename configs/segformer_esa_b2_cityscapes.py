@@ -11,8 +11,9 @@
 # parameters and checkpoint keys and gives the same values. model.backbone.mixer=None selects
 # MMSegmentation's own module; the results are then those of upstream, bit for bit.
 #
-# Training starts from SegFormer's public ImageNet-1k weights. model.backbone.init_cfg=None starts
-# from random weights.
+# Training starts from SegFormer's public ImageNet-1k weights. These are conversions of NVIDIA's,
+# whose licence allows non-commercial use only (docs/weights.md). model.backbone.init_cfg=None
+# starts from random weights.
 _base_ = [
     '_base_/models/mit_esa_b2.py',
     '_base_/models/segformer.py',

@@ -178,7 +178,7 @@ def test_truncation_is_all_that_sets_afno25_apart():
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
 def test_upstream_s_tools_find_what_they_need(path):
-    """visualization_cam.py reads data_preprocessor, vis_scheduler.py default_hooks."""
+    """visualization_cam.py reads data_preprocessor, vis_scheduler.py hooks and schedule."""
     cfg = Config.fromfile(path)
     assert set(cfg.default_hooks) == {
         'timer',
@@ -188,13 +188,23 @@ def test_upstream_s_tools_find_what_they_need(path):
         'sampler_seed',
         'visualization',
     }
+    assert 'param_scheduler' in cfg
     assert cfg.data_preprocessor == cfg.model.data_preprocessor
     assert len(cfg.data_preprocessor.mean) == len(cfg.data_preprocessor.std) == 3
     # The variable of the base file does not become a key of the config.
     assert 'backbone' not in cfg
 
 
-@pytest.mark.parametrize('name', ['mit_afno_b0_imagenet', 'segformer_afno_b0_cityscapes'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mit_afno_b0_imagenet',
+        'segformer_afno_b0_cityscapes',
+        'vit_afno_faces_demo',
+        'vit_afno_inpainting_demo',
+        'deeplabv3plus_r101_cityscapes',
+    ],
+)
 def test_mmpretrain_draws_the_schedule(name, monkeypatch, tmp_path):
     script = Path(mmpretrain.__file__).parent / '.mim/tools/visualization/vis_scheduler.py'
     if not script.exists():

@@ -1,5 +1,15 @@
 """From a config to a model, a Runner and a training step; hooks; support for training on CPUs."""
 
+# ruff: noqa: E402
+from ..plain import is_installed
+
+if not is_installed('mmengine'):
+    raise ModuleNotFoundError(
+        'the OpenMMLab packages are not installed, which all of afno_mm but ops and mixers needs. '
+        'In the folder of afno_mm, run: pip install -e .',
+        name='mmengine',
+    )
+
 from .config import check_schedule, command_line, load_config, read_config, use_amp
 from .cpu import (
     CPUAmpOptimWrapper,

@@ -55,13 +55,16 @@ class BestValueHook(Hook):
 
     Raises:
         ValueError: When the training starts, if ``save_best`` does not name exactly one metric.
+            Without a CheckpointHook there is only a warning.
     """
 
     priority = 'LOWEST'  # after CheckpointHook
 
     def before_train(self, runner: Runner) -> None:
         kept = [hook.save_best for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if len(kept) != 1 or kept[0] is None or (isinstance(kept[0], list) and len(kept[0]) != 1):
+        if not kept:  # as in MMPretrain's vis_scheduler.py
+            runner.logger.warning('there is no CheckpointHook, and so no best value is reported')
+        elif len(kept) != 1 or kept[0] is None or (isinstance(kept[0], list) and len(kept[0]) != 1):
             raise ValueError(
                 'afno_mm.BestValueHook reports the metric by which CheckpointHook chooses the best '
                 'checkpoint: set default_hooks.checkpoint.save_best to the name of one metric, '

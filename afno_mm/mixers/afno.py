@@ -3,13 +3,12 @@
 import functools
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..ops import NORMS, afno_operator, choose_backend, is_exported
 from ..ops import published_weights, scaled_weights
-from ..registry import MODELS
+from ..registry import MODELS, print_log
 from . import checks
 
 INITS = {'published': published_weights, 'scaled': scaled_weights}

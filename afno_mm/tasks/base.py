@@ -24,6 +24,8 @@ class Task:
     A subclass needs :meth:`handles` and :meth:`random_batch`, and overrides what differs.
     """
 
+    mmpretrain_task: str | None = None  # its name in MMPretrain, whose inferencers go by it
+
     def handles(self, cfg: Config) -> bool:
         """Return True if the config's model is for this task."""
         return False

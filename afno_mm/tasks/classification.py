@@ -17,6 +17,8 @@ from .base import Batch, Scores, Task, model_type, random_images, score_table
 class Classification(Task):
     """Predict one class for each image."""
 
+    mmpretrain_task = 'Image Classification'
+
     def handles(self, cfg: Config) -> bool:
         return model_type(cfg) == 'ImageClassifier'
 

@@ -1,8 +1,11 @@
 """SegFormer's decoder against MMSegmentation's: keys, logits, running statistics, gradients."""
 
+import inspect
+
 import pytest
 import torch
 from afno_mm.heads import SegformerHead
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
 
@@ -68,6 +71,39 @@ def test_it_is_upstreams(settings, size, layout):
         torch.testing.assert_close(mine, theirs)
     for (name, mine), theirs in zip(ours.named_buffers(), stock.buffers()):
         torch.testing.assert_close(mine, theirs, msg=name)
+
+
+def test_it_is_not_derived_from_upstreams_and_takes_its_arguments():
+    assert not issubclass(SegformerHead, StockSegformerHead)
+    ours, theirs = (
+        inspect.signature(kind).parameters for kind in (SegformerHead, StockSegformerHead)
+    )
+    assert [(p.name, p.default, p.kind) for p in ours.values()] == [
+        (p.name, p.default, p.kind) for p in theirs.values()
+    ]
+
+
+@pytest.mark.parametrize('initialise', [False, True])
+def test_initial_weights_are_upstreams_to_the_last_bit(initialise):
+    MMLogger.get_instance('quiet', log_level='ERROR')
+    states = []
+    for kind in (StockSegformerHead, SegformerHead):
+        torch.manual_seed(5)
+        made = head(kind)
+        if initialise:
+            made.init_weights()
+        states.append({**made.state_dict(), 'the next random number': torch.rand(1)})
+    theirs, ours = states
+    assert list(theirs) == list(ours)
+    assert all(torch.equal(theirs[key], ours[key]) for key in theirs)
+
+
+def test_hooks_on_the_fusion_see_its_result():
+    """As those of Grad-CAM and of operation counters."""
+    made, seen = head(SegformerHead).eval(), []
+    made.fusion_conv.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    logits = made(pyramid(16, 16))
+    assert torch.equal(made.conv_seg(seen[0]), logits)
 
 
 def test_the_stacked_channels_are_not_kept_for_backward():

@@ -1,0 +1,71 @@
+"""Read files of weights: published ones, and the checkpoints of a training."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..engine.safety.checkpoint_files import CheckpointError, load_checkpoint_file
+from .config_data import from_json, parse_config
+
+# The hash at the end of a published file's name.
+HASH = re.compile(r'-([0-9a-f]{8})\.(?:pth|safetensors)$')
+
+
+@dataclass
+class Weights:
+    """What a file holds. ``cfg`` is None without a config, ``state`` without weights.
+
+    ``checkpoint`` is the whole content of a ``.pth`` file.
+    """
+
+    source: str
+    cfg: dict[str, Any] | None = None
+    state: dict[str, Tensor] | None = None
+    dataset_meta: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a ``.safetensors`` or ``.pth`` file without executing anything in it.
+
+    Raises:
+        CheckpointError: If it is damaged, or if the hash in a published file's name is another.
+    """
+    found = Weights(str(path))
+    if path.suffix == '.safetensors':
+        try:
+            with safe_open(path, 'pt') as file:
+                texts = file.metadata() or {}
+                found.state = {key: file.get_tensor(key) for key in file.keys()}
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f'{path} is damaged: {error}') from error
+    else:
+        found.checkpoint = load_checkpoint_file(path, 'cpu')
+        found.state = found.checkpoint.get('state_dict', found.checkpoint)
+        meta = found.checkpoint.get('meta') or {}
+        texts = meta.get('published') or {}
+        if not texts:
+            found.cfg = parse_config(meta['cfg'], str(path)) if meta.get('cfg') else None
+            found.dataset_meta = meta.get('dataset_meta') or {}
+    if texts.get('config'):
+        _check_hash(path)
+        found.cfg = from_json(texts['config'])
+        found.dataset_meta = from_json(texts['dataset_meta'])
+        found.provenance = from_json(texts['provenance'])
+    return found
+
+
+def _check_hash(path: Path) -> None:
+    named = HASH.search(path.name)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()[:8] if named else None
+    if named and named[1] != found:
+        raise CheckpointError(
+            f'{path} is damaged or was changed: its SHA-256 begins with {found}, and its name says '
+            f'{named[1]}. Download it again'
+        )

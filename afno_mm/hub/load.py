@@ -1,0 +1,182 @@
+"""Find weights with their config by a file, a folder, a name or a repository; build the model."""
+
+import copy
+import difflib
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, DefaultScope, init_default_scope
+
+from ..engine.model import build_model
+from ..engine.safety import newest_checkpoint
+from ..engine.safety.checkpoint_files import CheckpointError
+from ..tasks import Task, task_of
+from .config_data import check_types, parse_config
+from .files import Weights, read_weights
+
+PACKAGE = Path(__file__).parents[1]
+# A wheel has the configs below .mim, a checkout beside the package.
+CONFIGS = PACKAGE / '.mim/configs'
+CONFIGS = CONFIGS if CONFIGS.is_dir() else PACKAGE.parent / 'configs'
+# What a prediction uses of a config, besides the pipeline of test_dataloader.
+USED = 'model data_preprocessor default_scope task visualizer test_pipeline tta_model tta_pipeline'
+REPOSITORY = re.compile(r'[\w.-]+/[\w.-]+')
+
+
+def from_pretrained(
+    source: str | Path,
+    device: str = 'cpu',
+    weights: str | Path | None = 'inside',
+    revision: str | None = None,
+) -> BaseModel:
+    """Return a model ready for predictions, in evaluation mode.
+
+    ``model.dataset_meta`` has ``classes`` and ``palette`` if they are known, and ``model.cfg`` the
+    config. ``mmseg.apis.inference_model(model, image)`` and ``mmpretrain.inference_model(model,
+    image)`` take the model. Text in files of weights is read as data and never executed.
+
+    Args:
+        source: One of these, looked for in this order:
+
+            * a ``.pth`` or ``.safetensors`` file: a published one, or a checkpoint of a training;
+            * a config file, which is executed as OpenMMLab does;
+            * a work dir, for its newest whole checkpoint, or a folder with a published file;
+            * the name of a config of this package, such as 'segformer_afno_b3_cityscapes';
+            * a repository 'owner/name' on Hugging Face with a published file.
+        weights: 'inside' takes the weights in ``source``. A config has none: give a file, or None
+            for an untrained model with the weights of its constructors.
+        revision: Branch, tag or commit of a repository.
+
+    Raises:
+        FileNotFoundError: If nothing is found.
+        CheckpointError: If the weights are damaged or do not fit the config.
+        ConfigDataError: If a config inside a file is not plain data, or names unknown types.
+        ValueError: If there are no weights, no config, or several files to choose from.
+    """
+    found = _find(str(source), revision)
+    if weights is None:
+        found.state = None
+        warnings.warn(f'{source} with weights=None: the model is untrained', stacklevel=2)
+    elif weights != 'inside':
+        given = read_weights(Path(weights).expanduser())
+        found.state, found.source = given.state, given.source
+        found.dataset_meta = given.dataset_meta or found.dataset_meta
+    elif found.state is None:
+        raise ValueError(
+            f'{source} is a config, and it has no published weights. For trained ones give '
+            'weights=FILE, for an untrained model weights=None'
+        )
+    return model_of(found, device)
+
+
+def model_of(found: Weights, device: str) -> BaseModel:
+    """Build the model of a config and fill it with the weights, all of which must fit."""
+    if found.cfg is None:
+        raise ValueError(
+            f'{found.source} has no config inside. Give the config that it was trained with: '
+            f"from_pretrained('CONFIG.py', weights='{found.source}')"
+        )
+    used = {key: found.cfg[key] for key in USED.split() if key in found.cfg}
+    pipeline = test_dataset(found.cfg).get('pipeline')
+    used['test_dataloader'] = dict(dataset=dict(pipeline=pipeline))  # MMPretrain's looks there
+    check_types(used, found.source)
+    cfg = Config(copy.deepcopy(used))
+    cfg.model.get('backbone', {}).pop('init_cfg', None)  # found.state replaces these weights
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    model = build_model(cfg, None, device)
+    if found.state is not None:
+        _load(model, found)
+    model.cfg, model.dataset_meta = cfg, found.dataset_meta
+    # MMPretrain's inferencers look here.
+    model._config, model._dataset_meta = model.cfg, model.dataset_meta
+    purpose = task_of(cfg, default=Task()).mmpretrain_task
+    model._metainfo = SimpleNamespace(results=[SimpleNamespace(task=purpose)]) if purpose else None
+    return model.eval()
+
+
+def _load(model, found):
+    try:
+        model.load_state_dict(found.state)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        shown = '\n'.join(line[:300] for line in lines[:8])
+        raise CheckpointError(
+            f'{found.source} does not fit the model of its config: {shown}'
+        ) from error
+
+
+def test_dataset(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a config's test data, without wrappers such as RepeatDataset."""
+    dataset = cfg.get('test_dataloader') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def read_config_file(path: str | Path) -> Weights:
+    """Read a config file, with the classes and palette that it or the class of its data names."""
+    cfg = Config.fromfile(path)
+    dataset = test_dataset(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        cls = DATASETS.get(dataset['type']) if 'type' in dataset else None
+    meta = {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}
+    return Weights(str(path), cfg.to_dict(), dataset_meta=meta)
+
+
+def _find(source: str, revision: str | None) -> Weights:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _from_folder(path)
+    if path.is_file():
+        return read_config_file(path) if path.suffix == '.py' else read_weights(path)
+    names = [config.stem for config in CONFIGS.glob('*.py')]
+    if source in names:
+        return read_config_file(CONFIGS / f'{source}.py')
+    near = difflib.get_close_matches(source, names)
+    missing = f'there is no file and no folder {source}, and no config of this name'
+    missing += f' (did you mean {", ".join(near)}?)' if near else f' in {CONFIGS}'
+    if not REPOSITORY.fullmatch(source):
+        raise FileNotFoundError(missing)
+    return _from_folder(_download(source, revision, missing))
+
+
+def _from_folder(folder: Path) -> Weights:
+    newest = newest_checkpoint(folder)
+    published = sorted(folder.glob('*.safetensors')) or sorted(folder.glob('*.pth'))
+    if newest is None and len(published) != 1:
+        names = [path.name for path in published or sorted(folder.iterdir())]
+        raise ValueError(
+            f'{folder} must hold checkpoints of a training or one published file. It has '
+            f'{len(published)}: {", ".join(names[:8]) or "no files"}. Name one file'
+        )
+    found = read_weights(newest or published[0])
+    dumped = sorted(folder.glob('*.py'))
+    if found.cfg is None and len(dumped) == 1:
+        found.cfg = parse_config(dumped[0].read_text(), str(dumped[0]))
+    return found
+
+
+def _download(repository: str, revision: str | None, missing: str) -> Path:
+    """Download the published file of a repository into Hugging Face's cache: safetensors first."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise FileNotFoundError(
+            f'{missing}. To look for it on Hugging Face: pip install "afno-mm[hub]"'
+        ) from error
+    try:
+        for pattern in ('*.safetensors', '*.pth'):
+            folder = Path(
+                snapshot_download(repository, revision=revision, allow_patterns=[pattern])
+            )
+            if any(folder.glob(pattern)):
+                break
+    except Exception as error:  # of the connection, of the server, of the cache
+        raise FileNotFoundError(f'{missing}; Hugging Face: {str(error).strip()}') from error
+    return folder
