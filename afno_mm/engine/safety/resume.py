@@ -32,7 +32,10 @@ def seed_everything(*numbers: int) -> None:
     seed = zlib.crc32(repr(numbers).encode())
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.manual_seed(seed)
+    else:  # manual_seed would put a call with its traceback into a queue, at every step.
+        torch.default_generator.manual_seed(seed)
 
 
 class SeededIndex(int):
