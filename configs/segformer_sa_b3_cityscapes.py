@@ -7,8 +7,8 @@
 # (multiply-accumulates) per image.
 # Parameters: 38.01M. The paper does not give the widths of this model: these are those of ESA.
 #
-# Training starts from SegFormer's public ImageNet-1k weights, without their spatial reduction. These
-# are conversions of NVIDIA's, whose licence allows non-commercial use only (docs/weights.md).
+# Training starts from SegFormer's public ImageNet-1k weights, without their spatial reduction.
+# These are conversions of NVIDIA's, whose licence allows non-commercial use only (docs/weights.md).
 # model.backbone.init_cfg=None starts from random weights.
 _base_ = [
     '_base_/models/mit_sa_b3.py',

@@ -1,11 +1,11 @@
 """Publish the weights of a checkpoint: files with a hash in their name and the config inside."""
 
 import argparse
+import re
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.hub import from_pretrained, publish
 from afno_mm.hub.files import read_weights
-from afno_mm.hub.publish import paths_inside
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,9 +27,10 @@ def main() -> None:
     for file in files:
         from_pretrained(file)
         print(f'{file}  {file.stat().st_size / 2**20:.1f} MiB, loads')
-    for name, value in read_weights(files[0]).provenance.items():
+    written = read_weights(files[0])
+    for name, value in written.provenance.items():
         print(f'  {name}: {value}')
-    paths = paths_inside(files[0])
+    paths = sorted(set(re.findall(r"'(/[^']+)'", str(written.cfg))))
     if paths:
         print(
             f'The config inside names {len(paths)} paths of this machine: {", ".join(paths[:5])}.'

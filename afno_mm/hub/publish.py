@@ -93,13 +93,6 @@ def publish(
     return [_write(content, out, suffix) for suffix, content in contents.items()]
 
 
-def paths_inside(file: str | Path) -> list[str]:
-    """Return the absolute paths in a published file's config, which tell of the machine."""
-    return sorted(
-        set(re.findall(r'"((?:/|[A-Z]:\\)[^"]+)"', to_json(read_weights(Path(file)).cfg)))
-    )
-
-
 def _choose(found: Weights, ema: bool | None) -> dict[str, Tensor]:
     """Return the averaged or the plain weights of a checkpoint.
 
