@@ -88,7 +88,7 @@ def load_pretrained(
         )
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)
-    level = logging.WARNING if report['missing'] or report['mismatched'] else logging.INFO
+    level = logging.INFO if len(report['loaded']) == len(wanted | found) else logging.WARNING
     print_log(summary, logger='current', level=level)
     return report
 

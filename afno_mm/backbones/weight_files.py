@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors
 from mmengine.runner.checkpoint import CheckpointLoader
-from safetensors.torch import load_file
 
 # What a folder of Hugging Face or timm holds, in the order in which it is looked for.
 FORMATS = ('model.safetensors', 'pytorch_model.bin')
@@ -30,9 +28,12 @@ def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
     if file.name.endswith('.index.json'):
         return _read_shards(file, map_location)
     if file.suffix == '.safetensors':
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
         try:
             return load_file(file, str(map_location or 'cpu'))
-        except safetensors.SafetensorError as error:
+        except SafetensorError as error:
             raise ValueError(f'{file} is damaged: {error}. Download it again') from error
     try:
         with _only_data():

@@ -16,6 +16,8 @@ class ForeignWeightsHook(Hook):
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        backbone: Any = getattr(bare_model(runner), 'backbone', None)
+        model = bare_model(runner)
+        model = getattr(model, 'module', model)  # of a model for test-time augmentation
+        backbone: Any = getattr(model, 'backbone', None)
         if hasattr(backbone, 'convert_checkpoint'):
             backbone.convert_checkpoint(checkpoint)

@@ -33,6 +33,10 @@ class ValLossHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         self.sums: dict[str, Tensor] = {}
+        # MMEngine logs the mean of the last ten values of a loss. Keep those of one validation.
+        logged = runner.message_hub.log_scalars
+        for name in [name for name in logged if name.startswith('val/val/')]:
+            del logged[name]
 
     @torch.no_grad()
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -54,8 +58,6 @@ class ValLossHook(Hook):
         samples = self.sums.pop('samples')
         for name, value in self.sums.items():
             metrics[f'val/{name}'] = (value / samples).item()
-            # MMEngine logs the mean of the last ten values of a loss. Keep the last one alone.
-            runner.message_hub.log_scalars.pop(f'val/val/{name}', None)
 
 
 @LOOPS.register_module()
