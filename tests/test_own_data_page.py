@@ -72,7 +72,7 @@ def test_the_page_predicts_new_images(ran):
 def test_the_page_checks_and_shows_data_of_every_task(ran):
     folder, said = ran
     assert said.count('accepted') == 6 and 'refused' not in said
-    for name, text in (('cats', 'background'), ('shapes', 'spiral (8)'), ('holes', 'spiral_0')):
+    for name, text in (('cats', 'background'), ('shapes', 'spiral (7)'), ('holes', 'spiral_0')):
         page = (folder / f'work_dirs/{name}/data.html').read_text()
         assert text in page and page.count('data:image/jpeg') >= 40
 
