@@ -142,8 +142,8 @@ def _shapes(size: tuple[int, int], dynamic: str) -> list[tuple[int, tuple[int, i
     if dynamic == 'batch':
         return [(2, size), (1, size)]
     height, width = size
-    # One axis longer and one shorter, both off the multiples of patches and windows.
-    return [(2, size), (1, (height + height // 4 + 3, width - width // 8 - 1))]
+    # Off the multiples of patches and windows.
+    return [(2, size), (1, (height + height // 4 + 3, width + width // 8 + 1))]
 
 
 def _notes(cfg: Config, checkpoint: Any) -> list[str]:
