@@ -131,7 +131,7 @@ def test_every_mixer_and_backbone_as_torchscript_of_any_size(model, mixer, tmp_p
 def test_one_program_takes_any_size(model, mixer, export_format, tmp_path):
     pytest.importorskip('onnxruntime')
     cfg = model_config(model, mixer)
-    path = tmp_path / 'm'
+    path = tmp_path / 'm.pt2'
     exported = export_model(cfg, None, path, format=export_format, dynamic='batch-and-size')
     assert exported.ok
     assert all(result.error < 1e-4 for result in exported.parity[path])
@@ -226,7 +226,7 @@ def test_torchscript_keeps_a_model_unchanged_and_stores_metadata(tmp_path):
 def test_a_frozen_size_is_refused_and_leaves_no_file(export_format, tmp_path):
     cfg = model_config('ViT inpainter', 'SA')
     model = build_model(cfg, None, 'cpu')
-    path = tmp_path / 'm'
+    path = tmp_path / 'm.pt2'
 
     class Frozen(type(model)):
         def reconstruct(self, x):
@@ -272,6 +272,7 @@ def test_a_wrong_shape_or_a_refused_input_fails_the_check():
     'settings, message',
     [
         (dict(format='onnx', package=True), '--format exported_program'),
+        (dict(format='exported_program', out='m.onnx'), r'files named \*.pt2, got --out m.onnx'),
         (dict(format='torchscript', opset=17), '--opset is for --format onnx'),
     ],
 )
