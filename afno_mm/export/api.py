@@ -95,6 +95,8 @@ def export_model(
     network = Network(model, task_of(cfg), labels, with_preprocessing).eval().requires_grad_(False)
     name = Path(cfg.filename or 'model').stem
     path = Path(out or Path('work_dirs', name, name + FORMATS[format].suffix))
+    if format == 'exported_program' and path.suffix != '.pt2':
+        raise ExportError(f'PyTorch loads programs from files named *.pt2, got --out {path}')
     path.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         inputs = [network.random_images(*shape) for shape in _shapes(size, dynamic)]
@@ -142,8 +144,8 @@ def _shapes(size: tuple[int, int], dynamic: str) -> list[tuple[int, tuple[int, i
     if dynamic == 'batch':
         return [(2, size), (1, size)]
     height, width = size
-    # One axis longer and one shorter, both off the multiples of patches and windows.
-    return [(2, size), (1, (height + height // 4 + 3, width - width // 8 - 1))]
+    # Off the multiples of patches and windows.
+    return [(2, size), (1, (height + height // 4 + 3, width + width // 8 + 1))]
 
 
 def _notes(cfg: Config, checkpoint: Any) -> list[str]:

@@ -51,6 +51,8 @@ def _forwards() -> list[tuple[type, str, Callable]]:
     from mmseg.models.backbones import vit as mmseg_vit
     from mmseg.models.utils import embed as mmseg_embed
 
+    from ..tasks.inpainting_model import InpaintingModel
+
     return [
         (mmcv_transformer.AdaptivePadding, 'forward', _pad),
         (mmseg_embed.AdaptivePadding, 'forward', _pad),
@@ -58,6 +60,7 @@ def _forwards() -> list[tuple[type, str, Callable]]:
         (mmseg_swin.ShiftWindowMSA, 'forward', _shifted_windows),
         (mmseg_vit.VisionTransformer, '_pos_embeding', _embed_positions),
         (nn.MultiheadAttention, 'forward', _attend),
+        (InpaintingModel, 'crop', _crop),
     ]
 
 
@@ -67,16 +70,32 @@ def _contiguous(module: nn.Module, inputs: tuple) -> tuple:
 
 def _pad(self: Any, x: Tensor) -> Tensor:
     """Pad images ``(B, C, H, W)`` so that the kernel covers them, without asking whether to."""
-    before, after = [], []
-    settings = zip(x.shape[-2:], self.kernel_size, self.stride, self.dilation)
-    for size, kernel, stride, dilation in settings:
-        steps = (size + stride - 1) // stride - 1
-        total = steps * stride + (kernel - 1) * dilation + 1 - size
-        if kernel < stride:  # Only then can the kernel end inside the image.
-            total = torch.sym_max(total, 0)
-        before.append(total // 2 if self.padding == 'same' else 0)
-        after.append(total - before[-1])
-    return F.pad(x, [before[1], after[1], before[0], after[0]])
+    settings = zip((2, 3), self.kernel_size, self.stride, self.dilation)
+    for dim, kernel, stride, dilation in settings:
+        size = x.shape[dim]
+        end = ((size + stride - 1) // stride - 1) * stride + (kernel - 1) * dilation + 1
+        if kernel < stride:  # Only then can the last kernel end inside the image.
+            end = torch.sym_max(end, size)
+        before = (end - size) // 2 if self.padding == 'same' else 0
+        x = _take(x, dim, torch.arange(end, device=x.device) - before)
+    return x
+
+
+def _take(x: Tensor, dim: int, positions: Tensor) -> Tensor:
+    """Return ``x`` at positions on an axis, and zeros outside.
+
+    ``F.pad`` would compare the sizes before and after.
+    """
+    inside = (positions >= 0) & (positions < torch.full_like(positions[:1], x.shape[dim]))
+    taken = x.index_select(dim, torch.where(inside, positions, 0))
+    return taken * inside.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - dim))
+
+
+def _crop(self: Any, images: Tensor, size: Sequence[int]) -> Tensor:
+    """Crop without a slice, whose strides would put comparisons of sizes in the program."""
+    for dim, n in zip((2, 3), size):
+        images = images.index_select(dim, torch.arange(n, device=images.device))
+    return images
 
 
 def _resize_pos_embed(
@@ -125,19 +144,18 @@ def _shifted_windows(self: Any, query: Tensor, hw_shape: Sequence[int]) -> Tenso
     """Run Swin's attention on tokens ``(B, H*W, C)`` for any grid that its windows admit."""
     size, (height, width) = self.window_size, hw_shape
     counts = [(n + size - 1) // size for n in hw_shape]
-    below, right = (count * size - n for count, n in zip(counts, hw_shape))
-    x = F.pad(query.unflatten(1, (height, width)), (0, 0, 0, right, 0, below))
+    axes = [torch.arange(count * size, device=query.device) for count in counts]
+    ends = [torch.full_like(axis[:1], count * size) for axis, count in zip(axes, counts)]
+    shift = torch.full_like(ends[0], self.shift_size)
+    if not getattr(self, 'pad_small_map', True):
+        # MMPretrain does not shift a map that is one window high or wide.
+        shortest = torch.minimum(*(torch.full_like(shift, n) for n in hw_shape))
+        shift = torch.where(shortest == size, 0, shift)
+    x = query.unflatten(1, (height, width))
+    for dim, (axis, end) in enumerate(zip(axes, ends), 1):
+        x = _take(x, dim, (axis + shift) % end)  # pads and shifts
     mask = None
     if self.shift_size:
-        axes = [torch.arange(count * size, device=x.device) for count in counts]
-        ends = [torch.full_like(axis[:1], count * size) for axis, count in zip(axes, counts)]
-        shift = torch.full_like(ends[0], self.shift_size)
-        if not getattr(self, 'pad_small_map', True):
-            # MMPretrain does not shift a map that is one window high or wide.
-            shortest = torch.minimum(*(torch.full_like(shift, n) for n in hw_shape))
-            shift = torch.where(shortest == size, 0, shift)
-        for dim, (axis, end) in enumerate(zip(axes, ends), 1):
-            x = x.index_select(dim, (axis + shift) % end)
         # The regions that meet in a window after the shift are numbered 0, 1, 2 on each axis.
         rows, columns = (
             (axis >= end - size).long() + (axis >= end - shift) for axis, end in zip(axes, ends)
@@ -147,11 +165,11 @@ def _shifted_windows(self: Any, query: Tensor, hw_shape: Sequence[int]) -> Tenso
         mask = mask.to(x.dtype)
     y = self.w_msa(_windows(x, counts, size), mask=mask)
     y = y.unflatten(0, (-1, *counts)).unflatten(3, (size, size)).transpose(2, 3)
-    y = y.flatten(3, 4).flatten(1, 2)  # (B, H + below, W + right, C)
-    if self.shift_size:
-        for dim, (axis, end) in enumerate(zip(axes, ends), 1):
-            y = y.index_select(dim, (axis + end - shift) % end)
-    return self.drop(y[:, :height, :width].flatten(1, 2))
+    y = y.flatten(3, 4).flatten(1, 2)  # (B, rows, columns, C)
+    for dim, (n, end) in enumerate(zip(hw_shape, ends), 1):
+        positions = torch.arange(n, device=y.device)
+        y = y.index_select(dim, (positions + end - shift) % end)  # shifts back and crops
+    return self.drop(y.flatten(1, 2))
 
 
 def _windows(x: Tensor, counts: Sequence[int], size: int) -> Tensor:

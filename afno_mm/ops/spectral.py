@@ -7,7 +7,6 @@ even, column W/2 the Nyquist column.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -35,18 +34,16 @@ def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int,
     """Return the highest frequency ``(m, n)`` that truncation keeps on each axis.
 
     Compilers and exporters use symbols for sizes. A product of a symbol and a float would become a
-    constant, so this uses integers.
+    constant, so this multiplies by the integer p of ``mode_fraction = p / q``.
     """
-    share, whole, rounding = _ratio(mode_fraction)
-    m, n = ((share * (size // 2) + rounding) // whole for size in grid)
+    if mode_fraction == 1:
+        return grid[0] // 2, grid[1] // 2
+    # len(range(p)) is p. It makes torch.compile treat p as a constant if layers have different
+    # mode_fractions; autograd functions take no symbols that come from floats.
+    p, q = len(range(round(mode_fraction * 2**48))), 2**48
+    almost = round(1e-9 * q)  # as int(mode_fraction * n + 1e-9)
+    m, n = ((p * (size // 2) + almost) // q for size in grid)
     return m, n
-
-
-@torch.compiler.assume_constant_result
-def _ratio(mode_fraction):
-    """Return (p, q, r), so that ``(p n + r) // q`` is ``int(mode_fraction * n + 1e-9)``."""
-    ratio = Fraction(mode_fraction).limit_denominator(2**40)
-    return ratio.numerator, ratio.denominator, round(ratio.denominator * 1e-9)
 
 
 def rfft2(x: Tensor, mode_fraction: float = 1.0, norm: str = 'ortho') -> Tensor:

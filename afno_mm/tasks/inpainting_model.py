@@ -112,8 +112,11 @@ class InpaintingModel(BaseSelfSupervisor):
                 'inpainting needs a feature map (B, C, H, W) of the backbone, got '
                 f"{tuple(tokens.shape)}: set backbone.out_type='featmap'"
             )
-        # Backbones pad images to whole patches at the bottom and right.
-        return self.head(tokens)[..., : masked.shape[-2], : masked.shape[-1]]
+        return self.crop(self.head(tokens), masked.shape[-2:])
+
+    def crop(self, images: Tensor, size: Sequence[int]) -> Tensor:
+        """Cut images to ``(H, W)``: backbones pad to whole patches at the bottom and right."""
+        return images[..., : size[0], : size[1]]
 
     def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
         """Return ``dict(loss=...)`` of a prepared batch."""

@@ -46,7 +46,8 @@ def refusal(x: Tensor) -> str | None:
         return f'the tokens are on {x.device.type}'
     if x.dtype == torch.float64:
         return 'it computes in float32'
-    for size in x.shape[1:3]:
+    # A loop over a size would make torch.compile write one program for each size.
+    for size in () if torch.compiler.is_compiling() else x.shape[1:3]:
         if _largest_prime(size) > LARGEST_PRIME:
             return f'a side of {size} tokens has a prime factor above {LARGEST_PRIME}'
     return _why_not_built()
@@ -85,7 +86,7 @@ def _spectrum_rows(width, rows, columns):
 
     The DC and Nyquist columns are Hermitian-symmetric: their frequencies are conjugate pairs.
     """
-    symmetric = 1 + (2 * (columns - 1) == width)
+    symmetric = 1 + 2 * (columns - 1) // width  # without a branch on a symbolic size
     return columns * rows - symmetric * (rows - rows // 2 - 1)
 
 
