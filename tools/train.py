@@ -6,6 +6,7 @@ import contextlib
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
 from afno_mm.engine.safety import check_work_dir, is_on, newest_checkpoint, only_one
+from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,11 +31,16 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    guard = only_one(cfg.work_dir) if is_on(cfg, 'work_dir') else contextlib.nullcontext()
+    with guard:
+        train(cfg, args)
+
+
+def train(cfg: Config, args: argparse.Namespace) -> None:
     check_schedule(cfg)
-    checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-    guards_folder = is_on(cfg, 'work_dir')
-    if not args.resume and guards_folder:
+    if not args.resume and is_on(cfg, 'work_dir'):
         check_work_dir(cfg.work_dir)
+    checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # otherwise this is a first launch, which uses the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
@@ -50,8 +56,7 @@ def main() -> None:
                 'set auto_scale_lr.base_batch_size in the config'
             )
         cfg.auto_scale_lr.enable = True
-    with only_one(cfg.work_dir) if guards_folder else contextlib.nullcontext():
-        build_runner(cfg).train()
+    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -296,6 +296,7 @@ def test_operators_are_well_formed():
 @pytest.mark.slow
 @pytest.mark.parametrize('dynamic', [False, True])
 def test_compiles_without_graph_breaks(dynamic):
+    torch._dynamo.reset()  # Other tests compile the same functions for other sizes.
     x, weights = make((4, 5), 2, 8)
 
     def apply(*leaves):
@@ -305,7 +306,7 @@ def test_compiles_without_graph_breaks(dynamic):
     backend = 'aot_eager' if DEVICE == 'cpu' else 'inductor'
     compiled = torch.compile(apply, fullgraph=True, dynamic=dynamic, backend=backend)
     for a, b in zip(*(torch.autograd.grad(f(*leaves), leaves) for f in (compiled, apply))):
-        torch.testing.assert_close(a, b)
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-4)
 
 
 def mask_ignored(monkeypatch):
