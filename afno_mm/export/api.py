@@ -11,7 +11,15 @@ from torch import nn
 
 from ..engine import build_model, image_size, read_config, trained_model
 from ..tasks import task_of
-from .formats import FORMATS, ExportError, Request, check_packages, compile_package, load_package
+from .formats import (
+    FORMATS,
+    ExportError,
+    Request,
+    check_compiler,
+    check_packages,
+    compile_package,
+    load_package,
+)
 from .network import Network, describe
 from .parity import HALF_TOLERANCE, TOLERANCE, Parity, check_parity
 from .portable import portable
@@ -78,6 +86,7 @@ def export_model(
         ExportError: If settings do not fit, the model cannot be exported so, or the file refuses
             images that it should take.
         ModuleNotFoundError: If packages for ONNX are missing.
+        FileNotFoundError: If a package is asked for and there is no C++ compiler.
     """
     if package and format != 'exported_program':
         raise ExportError(f'--compile-package needs --format exported_program, got {format}')
@@ -85,6 +94,8 @@ def export_model(
         raise ExportError(f'--opset is for --format onnx, got --format {format}')
     if format == 'onnx':
         check_packages()
+    if package:
+        check_compiler()
     cfg = read_config(cfg) if isinstance(cfg, str) else cfg
     size = size or image_size(cfg)
     file = None if isinstance(checkpoint, nn.Module) else checkpoint
@@ -153,7 +164,7 @@ def _notes(cfg: Config, checkpoint: Any) -> list[str]:
     notes = []
     if checkpoint is None:
         notes.append('no checkpoint was given: the file has initial weights')
-    test = cfg.model.get('test_cfg') or {}
+    test: Any = cfg.model.get('test_cfg') or {}
     if test.get('mode') == 'slide':
         notes.append(
             f'test_cfg cuts images into windows of {tuple(test.crop_size)} with stride '

@@ -137,18 +137,18 @@ def load_exported_program(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
-def compile_package(program: Path, package: Path) -> None:
-    """Compile a program of torch.export with AOTInductor for this CPU.
-
-    Raises:
-        FileNotFoundError: If there is no C++ compiler.
-    """
+def check_compiler() -> None:
+    """Raise FileNotFoundError unless there is a C++ compiler for AOTInductor."""
     compiler = os.environ.get('CXX', 'g++')
     if shutil.which(compiler) is None:
         raise FileNotFoundError(
             f'--compile-package needs a C++ compiler, and there is no {compiler}: install one '
             '(apt-get install g++) or name one in the environment variable CXX'
         )
+
+
+def compile_package(program: Path, package: Path) -> None:
+    """Compile a program of torch.export with AOTInductor for this CPU."""
     torch._inductor.aoti_compile_and_package(torch.export.load(program), package_path=str(package))
 
 

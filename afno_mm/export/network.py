@@ -25,6 +25,9 @@ class Network(nn.Module):
         ExportError: If the data preprocessor does not normalise images.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self, model: Any, task: Task, labels: bool = False, with_preprocessing: bool = False
     ) -> None:
@@ -109,7 +112,7 @@ def describe(cfg: Config, checkpoint: str | None, network: Network, dynamic: str
 
 def _dataset_meta(cfg: Config, checkpoint: str | None) -> dict:
     found: dict = {}
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'type' not in dataset and 'dataset' in dataset:
         dataset = dataset.dataset
     if 'type' in dataset:

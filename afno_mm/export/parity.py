@@ -53,12 +53,12 @@ def _compare(
     shape = tuple(images.shape)
     try:
         found = run(images)
-    except Exception as error:
-        reason = ' '.join(str(error).split())[:600]
+    except Exception as failure:
+        reason = ' '.join(str(failure).split())[:600]
         raise ExportError(
             f'the exported file cannot run images of {shape}: use --dynamic batch or none, with '
             f'one file for each --size. Reason: {reason}'
-        ) from error
+        ) from failure
     outputs = (found,) if torch.is_tensor(found) else tuple(found)
     shapes = [tuple(value.shape) for value in expected.values()]
     if [tuple(value.shape) for value in outputs] != shapes:

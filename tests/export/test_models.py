@@ -285,3 +285,9 @@ def test_missing_packages_are_named_with_the_command(monkeypatch):
     monkeypatch.setattr('afno_mm.export.formats.find_spec', lambda name: None)
     with pytest.raises(ModuleNotFoundError, match='pip install onnx onnxruntime onnxscript'):
         export_model(model_config('ViT inpainter'))
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setenv('CXX', 'no-such-compiler')
+    with pytest.raises(FileNotFoundError, match='there is no no-such-compiler'):
+        export_model(model_config('ViT inpainter'), format='exported_program', package=True)

@@ -75,12 +75,10 @@ def test_example_of_the_page(files, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_a_compiled_package_agrees_and_needs_a_compiler(files, tmp_path):
+def test_a_compiled_package_agrees(files, tmp_path):
     arguments = [files[0], '--format', 'exported_program', '--compile-package', '--dynamic', 'none']
     arguments += ['--out', tmp_path / 'tiny.pt2']
     assert 'tiny.aoti.pt2 on 1x3x64x64: largest error' in tool('export.py', *arguments)
-    output = tool('export.py', *arguments, succeeds=False, CXX='no-such-compiler')
-    assert 'there is no no-such-compiler' in output and not (tmp_path / 'tiny.pt2').exists()
 
 
 def test_a_file_that_differs_makes_the_tool_fail(files, tmp_path, monkeypatch, capsys):
