@@ -6,8 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops import NORMS, afno_operator, choose_backend, is_exported
-from ..ops import published_weights, scaled_weights
+from ..ops import (
+    NORMS,
+    afno_operator,
+    choose_backend,
+    is_exported,
+    published_weights,
+    scaled_weights,
+)
 from ..registry import MODELS, print_log
 from . import checks
 

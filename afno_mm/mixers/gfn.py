@@ -5,8 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops import FILTER_RESIZES, autocast_off, filter_grid, full_precision
-from ..ops import irfft2, is_exported, portable_filter, rfft2
+from ..ops import (
+    FILTER_RESIZES,
+    autocast_off,
+    filter_grid,
+    full_precision,
+    irfft2,
+    is_exported,
+    portable_filter,
+    rfft2,
+)
 from ..registry import MODELS, print_log
 from .checks import check_choice, check_grid, show_settings, whole_pair
 
