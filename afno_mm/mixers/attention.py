@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops import gather_tokens, is_exported, window_tokens
+from ..ops import attention, gather_tokens, is_exported, window_tokens
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
@@ -148,7 +148,7 @@ def _attend(
     ``mask (1, M)`` tells which keys count.
     """
     q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
-    y = F.scaled_dot_product_attention(q, k, v, mask, drop_rate)  # (B, heads, N, C / heads)
+    y = attention(q, k, v, mask, drop_rate)  # (B, heads, N, C / heads)
     return y.transpose(1, 2).flatten(2)
 
 

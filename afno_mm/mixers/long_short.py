@@ -1,5 +1,6 @@
 """Attention of the Long-Short Transformer."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -23,8 +24,9 @@ class LS(nn.Module):
     The AFNO paper reports LS as unstable in half precision. So the dynamic projection
     (scores, softmax and sums over tokens) and the norms run in float32 (float64 for float64
     tokens), whatever the dtype of the module and under any autocast. The rest runs in the dtype
-    of the parameters, or in autocast's. Float16 still needs loss scaling: the gradient of a mean
-    loss is below its range (docs/mixers.md).
+    of the parameters, or in autocast's. A float16 module runs in float32 where gradients are
+    recorded. Float16 autocast still needs loss scaling: the gradient of a mean loss is below its
+    range (docs/mixers.md).
 
     For backward it keeps the tokens, queries, keys, values and the result of the attention: 5
     times the tokens. Backward computes the rest again; with it they would be 13 times the tokens.
@@ -72,14 +74,17 @@ class LS(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
         rate = self.attn_drop if self.training else 0.0
-        q, k, v = self.qkv(x.to(self.qkv.weight.dtype)).chunk(3, dim=-1)
+        # Float16 has no room for gradients of a mean loss, about 1 / (H * W), inside the mixer.
+        training_in_half = self.qkv.weight.dtype == torch.float16 and torch.is_grad_enabled()
+        tokens = full_precision(x) if training_in_half else x.to(self.qkv.weight.dtype)
+        q, k, v = F.linear(tokens, *_parameters(self.qkv, tokens)).chunk(3, dim=-1)
         if is_exported() or is_transformed():
             y = self._attend(x, q, k, v, rate)
         else:
             y = checkpoint(
                 self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
             )
-        return self.proj(y).to(x.dtype)
+        return F.linear(y, *_parameters(self.proj, tokens)).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
         """Compute all between the two projections. Backward computes it again."""
@@ -96,9 +101,10 @@ class LS(nn.Module):
     extra_repr = show_settings
 
 
-def _parameters(layer: nn.Linear | nn.LayerNorm, x: Tensor) -> tuple[Tensor, Tensor]:
+def _parameters(layer: nn.Linear | nn.LayerNorm, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return weight and bias in the dtype of x."""
-    return layer.weight.to(x.dtype), layer.bias.to(x.dtype)
+    bias = None if layer.bias is None else layer.bias.to(x.dtype)
+    return layer.weight.to(x.dtype), bias
 
 
 def _norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:

@@ -5,10 +5,12 @@ are ``(B, H, W, C)`` of any size. Heads are consecutive groups of channels.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .exporting import is_exported, is_transformed
 
@@ -72,6 +74,15 @@ def long_short(
     return y[:, :height, :width]
 
 
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, drop_rate: float = 0.0
+) -> Tensor:
+    """Compute scaled dot-product attention. Fused kernels have no forward-mode derivative."""
+    plain = sdpa_kernel(SDPBackend.MATH) if is_transformed() else nullcontext()
+    with plain:
+        return F.scaled_dot_product_attention(q, k, v, mask, drop_rate)
+
+
 def window_tokens(
     grid: Sequence[int], window_size: int, margin: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -117,7 +128,7 @@ def _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_ra
 
     (k, in_grid), (v, _) = keys(k, k_landmarks), keys(v, v_landmarks)
     mask = F.pad(in_grid, (k_landmarks.shape[1], 0), value=True)[:, None]
-    y = F.scaled_dot_product_attention(by_head(gather_tokens(q, *own)[0]), k, v, mask, drop_rate)
+    y = attention(by_head(gather_tokens(q, *own)[0]), k, v, mask, drop_rate)
     y = y.unflatten(0, (-1, num_heads)).movedim(1, 3).flatten(3).flatten(1, 2)
     row, column = (torch.arange(size, device=q.device) for size in grid)
     row, columns = row[:, None], (grid[1] + w - 1) // w

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import real_dft
+from .exporting import is_transformed
 
 
 def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
@@ -26,7 +27,8 @@ def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     # The memory order of the weights. Their gradient then has it, too.
     z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
     halves = zip(z.split(sizes, dim=3), (weights1, weights2))
-    products = [_Product.apply(half, torch.view_as_complex(w)) for half, w in halves]
+    multiply = _Product.forward if is_transformed() else _Product.apply
+    products = [multiply(half, torch.view_as_complex(w)) for half, w in halves]
     return torch.cat(products, dim=3).flatten(1, 2).permute(0, 2, 3, 1)
 
 

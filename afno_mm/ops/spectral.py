@@ -129,7 +129,10 @@ class _ModesToReal(torch.autograd.Function):
         z = torch.fft.ifft(_without_zero_strides(z), dim=1, norm=norm)
         z = _weight_pairs(z, width, weight)
         # After the inverse FFT of the rows, a Hermitian-symmetric column is real.
-        z[:, :, :: width if width % 2 else width // 2].imag.zero_()
+        # These are the DC and, if the last one is it, the Nyquist column: no branch on the size.
+        last = z.shape[2] - 1
+        for column in (0, last * (2 * last // width)):
+            z.narrow(2, column, 1).imag.zero_()
         # irfft itself pads the columns beyond K2 with zeros.
         return torch.fft.irfft(z, width, dim=2, norm=norm)  # (B, H, W, C)
 

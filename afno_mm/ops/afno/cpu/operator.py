@@ -100,16 +100,18 @@ def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
 
 
 def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep):
-    """Return empty ``(B, k, rows, 2, C / k)`` and ``(B, k, K2, K1, 2, h)``.
+    """Return empty buffers for ``(B, k, rows, 2, C / k)`` and ``(B, k, K2, K1, 2, h)``.
 
-    They are for the spectrum, with its independent frequencies as rows, and the hidden layer.
+    They are for the spectrum, with its independent frequencies as rows, and the hidden layer. They
+    are flat: torch.compile would write one more program for each axis that may have length 1.
     """
     if not keep:
         return x.new_empty(0), x.new_empty(0)
     _, blocks, block_size, hidden = w1.shape
     rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     spectrum = x.shape[0], blocks, _spectrum_rows(x.shape[2], rows, columns), 2, block_size
-    return x.new_empty(spectrum), x.new_empty(x.shape[0], blocks, columns, rows, 2, hidden)
+    hidden_layer = x.shape[0], blocks, columns, rows, 2, hidden
+    return x.new_empty(math.prod(spectrum)), x.new_empty(math.prod(hidden_layer))
 
 
 def _workspace(x, shape):
