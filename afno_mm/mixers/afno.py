@@ -7,8 +7,14 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ops import NORMS, afno_operator, choose_backend, is_exported
-from ..ops import published_weights, scaled_weights
+from ..ops import (
+    NORMS,
+    afno_operator,
+    choose_backend,
+    is_exported,
+    published_weights,
+    scaled_weights,
+)
 from ..registry import MODELS
 from . import checks
 
@@ -98,7 +104,8 @@ class PointwiseConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
-        return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), self.bias.to(dtype))
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), bias)
 
 
 def local_bias(bias: str, embed_dims: int) -> nn.Module | None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -135,7 +134,9 @@ class ESA(nn.Module):
             (index[:, -1] < size) | (index[:, 0] == 0)
             for index, size in zip((row, column), grid.shape[1:3])
         ]
-        return self.norm(F.linear(tokens.flatten(2), weight, self.sr.bias)), (full[0] & full[1])[None]
+        return self.norm(F.linear(tokens.flatten(2), weight, self.sr.bias)), (full[0] & full[1])[
+            None
+        ]
 
     extra_repr = show_settings
 

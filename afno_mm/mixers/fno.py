@@ -5,8 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops import autocast_off, full_precision, irfft2, is_exported, mode_product
-from ..ops import portable_mode_product, rfft2_modes, soft_shrinkage
+from ..ops import (
+    autocast_off,
+    full_precision,
+    irfft2,
+    is_exported,
+    mode_product,
+    portable_mode_product,
+    rfft2_modes,
+    soft_shrinkage,
+)
 from ..registry import MODELS
 from .afno import local_bias
 from .checks import check_divisor, check_grid, check_threshold, show_settings, whole_pair

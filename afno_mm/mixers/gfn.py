@@ -6,8 +6,16 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..ops import FILTER_RESIZES, autocast_off, filter_grid, full_precision
-from ..ops import irfft2, is_exported, portable_filter, rfft2
+from ..ops import (
+    FILTER_RESIZES,
+    autocast_off,
+    filter_grid,
+    full_precision,
+    irfft2,
+    is_exported,
+    portable_filter,
+    rfft2,
+)
 from ..registry import MODELS
 from .checks import check_choice, check_grid, show_settings, whole_pair
 

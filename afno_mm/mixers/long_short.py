@@ -5,8 +5,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import autocast_off, dynamic_projection, full_precision
-from ..ops import is_exported, is_transformed, long_short
+from ..ops import (
+    autocast_off,
+    dynamic_projection,
+    full_precision,
+    is_exported,
+    is_transformed,
+    long_short,
+)
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
