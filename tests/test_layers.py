@@ -31,7 +31,7 @@ ALLOWED = {
     },
     'sweep': {'engine', 'mmengine', 'numpy', 'matplotlib'},
 }
-MAX_LINES = 10_600
+MAX_LINES = 14_900
 MAX_SHARE = 0.4
 
 

@@ -103,7 +103,8 @@ class PointwiseConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
-        return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), self.bias.to(dtype))
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), bias)
 
 
 def local_bias(bias: str, embed_dims: int) -> nn.Module | None:

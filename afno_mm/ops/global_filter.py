@@ -70,7 +70,7 @@ def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int
 
 def portable_filter(x: Tensor, weight: Tensor, grid: tuple[int, int], resize: str) -> Tensor:
     """Filter tokens ``(B, H, W, C)`` by real products, with a filter that is resized to them."""
-    new_grid = x.shape[1:3]
+    new_grid = x.shape[1], x.shape[2]
     frequencies = real_dft.frequencies(new_grid, device=x.device)
     if resize == 'exact':
         of_filter = real_dft.frequencies(grid, device=x.device)
@@ -79,7 +79,7 @@ def portable_filter(x: Tensor, weight: Tensor, grid: tuple[int, int], resize: st
     else:
         weight = resize_bilinear(weight, grid, new_grid).movedim(3, 0)  # (2, H, W//2+1, C)
     real, imag = real_dft.analyse(x, *frequencies, 'ortho').unbind(1)
-    a, b = weight
+    a, b = weight.unbind()
     z = torch.stack([real * a - imag * b, real * b + imag * a], 1)
     return real_dft.synthesise(z, *frequencies, 'ortho', new_grid)
 

@@ -93,10 +93,11 @@ def window_tokens(
     """
     rows, columns = ((size + window_size - 1) // window_size for size in grid)
     window = torch.arange(rows * columns + 1, device=device)[:, None]
-    columns = torch.full_like(window[:1], columns)  # ONNX takes no remainder by a symbol.
-    offsets = torch.arange(-margin, window_size + margin, device=device)
-    row = window // columns * window_size + offsets.repeat_interleave(len(offsets))
-    column = window % columns * window_size + offsets.repeat(len(offsets))
+    divisor = torch.full_like(window[:1], columns)  # ONNX takes no remainder by a symbol.
+    size = window_size + 2 * margin
+    offsets = torch.arange(size, device=device) - margin
+    row = window // divisor * window_size + offsets.repeat_interleave(size)
+    column = window % divisor * window_size + offsets.repeat(size)
     return row, column
 
 

@@ -7,6 +7,7 @@ even, column W/2 the Nyquist column.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
     m, n = highest_frequencies(grid, mode_fraction)
-    return torch.sym_min(2 * m + 1, grid[0]), n + 1
+    rows: Any = torch.sym_min(2 * m + 1, grid[0])
+    return rows, n + 1
 
 
 def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:

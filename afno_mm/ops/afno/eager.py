@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..precision import autocast_off, full_precision
+from ..precision import autocast_off
 from ..spectral import kept_modes
 from . import planar
 from .custom_op import define, empty_gradients, needs_backward
@@ -40,7 +40,7 @@ def refusal(x: Tensor) -> str | None:
 
 def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = [full_precision(t) for t in (x, *weights)]
+    tensors = [t.float() for t in (x, *weights)]
     y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 

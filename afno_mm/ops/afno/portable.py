@@ -37,5 +37,5 @@ def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
 def _linear(z: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Apply complex weights ``(2, k, i, o)`` and biases to ``(k, B, K1, K2, 2i)``."""
     # An einsum needs no reshape to sizes that the older ONNX exporter takes for constants.
-    z = torch.einsum('kbuvi,kio->kbuvo', z, real_dft.real_form(*w))
+    z = torch.einsum('kbuvi,kio->kbuvo', z, real_dft.real_form(*w.unbind()))
     return z + b.transpose(0, 1).flatten(1)[:, None, None, None]

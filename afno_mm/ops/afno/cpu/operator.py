@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...precision import autocast_off, full_precision
+from ...precision import autocast_off
 from ...spectral import kept_modes
 from ..custom_op import define, empty_gradients, needs_backward
 from .library import build
@@ -65,7 +65,7 @@ def _largest_prime(n):
 
 def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tokens, *weights = (full_precision(t) for t in (x, *weights))
+    tokens, *weights = (t.float() for t in (x, *weights))
     keep = needs_backward((tokens, *weights))
     with autocast_off(x):
         tensors = [t.contiguous() for t in (tokens, *_padded(*weights))]
