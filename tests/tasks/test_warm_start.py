@@ -29,6 +29,12 @@ BACKBONES = {
         dict(type='mmpretrain.LinearClsHead', in_channels=24, num_classes=3),
     ),
 }
+BACKBONES['Swin'] = (
+    dict(type='afno_mm.Swin', arch=dict(embed_dims=16, depths=[1, 2], num_heads=[1, 2]))
+    | dict(out_indices=(1,), pad_small_map=True),
+    dict(BACKBONES['ViT'][1], in_channels=32),
+)
+CLASSIFIERS = 'ViT', 'Swin'
 AFNO = dict(type='AFNO', num_blocks=2)
 # The mixers and the norms before them, by parts of their names.
 FITTED = re.compile(r'\d\.(attn|norm1|ln1)\.')
@@ -38,8 +44,9 @@ def ordinary(name, mixer, **changes):
     """The config of a segmentor or classifier with a mixer."""
     backbone, head = BACKBONES[name]
     backbone = dict(backbone, mixer=mixer, **changes)
-    if name == 'ViT':
-        return dict(type='mmpretrain.ImageClassifier', backbone=backbone, head=head)
+    if name in CLASSIFIERS:
+        neck = dict(type='mmpretrain.GlobalAveragePooling') if name == 'Swin' else None
+        return dict(type='mmpretrain.ImageClassifier', backbone=backbone, neck=neck, head=head)
     return dict(type='mmseg.EncoderDecoder', backbone=backbone, decode_head=head)
 
 
@@ -64,7 +71,7 @@ def trained(folder, name, mixer=None, **changes):
 def warm(name, file, mixer=AFNO, teacher=None, **changes):
     """The config of a warm start."""
     cfg = ordinary(name, mixer, **changes)
-    kind = 'WarmStartClassifier' if name == 'ViT' else 'WarmStartSegmentor'
+    kind = 'WarmStartClassifier' if name in CLASSIFIERS else 'WarmStartSegmentor'
     init_cfg = dict(type='Pretrained', checkpoint=file)
     teacher = dict(mixer=None, init_cfg=init_cfg) | (teacher or {})
     return dict(cfg, type=f'afno_mm.{kind}', teacher=teacher)
