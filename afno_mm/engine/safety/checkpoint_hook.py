@@ -69,6 +69,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         self._remove_old()
 
     def _save_best_checkpoint(self, runner, metrics):
+        if not hasattr(self, 'file_backend'):
+            return  # This is runner.val() without a training, where MMEngine fails.
         super()._save_best_checkpoint(runner, metrics)
         self._remove_old()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from afno_mm.engine import trained_model
-from afno_mm.engine.safety import newest_checkpoint
+from afno_mm.engine.safety import CheckpointHook, newest_checkpoint
 from afno_mm.engine.safety.checkpoint_files import (
     TEMPORARY,
     AtomicLocalBackend,
@@ -175,6 +175,12 @@ def test_a_checkpoint_is_removed_after_its_successor_is_whole(tmp_path):
     runner(tmp_path, hooks=[hook]).train()
     assert [name for name, _ in removed] == ['epoch_1.pth']
     assert removed[0][1] == {'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth'}
+
+
+def test_a_validation_without_a_training_saves_no_checkpoint():
+    hook = CheckpointHook(save_best='score', rule='greater')
+    hook.after_val_epoch(None, dict(score=1.0))  # MMEngine's hook fails here
+    assert hook.best_ckpt_path is None
 
 
 def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
