@@ -31,7 +31,6 @@ from mmengine.config import Config
 from mmengine.fileio import dump
 
 SIZES = {'one size': 'none', 'any size': 'batch-and-size'}
-PIXELS = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 MIT = dict(
     type='afno_mm.MiT',
     embed_dims=[32, 64, 160, 256],
@@ -69,61 +68,30 @@ MIXERS = {
 }
 
 
-def segmentor(backbone: dict, widths: list[int]) -> Config:
-    head = dict(
-        type='afno_mm.SegformerHead',
-        in_channels=widths,
-        in_index=list(range(len(widths))),
-        channels=256,
-        num_classes=19,
-        norm_cfg=dict(type='BN'),
-        align_corners=False,
-    )
-    model = dict(
-        type='EncoderDecoder',
-        backbone=backbone,
-        decode_head=head,
-        data_preprocessor=dict(PIXELS, type='SegDataPreProcessor', bgr_to_rgb=True),
-        train_cfg=dict(),
-        test_cfg=dict(mode='whole'),
-    )
-    return Config(dict(default_scope='mmseg', model=model))
-
-
-def classifier(backbone: dict, widths: list[int]) -> Config:
-    model = dict(
-        type='ImageClassifier',
-        backbone=backbone,
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=1000, in_channels=widths[-1]),
-        data_preprocessor=dict(PIXELS, to_rgb=True, num_classes=1000),
-    )
-    return Config(dict(default_scope='mmpretrain', model=model))
-
-
-def inpainter(backbone: dict, widths: list[int]) -> Config:
-    model = dict(
-        type='afno_mm.InpaintingModel',
-        backbone=backbone,
-        head=dict(type='afno_mm.InpaintingHead', in_channels=widths[-1], patch_size=8),
-        data_preprocessor=dict(PIXELS, to_rgb=True),
-    )
-    return Config(dict(default_scope='mmpretrain', model=model))
-
-
-MODELS = {
-    'MiT segmentor': (segmentor, MIT, [32, 64, 160, 256]),
-    'SegSwin segmentor': (segmentor, SWIN, [96, 192]),
-    'SegViT segmentor': (segmentor, SEGVIT, [192]),
-    'ViT classifier': (classifier, VIT, [192]),
-    'ViT inpainter': (inpainter, VIT, [192]),
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+SEGMENTOR = 'segformer_afno_b0_cityscapes'
+# The config that gives the rest of the model, the backbone, and the widths of its features.
+MODELS: dict[str, tuple[str, dict[str, Any], list[int]]] = {
+    'MiT segmentor': (SEGMENTOR, MIT, [32, 64, 160, 256]),
+    'SegSwin segmentor': (SEGMENTOR, SWIN, [96, 192]),
+    'SegViT segmentor': (SEGMENTOR, SEGVIT, [192]),
+    'ViT classifier': ('vit_gfn_s4_imagenet', VIT, [192]),
+    'ViT inpainter': ('vit_gfn_b4_inpainting', VIT, [192]),
 }
 
 
 def config(model: str, mixer: str) -> Config:
-    make, backbone, widths = MODELS[model]
+    name, backbone, widths = MODELS[model]
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
     chosen = MIXERS[mixer]
-    return make({**backbone, **(dict(mixer=chosen) if chosen else {})}, widths)
+    cfg.model.backbone = {**backbone, **(dict(mixer=chosen) if chosen else {})}
+    if 'decode_head' in cfg.model:
+        cfg.model.decode_head.update(in_channels=widths, in_index=list(range(len(widths))))
+    else:
+        cfg.model.head.in_channels = widths[-1]
+    if 'patch_size' in cfg.model.get('head', {}):
+        cfg.model.head.patch_size = backbone['patch_size']
+    return cfg
 
 
 def onnx_file(folder: str, model: str, mixer: str, dynamic: str) -> Path:

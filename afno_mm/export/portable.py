@@ -51,8 +51,6 @@ def _forwards() -> list[tuple[type, str, Callable]]:
     from mmseg.models.backbones import vit as mmseg_vit
     from mmseg.models.utils import embed as mmseg_embed
 
-    from ..tasks.inpainting_model import InpaintingModel
-
     return [
         (mmcv_transformer.AdaptivePadding, 'forward', _pad),
         (mmseg_embed.AdaptivePadding, 'forward', _pad),
@@ -60,7 +58,6 @@ def _forwards() -> list[tuple[type, str, Callable]]:
         (mmseg_swin.ShiftWindowMSA, 'forward', _shifted_windows),
         (mmseg_vit.VisionTransformer, '_pos_embeding', _embed_positions),
         (nn.MultiheadAttention, 'forward', _attend),
-        (InpaintingModel, 'crop', _crop),
     ]
 
 
@@ -89,13 +86,6 @@ def _take(x: Tensor, dim: int, positions: Tensor) -> Tensor:
     inside = (positions >= 0) & (positions < torch.full_like(positions[:1], x.shape[dim]))
     taken = x.index_select(dim, torch.where(inside, positions, 0))
     return taken * inside.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - dim))
-
-
-def _crop(self: Any, images: Tensor, size: Sequence[int]) -> Tensor:
-    """Crop without a slice, whose strides would put comparisons of sizes in the program."""
-    for dim, n in zip((2, 3), size):
-        images = images.index_select(dim, torch.arange(n, device=images.device))
-    return images
 
 
 def _resize_pos_embed(

@@ -112,11 +112,7 @@ class InpaintingModel(BaseSelfSupervisor):
                 'inpainting needs a feature map (B, C, H, W) of the backbone, got '
                 f"{tuple(tokens.shape)}: set backbone.out_type='featmap'"
             )
-        return self.crop(self.head(tokens), masked.shape[-2:])
-
-    def crop(self, images: Tensor, size: Sequence[int]) -> Tensor:
-        """Cut images to ``(H, W)``: backbones pad to whole patches at the bottom and right."""
-        return images[..., : size[0], : size[1]]
+        return _crop(self.head(tokens), masked.shape[-2:])
 
     def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
         """Return ``dict(loss=...)`` of a prepared batch."""
@@ -136,3 +132,14 @@ class InpaintingModel(BaseSelfSupervisor):
             sample.set_field(prediction, 'pred_image')
             sample.set_field(truth, 'gt_image')
         return data_samples
+
+
+def _crop(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut images to ``(H, W)``: backbones pad to whole patches at the bottom and right."""
+    exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
+    if not exporting():
+        return images[..., : size[0], : size[1]]
+    # The strides of a slice would put comparisons of sizes in the program.
+    for dim, n in zip((2, 3), size):
+        images = images.index_select(dim, torch.arange(n, device=images.device))
+    return images
