@@ -71,9 +71,11 @@ def long_short(
     rows, columns = -(-height // window_size), -(-width // window_size)
     y = y.view(batch, num_heads, rows, columns, window_size, window_size, channels // num_heads)
     y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
-    y = y[:, :height, :width]
-    # Otherwise torch.compile writes one program for whole windows and one for others.
-    return y.clone(memory_format=torch.contiguous_format) if torch.compiler.is_compiling() else y
+    if torch.compiler.is_compiling():
+        # A view would need one program for whole windows and one for others.
+        index = [torch.arange(size, device=q.device) for size in (height, width)]
+        return y.index_select(1, index[0]).index_select(2, index[1])
+    return y[:, :height, :width]
 
 
 def attention(

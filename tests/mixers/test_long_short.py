@@ -257,3 +257,16 @@ def test_bad_settings_are_named(settings, message):
 def test_bad_tokens_are_named(shape):
     with pytest.raises(ValueError, match=r'\(B, H, W, 8\), got'):
         LS(8, 2)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize('grid', [(1, 5), (9, 8), (16, 64), (56, 56)])
+@pytest.mark.parametrize('dtype, bound', [(torch.float16, 8e-3), (torch.bfloat16, 1e-2)])
+def test_a_half_precision_module_has_the_gradient_of_a_mean_loss(grid, dtype, bound):
+    """The gradients of the outputs are 1 / (H * W * C): in float16 little would be left of them."""
+    mixer = LS(16, 2).to(dtype)
+    exact = copy.deepcopy(mixer).double()
+    x = torch.randn(1, *grid, 16).to(dtype).requires_grad_()
+    exact_x = x.detach().double().requires_grad_()
+    (actual,) = torch.autograd.grad(mixer(x).mean(), x)
+    (expected,) = torch.autograd.grad(exact(exact_x).mean(), exact_x)
+    assert relative_error(actual.double(), expected) < bound
