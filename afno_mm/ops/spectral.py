@@ -28,8 +28,9 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
     m, n = highest_frequencies(grid, mode_fraction)
-    rows: Any = torch.sym_min(2 * m + 1, grid[0])
-    return rows, n + 1
+    # Shape functions of operators need sym_min, which dynamo of torch 2.6 takes for symbols alone.
+    smaller: Any = min if torch.compiler.is_dynamo_compiling() else torch.sym_min
+    return smaller(2 * m + 1, grid[0]), n + 1
 
 
 def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
