@@ -1,4 +1,5 @@
 import ctypes
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def freed_memory_goes_back():
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def logs_are_on():
+    """Undo the logging.disable of tools that a test runs in this process."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

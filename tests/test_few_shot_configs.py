@@ -63,7 +63,7 @@ def test_experiment_has_the_settings_of_its_row_in_the_paper(
         type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4 if '_sa_' in stem else 1e-3)
     )
     assert cfg.train_cfg.max_epochs == 2000 and cfg.train_cfg.val_interval == 100
-    assert 'param_scheduler' not in cfg
+    assert not cfg.param_scheduler
     assert f'Expect: {number:.2f} mIoU' in (CONFIGS / f'{stem}.py').read_text()
 
 

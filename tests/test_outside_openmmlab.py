@@ -78,7 +78,7 @@ def test_mixers_work_with_torch_alone_and_give_the_same_numbers(blocker):
     for line in lines:
         name, found = line.split()
         torch.manual_seed(0)
-        mixer = OPENMMLABS.build(dict(type=name, embed_dims=16, **MIXERS[name]))
+        mixer = OPENMMLABS.get(name)(embed_dims=16, **MIXERS[name])
         y = mixer(torch.linspace(-1, 1, 16 * 63).view(1, 9, 7, 16))
         assert float(found) == pytest.approx(y.double().sum().item(), rel=1e-5, abs=1e-5)
 

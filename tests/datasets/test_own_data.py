@@ -10,7 +10,7 @@ from afno_mm.datasets.rules import colour
 from afno_mm.engine.safety.model_settings import check_class_counts
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, DefaultScope
 from mmseg.models import FCNHead
 from PIL import Image
 
@@ -358,7 +358,10 @@ def test_wrong_settings_are_refused(tmp_path, settings, wanted):
 
 @pytest.mark.parametrize('number', [1, 19])
 def test_a_model_of_other_classes_is_refused_with_both_numbers(tmp_path, number):
-    head = FCNHead(in_channels=4, channels=4, num_classes=number, num_convs=0, concat_input=False)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        head = FCNHead(
+            num_convs=0, concat_input=False, in_channels=4, channels=4, num_classes=number
+        )
     model = torch.nn.ModuleDict(dict(decode_head=head))
     data = build(make(tmp_path))
     with pytest.raises(ValueError, match=f'num_classes is {number}, the data has 2 classes'):
