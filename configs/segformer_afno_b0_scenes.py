@@ -12,42 +12,10 @@
 _base_ = [
     '_base_/models/mit_afno_b0.py',
     '_base_/models/segformer.py',
-    '_base_/datasets/cityscapes.py',
+    '_base_/datasets/scenes.py',
+    '_base_/schedules/schedule_14e.py',
     '_base_/segmentation_runtime.py',
 ]
-data_root = 'data/scenes/'
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomResize', scale=(256, 128), ratio_range=(1.0, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(128, 256), cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(256, 128), keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in (0.375, 0.5, 0.75)],
-            [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0.0, 1.0)],
-            [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
-]
-train_dataloader = dict(
-    batch_size=2, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline)
-)
-val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
-test_dataloader = val_dataloader
 data_preprocessor = dict(size=(128, 256))
 model = dict(
     data_preprocessor=data_preprocessor,
@@ -55,18 +23,4 @@ model = dict(
     decode_head=dict(in_channels=[88, 136, 200, 256], channels=256),
     test_cfg=dict(_delete_=True, mode='whole'),
 )
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
-    paramwise_cfg=dict(custom_keys={'norm': dict(decay_mult=0.0)}),
-    clip_grad=dict(max_norm=1.0),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=120),
-    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=True, convert_to_iter_based=True),
-]
-train_cfg = dict(by_epoch=True, max_epochs=14, val_interval=7)
-val_cfg = dict()
-test_cfg = dict()
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=7))
-randomness = dict(seed=0)

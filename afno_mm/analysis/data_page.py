@@ -20,7 +20,7 @@ from PIL import Image
 from ..datasets import Report, inspect_files
 from ..datasets.checked import AuditedFiles
 from ..engine import build_model
-from ..engine.config import _datasets
+from ..engine.config import nested_datasets
 from ..engine.safety.model_settings import check_class_counts
 from ..engine.safety.switches import is_on
 from ..registry import type_name
@@ -54,7 +54,7 @@ def check_datasets(cfg: Config) -> list[Checked]:
     found: list[Checked] = []
     for use in ('train', 'val', 'test'):
         loader = cfg.get(f'{use}_dataloader')
-        for dataset in _datasets(loader.dataset) if loader else ():
+        for dataset in nested_datasets(loader.dataset) if loader else ():
             same = next((checked for checked in found if checked.cfg == dataset), None)
             if same:
                 same.uses.append(use)

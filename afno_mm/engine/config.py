@@ -75,7 +75,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     cfg.merge_from_dict(options)
     if 'data_root' in options:
         for loader in _loaders(cfg):
-            for dataset in _datasets(loader.dataset):
+            for dataset in nested_datasets(loader.dataset):
                 if dataset.get('data_root') == before:
                     dataset.data_root = cfg.data_root
     return cfg
@@ -145,12 +145,12 @@ def _loaders(cfg: Config) -> list[ConfigDict]:
     return [loader for loader in loaders if loader]
 
 
-def _datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
+def nested_datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
     """Yield a dataset's config and those of the datasets that it wraps."""
     yield cfg
     for wrapped in (cfg.get('dataset'), *cfg.get('datasets', ())):
         if wrapped:
-            yield from _datasets(wrapped)
+            yield from nested_datasets(wrapped)
 
 
 def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
