@@ -38,7 +38,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--suite', nargs='+', choices=SUITES, default=['stages'])
     parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1'")
-    parser.add_argument('--dtype', choices=DTYPES, default='fp32', help='bf16 uses autocast')
+    parser.add_argument(
+        '--dtype', choices=DTYPES, default='fp32', help='bf16 and fp16 use autocast'
+    )
     parser.add_argument('--batch-size', type=int, help='default: 1 on CPUs, 8 on GPUs')
     parser.add_argument('--threads', type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument(

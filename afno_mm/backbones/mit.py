@@ -10,7 +10,8 @@ from mmengine.model import BaseModule, ModuleList
 from mmengine.utils import to_2tuple
 from mmseg.models.backbones.mit import MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.utils import PatchEmbed
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
@@ -24,10 +25,26 @@ class MiTBlock(MixerBlock, TransformerEncoderLayer):
     after_attention = ('proj_drop', 'dropout_layer')
 
     def feed_forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Tensor) -> Tensor:
-        if x.device.type != 'cpu':
-            return self.ffn(x, hw_shape, identity=identity)
-        out = self.ffn.layers(nlc_to_nchw(x, hw_shape)).permute(0, 2, 3, 1).flatten(1, 2)
+        if x.device.type == 'cpu':
+            out = self.ffn.layers(nlc_to_nchw(x, hw_shape)).permute(0, 2, 3, 1).flatten(1, 2)
+        else:
+            out = x
+            for layer in self.ffn.layers:
+                out = apply_to_tokens(layer, out, hw_shape)
         return identity + self.ffn.dropout_layer(out)
+
+
+def apply_to_tokens(layer: nn.Module, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+    """Apply a layer of images to tokens ``(B, H*W, C)``.
+
+    A convolution with kernel 1 is a linear map of each token. On a GPU ``linear`` adds the bias
+    within the product, and a convolution adds it in another pass over memory.
+    """
+    if not isinstance(layer, nn.Conv2d):
+        return layer(x)
+    if layer.kernel_size == (1, 1) and layer.stride == (1, 1) and layer.groups == 1:
+        return F.linear(x, layer.weight.flatten(1), layer.bias)
+    return layer(nlc_to_nchw(x, hw_shape)).permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def nlc_to_nchw(x: Tensor, hw_shape: tuple[int, int]) -> Tensor:

@@ -1,12 +1,15 @@
 """SegFormer's all-MLP decoder, written from the paper. It fuses scales before it enlarges them."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
+from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -24,11 +27,48 @@ class ScaleFusion(ConvModule):
     ) -> Tensor:
         """Fuse scales ``(B, C, H_i, W_i)`` at the size of the first one."""
         weights = self.conv.weight.chunk(len(scales), 1)
-        fused = F.conv2d(scales[0], weights[0], self.conv.bias)
-        for x, weight in zip(scales[1:], weights[1:]):
-            y = F.conv2d(x, weight)
-            fused += resize(y, fused.shape[2:], mode=mode, align_corners=align_corners)
+        if scales[0].device.type != 'cpu' and mode == 'bilinear':
+            fused = self._fuse_by_products(scales, weights, align_corners)
+        else:
+            fused = F.conv2d(scales[0], weights[0], self.conv.bias)
+            for x, weight in zip(scales[1:], weights[1:]):
+                y = F.conv2d(x, weight)
+                fused += resize(y, fused.shape[2:], mode=mode, align_corners=align_corners)
         return self.activate(self.norm(fused) if self.with_norm else fused)
+
+    def _fuse_by_products(self, scales, weights, align_corners):
+        # In autocast on a GPU, `interpolate` runs in float32. With its gradient it took a tenth of
+        # a training step of SegFormer-B3. These products take a tenth of that.
+        grids = [x.permute(0, 2, 3, 1) for x in scales]  # (B, H_i, W_i, C)
+        fused = F.linear(grids[0], weights[0].flatten(1), self.conv.bias)
+        for x, weight in zip(grids[1:], weights[1:]):
+            fused = add_enlarged(fused, F.linear(x, weight.flatten(1)), align_corners)
+        return fused.permute(0, 3, 1, 2)
+
+
+def add_enlarged(grid: Tensor, x: Tensor, align_corners: bool) -> Tensor:
+    """Enlarge ``x (B, h, w, C)`` bilinearly to the size of ``grid (B, H, W, C)``. Add it in place.
+
+    Bilinear interpolation is a matrix along each axis.
+    """
+    (batch, height, width, channels), (h, w) = grid.shape, x.shape[1:3]
+    along_w = interpolation(w, width, align_corners, x.dtype, x.device)
+    along_h = interpolation(h, height, align_corners, x.dtype, x.device)
+    x = along_w.expand(batch * h, -1, -1).bmm(x.reshape(batch * h, w, channels))
+    x = x.view(batch, h, width * channels)
+    flat = grid.view(batch, height, width * channels)
+    return flat.baddbmm_(along_h.expand(batch, -1, -1), x).view_as(grid)
+
+
+@functools.lru_cache(maxsize=32)
+@torch.inference_mode(False)  # A cached inference tensor would break training later.
+def interpolation(
+    size: int, enlarged: int, align_corners: bool, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return linear interpolation from ``size`` to ``enlarged`` values, ``(enlarged, size)``."""
+    identity = torch.eye(size, device='cpu', dtype=torch.float64)[None]
+    matrix = F.interpolate(identity, enlarged, mode='linear', align_corners=align_corners)
+    return matrix[0].t().contiguous().to(device, dtype)
 
 
 @MODELS.register_module()
@@ -68,3 +108,33 @@ class SegformerHead(BaseDecodeHead):
         scales = [conv(x) for conv, x in zip(self.convs, self._transform_inputs(inputs))]
         fused = self.fusion_conv(scales, self.interpolate_mode, self.align_corners)
         return self.cls_seg(fused)
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
+        """Compute the losses, and the pixel accuracy in percent, as upstream's method does.
+
+        Upstream sorts the classes of each pixel for the accuracy and waits for the GPU. This does
+        neither, so a CUDA graph can take it. Classes that tie may count differently.
+        """
+        labels = self._stack_batch_gt(batch_data_samples)
+        size, align = labels.shape[2:], self.align_corners
+        logits = resize(seg_logits, size, mode='bilinear', align_corners=align)
+        sampled = None if self.sampler is None else self.sampler.sample(logits, labels)
+        labels = labels.squeeze(1)
+        several = isinstance(self.loss_decode, nn.ModuleList)
+        losses: dict = {}
+        for loss in self.loss_decode if several else [self.loss_decode]:
+            value = loss(logits, labels, weight=sampled, ignore_index=self.ignore_index)
+            losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
+        losses['acc_seg'] = pixel_accuracy(logits, labels, self.ignore_index)
+        return losses
+
+
+def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """Return the percentage of the labelled pixels with the right class, of shape ``(1,)``.
+
+    Without a labelled pixel it is 100, as in MMSegmentation's ``accuracy``.
+    """
+    counted = labels != ignore_index
+    right = (logits.argmax(1) == labels) & counted
+    eps = torch.finfo(torch.float32).eps
+    return (100 * (right.sum() + eps) / (counted.sum() + eps))[None]

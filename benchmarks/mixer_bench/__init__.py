@@ -1,6 +1,7 @@
 """Time and memory of the mixers beside the public layers that they are compared with."""
 
 from .measure import Settings
+from .ratios import speed_ups
 from .report import read_results, show, show_case, show_summaries, write
 from .suites import SUITES, run_suites
 
@@ -12,5 +13,6 @@ __all__ = [
     'show',
     'show_case',
     'show_summaries',
+    'speed_ups',
     'write',
 ]

@@ -65,7 +65,7 @@ class Machine:
     def __init__(self, device: str, dtype: str = 'fp32') -> None:
         self.device = torch.device(device)
         size, mebibytes = SIZES[self.device.type]
-        kind = torch.bfloat16 if dtype == 'bf16' else torch.float32
+        kind = {'bf16': torch.bfloat16, 'fp16': torch.float16}.get(dtype, torch.float32)
         self.a, self.b = (torch.randn(size, size, device=self.device).to(kind) for _ in 'ab')
         self.c = torch.empty_like(self.a)
         self.source = torch.zeros(mebibytes * 2**18, device=self.device)

@@ -22,7 +22,9 @@ from .memory import PEAK_METHODS, device_memory, peak_bytes, saved_bytes
 # system that runs out of memory may kill the process.
 MOST_SAVED = 0.7
 PHASES = ('forward', 'train')
-DTYPES = ('fp32', 'tf32', 'bf16')
+# Autocast dtypes.
+HALF = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+DTYPES = ('fp32', 'tf32', *HALF)
 PACKAGES = (
     'afno-mm',
     'torch',
@@ -42,7 +44,7 @@ class Settings:
 
     Args:
         device: 'cpu', 'cuda' or 'cuda:0'.
-        dtype: 'fp32', 'tf32' (GPUs only) or 'bf16' (autocast).
+        dtype: 'fp32', 'tf32' (GPUs only), or 'bf16' or 'fp16' (autocast).
         batch: Images or grids of tokens per batch. Default: 8 on GPUs, 1 on CPUs.
         repeats: Number of rounds. Default: depends on the suite.
         threads: PyTorch's CPU threads. Default: PyTorch's choice.
@@ -82,7 +84,8 @@ class Settings:
 
     @property
     def autocast(self) -> tuple[str, torch.dtype] | None:
-        return (torch.device(self.device).type, torch.bfloat16) if self.dtype == 'bf16' else None
+        half = HALF.get(self.dtype)
+        return (torch.device(self.device).type, half) if half else None
 
     @contextlib.contextmanager
     def apply(self) -> Iterator[None]:

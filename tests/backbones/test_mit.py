@@ -3,6 +3,7 @@
 import pytest
 import torch
 from afno_mm.backbones import MiT
+from afno_mm.backbones.mit import apply_to_tokens
 from afno_mm.backbones.pretrained import load_pretrained
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
@@ -256,3 +257,20 @@ def test_convolutions_stay_channels_last(batch):
         convolution.register_forward_hook(lambda m, inputs, y: layouts.append(y.stride(1)))
     model(torch.randn(batch, 3, 64, 96))
     assert layouts == [1] * len(convolutions)
+
+
+@pytest.mark.parametrize('grid', [(5, 7), (8, 8), (1, 1)])
+def test_the_feed_forward_of_gpus_is_upstreams(grid):
+    """On a GPU its pointwise convolutions run as linear maps of the tokens."""
+    block = MiT(embed_dims=8, num_layers=(1, 1, 1, 1), mixer=dict(type='AFNO', num_blocks=2))
+    ffn = block.layers[0][1][0].ffn.double()
+    x = torch.randn(2, grid[0] * grid[1], 8, dtype=torch.float64, requires_grad=True)
+    found = x
+    for layer in ffn.layers:
+        found = apply_to_tokens(layer, found, grid)
+    expected = ffn(x, grid, identity=torch.zeros_like(x))
+    results = [
+        [y, *torch.autograd.grad(y.square().sum(), [x, *ffn.parameters()])]
+        for y in (found, expected)
+    ]
+    torch.testing.assert_close(*results)

@@ -5,9 +5,13 @@ import inspect
 import pytest
 import torch
 from afno_mm.heads import SegformerHead
+from afno_mm.heads.segformer import pixel_accuracy
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
+from mmseg.models.losses import accuracy
+from mmseg.structures import SegDataSample
 
 CHANNELS = [8, 16, 20, 32]
 
@@ -114,3 +118,50 @@ def test_the_stacked_channels_are_not_kept_for_backward():
     ):
         head(SegformerHead)(features)
     assert not any(s[1:2] == (4 * 24,) and s[2:] == (16, 16) for s in shapes)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('size', [(16, 32), (13, 9), (1, 1)])
+def test_the_products_that_gpus_take_are_bilinear_interpolation(size, align_corners):
+    """Values and gradients of the fusion, by products and by upstream's function."""
+    fusion = head(SegformerHead, norm_cfg=None).fusion_conv
+    scales = [torch.randn(2, 24, -(-size[0] >> i), -(-size[1] >> i)).double() for i in range(4)]
+    weights = fusion.conv.weight.chunk(4, 1)
+    results = []
+    for by_products in (True, False):
+        leaves = [x.clone().requires_grad_() for x in scales]
+        if by_products:
+            fused = fusion.activate(fusion._fuse_by_products(leaves, weights, align_corners))
+        else:
+            fused = fusion(leaves, 'bilinear', align_corners)
+        parameters = list(fusion.parameters())
+        results.append([fused, *torch.autograd.grad(fused.square().sum(), leaves + parameters)])
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize('ignored', [0, 40, 126])
+def test_the_accuracy_is_upstreams(ignored):
+    logits, labels = torch.randn(2, 5, 9, 7), torch.randint(5, (2, 9, 7))
+    labels.view(-1)[:ignored] = 255
+    ours = pixel_accuracy(logits, labels, 255)
+    torch.testing.assert_close(ours, accuracy(logits, labels, ignore_index=255))
+
+
+def test_losses_are_upstreams_with_several_losses_and_a_sampler():
+    losses = [
+        dict(type='CrossEntropyLoss', loss_name='loss_ce', loss_weight=0.4),
+        dict(type='CrossEntropyLoss', loss_name='loss_ce', loss_weight=0.6),
+        dict(type='CrossEntropyLoss', loss_name='loss_other'),
+    ]
+    settings = dict(
+        loss_decode=losses, sampler=dict(type='OHEMPixelSampler', thresh=0.7, min_kept=20)
+    )
+    stock, ours = head(StockSegformerHead, **settings), head(SegformerHead, **settings)
+    logits = torch.randn(2, 5, 8, 8).double()
+    label = torch.randint(5, (1, 32, 32))
+    label[0, :4] = 255
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for _ in range(2)]
+    expected, found = stock.loss_by_feat(logits, samples), ours.loss_by_feat(logits, samples)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, check_dtype=False, msg=name)

@@ -25,15 +25,16 @@ from .. import real_dft
 from ..spectral import irfft2, rfft2_modes
 
 # Transforms use matrix products up to this many operations per token and channel, and an FFT above.
-# All frequencies of an N x N grid take 6 (N + 2). The limits are estimates from the peak rates of
-# an A100 and an H200, not measured. They assume that memory traffic in float32 bounds the FFT.
-DENSE_OPERATIONS = {'tensor cores': 6 * (256 + 2), 'exact': 6 * (64 + 2)}
+# All frequencies of an N x N grid take 6 (N + 2). The keys are the kinds of product of
+# :mod:`.triton.block_mlp`. Measured on an H200 (benchmarks/transform_threshold.py): products were
+# faster up to 1024 x 1024 (the largest measured), 512 x 512 and 128 x 128.
+DENSE_OPERATIONS = {'half': 6 * (1024 + 2), 'tf32': 6 * (512 + 2), 'exact': 6 * (128 + 2)}
 
 
-def is_dense(grid: Sequence[int], rows: int, columns: int, exact: bool) -> bool:
-    """Return whether matrix products are faster. ``exact``: float32 without tensor cores."""
+def is_dense(grid: Sequence[int], rows: int, columns: int, kind: str) -> bool:
+    """Return whether matrix products are faster. ``kind`` is a key of ``DENSE_OPERATIONS``."""
     operations = 4 * columns + 8 * rows * columns / grid[1]
-    return operations <= DENSE_OPERATIONS['exact' if exact else 'tensor cores']
+    return operations <= DENSE_OPERATIONS[kind]
 
 
 def analyse(

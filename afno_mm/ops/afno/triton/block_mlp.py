@@ -9,6 +9,7 @@ fused tiles are powers of two (a block of 208 channels padded to 256 by 256 take
 work).
 """
 
+import functools
 import math
 
 import torch
@@ -17,39 +18,76 @@ from torch import Tensor
 from ...block_mlp import Weights
 from . import kernels
 
-# By kind of product (:func:`_kind`). 'exact' takes three tf32 products for each product and is
+# By kind of product (:func:`kind_of`). 'exact' takes three tf32 products for each product and is
 # exact to about 1e-6. Triton's 'ieee' does not use tensor cores.
 PRECISIONS = {'half': 'tf32', 'tf32': 'tf32', 'exact': 'tf32x3'}
 # Programs that share a weight gradient, enough for the largest GPUs. The number is fixed, so that
 # all GPUs add in the same order.
 GRADIENT_PROGRAMS = 512
 
-# Tiles by kind of product (:func:`_kind`). They come from what Triton 3.9 compiles for compute
-# capabilities 8.0, 8.6 and 9.0, not from timings: less than 200 bytes of spilled registers a thread
-# (450 for 'exact'), and less than the 99 KB of shared memory of capability 8.6.
-# Fused kernels, by block size rounded up to a power of two: rows, hidden units, warps, stages. A
-# size that is not here runs one product at a time.
-FUSED_FORWARD = {
-    'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (64, 32, 4, 2)},
-    'tf32': {32: (64, 32, 4, 2), 64: (64, 32, 4, 2)},
-    'exact': {32: (64, 32, 4, 2)},
+# Tiles by step and kind of product (:func:`kind_of`). `benchmarks/kernel_resources.py` prints the
+# registers and the shared memory that they use.
+#   fused: by block size rounded up to a power of two: rows, hidden units, warps, stages. A size
+#       that is not here runs one product at a time.
+#   linear, weight gradient: rows, inputs, outputs, warps, stages.
+# These were timed on an H200 with Triton 3.6, those of 'exact' not. The fused tile of 128 spills
+# 176 bytes a thread, but tiles without spills took 1.1 to 1.3 times as long.
+HOPPER = {
+    'fused forward': {
+        'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (64, 32, 4, 2)},
+        'tf32': {32: (64, 32, 4, 2), 64: (64, 32, 4, 2)},
+        'exact': {32: (64, 16, 4, 2)},
+    },
+    'fused backward': {
+        'half': {32: (128, 32, 4, 2), 64: (64, 32, 4, 2), 128: (32, 32, 4, 1)},
+        'tf32': {32: (64, 32, 4, 2)},
+        'exact': {32: (64, 16, 4, 2)},
+    },
+    'linear': {
+        'half': (64, 32, 128, 8, 4),
+        'tf32': (128, 32, 64, 8, 3),
+        'exact': (128, 32, 32, 8, 3),
+    },
+    'weight gradient': {
+        'half': (64, 64, 64, 4, 3),
+        'tf32': (32, 64, 128, 4, 4),
+        'exact': (16, 64, 64, 8, 2),
+    },
 }
-FUSED_BACKWARD = {
-    'half': {32: (128, 32, 4, 2), 64: (64, 32, 4, 2), 128: (32, 32, 4, 1)},
-    'tf32': {32: (64, 32, 4, 2)},
-    'exact': {32: (64, 32, 4, 2)},
+# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills, and all fit the 99 KB
+# of shared memory of capability 8.6.
+AMPERE = {
+    'fused forward': {
+        'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (32, 32, 8, 2)},
+        'tf32': {32: (64, 32, 4, 2), 64: (64, 32, 4, 2)},
+        'exact': {32: (64, 16, 4, 2)},
+    },
+    'fused backward': {
+        'half': {32: (64, 32, 4, 2), 64: (64, 32, 8, 2), 128: (32, 16, 8, 1)},
+        'tf32': {32: (64, 32, 8, 2)},
+        'exact': {},
+    },
+    'linear': {
+        'half': (64, 32, 128, 8, 4),
+        'tf32': (128, 32, 64, 8, 2),
+        'exact': (128, 16, 32, 8, 2),
+    },
+    'weight gradient': {
+        'half': (64, 64, 64, 8, 3),
+        'tf32': (32, 64, 64, 8, 3),
+        'exact': (16, 64, 64, 8, 2),
+    },
 }
-# Rows, inputs, outputs, warps, stages.
-LINEAR = {'half': (128, 32, 64, 8, 3), 'tf32': (64, 32, 64, 4, 2), 'exact': (128, 32, 32, 8, 3)}
-WEIGHT_GRADIENT = {
-    'half': (32, 64, 64, 8, 4),
-    'tf32': (32, 64, 64, 8, 2),
-    'exact': (32, 32, 64, 8, 3),
-}
+# The sum of a gradient: rows, channels, warps.
+BIAS_GRADIENT = 32, 64, 4
 
 
-def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[Tensor, Tensor]:
+def forward(
+    z: Tensor, weights: Weights, threshold: float, bias_scale: float, keep: bool
+) -> tuple[Tensor, Tensor]:
     """Compute the MLP of a contiguous spectrum ``(B, 2, M, C)``; threshold 0 turns shrinkage off.
+
+    The kernels multiply the biases by ``bias_scale``.
 
     Returns:
         The output, like ``z``; the mask of the shrinkage, uint8 ``(B, M, C)``, empty without
@@ -60,12 +98,13 @@ def forward(z: Tensor, weights: Weights, threshold: float, keep: bool) -> tuple[
     output = torch.empty_like(z)
     batch, _, modes, channels = z.shape
     mask = z.new_empty((batch, modes, channels) if keep and shrink else 0, dtype=torch.uint8)
-    sizes = _fused_sizes(FUSED_FORWARD, z, w1)
+    sizes = _fused_sizes('fused forward', z, w1)
     if sizes is None:
-        hidden = _linear('hidden', z, w1, b1)
-        _linear('output', hidden, w2, b2, threshold, shrink, keep, mask=mask, out=output)
+        hidden = _linear('hidden', z, w1, b1, bias_scale)
+        shrinkage = dict(threshold=threshold, shrink=shrink, keep=keep)
+        _linear('output', hidden, w2, b2, bias_scale, mask=mask, out=output, **shrinkage)
     else:
-        arguments = z, w1, b1, w2, b2, output, mask, threshold, *_counts(z)
+        arguments = z, w1, b1, w2, b2, output, mask, threshold, bias_scale, *_counts(z)
         kernel = kernels.fused_forward_kernel[_grid(z, w1, sizes)]
         kernel(*arguments, SHRINK=shrink, SAVE_MASK=keep, **sizes)
     return output, mask
@@ -76,46 +115,63 @@ def backward(
     mask: Tensor,
     z: Tensor,
     weights: Weights,
-    shrink: bool,
+    bias_scale: float,
+    scale: float,
     for_tokens: bool,
     for_weights: bool,
 ) -> tuple[Tensor | None, Weights | None]:
-    """Return the gradient of ``z``, and those of the weights in float32. None if not asked for."""
+    """Return the gradient of ``z``, and those of the weights in float32. None if not asked for.
+
+    The gradients of the weights are multiplied by ``scale``, those of the biases by ``bias_scale``
+    too. Overwrites ``grad_output`` with what the mask keeps. An empty mask keeps everything.
+    """
     w1, b1, w2, _ = weights
     blocks, hidden_size = w1.shape[1], w1.shape[3]
-    sizes = _fused_sizes(FUSED_BACKWARD, z, w1)
+    grad_b2 = _bias_gradient(grad_output, scale * bias_scale, mask)
+    sizes = _fused_sizes('fused backward', z, w1)
     if sizes is None:
-        hidden = _linear('hidden', z, w1, b1)
-        grad_hidden = _linear(
-            'grad_hidden', grad_output, w2, b1, shrink=shrink, mask=mask, hidden=hidden
-        )
+        hidden = _linear('hidden', z, w1, b1, bias_scale)
+        grad_hidden = _linear('grad_hidden', grad_output, w2, b1, hidden=hidden)
         grad_z = _linear('grad_input', grad_hidden, w1, b1) if for_tokens else None
     else:
         shape = (*z.shape[:3], blocks * hidden_size) if for_weights else 0
         hidden, grad_hidden = z.new_empty(shape), z.new_empty(shape)
         grad_z = torch.empty_like(z) if for_tokens else None
-        saved = mask, z, w1, b1, w2
         results = hidden, grad_hidden, z if grad_z is None else grad_z
         kernel = kernels.fused_backward_kernel[_grid(z, w1, sizes)]
-        asked = dict(SHRINK=shrink, FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens)
-        kernel(grad_output, *saved, *results, *_counts(z), **asked, **sizes)
+        asked = dict(FOR_WEIGHTS=for_weights, FOR_TOKENS=for_tokens)
+        kernel(grad_output, z, w1, b1, w2, *results, bias_scale, *_counts(z), **asked, **sizes)
     if not for_weights:
         return grad_z, None
-    grad_w1, grad_b1 = _weight_gradient(z, grad_hidden, blocks)
-    grad_w2, grad_b2 = _weight_gradient(hidden, grad_output, blocks, mask)
-    return grad_z, (grad_w1, grad_b1, grad_w2, grad_b2)
+    grad_w1 = _weight_gradient(z, grad_hidden, blocks, scale)
+    grad_b1 = _bias_gradient(grad_hidden, scale * bias_scale)
+    grad_w2 = _weight_gradient(hidden, grad_output, blocks, scale)
+    shape = 2, blocks, -1
+    return grad_z, (grad_w1, grad_b1.view(shape), grad_w2, grad_b2.view(shape))
 
 
-def is_exact(dtype: torch.dtype) -> bool:
-    """Return whether products need float32 accuracy: ``dtype`` is float32 and tf32 is off.
+def kind_of(dtype: torch.dtype) -> str:
+    """Return the kind of product: 'half', 'tf32', or 'exact' for float32 where tf32 is off.
 
-    cuBLAS then uses no tensor cores. The kernels still do, see ``PRECISIONS``.
+    cuBLAS uses no tensor cores for 'exact'. The kernels still do, see ``PRECISIONS``.
     """
-    return dtype == torch.float32 and not _tf32_is_allowed()
+    if dtype != torch.float32:
+        return 'half'
+    return 'tf32' if _tf32_is_allowed() else 'exact'
 
 
 def _linear(
-    step, a, w, bias, threshold=0.0, shrink=False, keep=False, mask=None, hidden=None, out=None
+    step,
+    a,
+    w,
+    bias,
+    bias_scale=1.0,
+    threshold=0.0,
+    shrink=False,
+    keep=False,
+    mask=None,
+    hidden=None,
+    out=None,
 ):
     """Run one step of :func:`.kernels.linear_kernel`. Unused tensors are replaced by ``out``."""
     _, blocks, inputs, outputs = w.shape
@@ -123,31 +179,52 @@ def _linear(
         inputs, outputs = outputs, inputs
     if out is None:
         out = a.new_empty(*a.shape[:3], blocks * outputs)
-    sizes = _product_sizes(LINEAR, a, blocks, inputs, outputs)
+    sizes = _product_sizes('linear', a, blocks, inputs, outputs)
     rows, modes = _counts(a)
     tiles = math.ceil(rows / sizes['TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
     arguments = a, w, bias, out, out if mask is None else mask, out if hidden is None else hidden
-    arguments += threshold, rows, modes
+    arguments += threshold, bias_scale, rows, modes
     kernel = kernels.linear_kernel[tiles, blocks]
     kernel(*arguments, STEP=step, SHRINK=shrink, SAVE_MASK=keep, **sizes)
     return out
 
 
-def _weight_gradient(a, grad, blocks, mask=None):
-    """Return ``dW = a^H grad`` and ``db = sum(grad)`` per block, with ``grad`` masked."""
+def _weight_gradient(a, grad, blocks, scale):
+    """Return ``dW = scale * a^H grad`` per block."""
     inputs, outputs = a.shape[-1] // blocks, grad.shape[-1] // blocks
-    sizes = _product_sizes(WEIGHT_GRADIENT, a, blocks, inputs, outputs)
+    sizes = _product_sizes('weight gradient', a, blocks, inputs, outputs)
     tiles = math.ceil(inputs / sizes['INPUT_TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
     rows, modes = _counts(a)
-    row_tiles = math.ceil(rows * tiles * blocks / GRADIENT_PROGRAMS / sizes['TILE'])
-    rows_per_part = row_tiles * sizes['TILE']
-    parts = math.ceil(rows / rows_per_part)
+    rows_per_part, parts = _parts(rows, tiles * blocks, sizes['TILE'])
     grad_w = a.new_empty(parts, 2, blocks, inputs, outputs, dtype=torch.float32)
-    grad_b = a.new_empty(parts, 2, blocks, outputs, dtype=torch.float32)
+    arguments = a, grad, grad_w, scale, rows, modes, rows_per_part
+    kernels.weight_gradient_kernel[tiles, blocks, parts](*arguments, **sizes)
+    return grad_w.sum(0)
+
+
+def _bias_gradient(grad, scale, mask=None):
+    """Return ``db = scale * sum(grad)``. A mask that is not empty is applied in place first."""
+    channels = grad.shape[-1]
+    tile, channel_tile, warps = BIAS_GRADIENT
+    channel_tile = min(channel_tile, _power_of_2(channels))
+    tiles = math.ceil(channels / channel_tile)
+    rows, modes = _counts(grad)
+    rows_per_part, parts = _parts(rows, tiles, tile)
+    grad_b = grad.new_empty(parts, 2, channels, dtype=torch.float32)
     shrink = mask is not None and mask.numel() > 0
-    arguments = a, grad, mask if shrink else a, grad_w, grad_b, rows, modes, rows_per_part
-    kernels.weight_gradient_kernel[tiles, blocks, parts](*arguments, SHRINK=shrink, **sizes)
-    return grad_w.sum(0), grad_b.sum(0)
+    arguments = grad, mask if shrink else grad, grad_b, scale, rows, modes, rows_per_part
+    sizes = dict(CHANNELS=channels, TILE=tile, CHANNEL_TILE=channel_tile, num_warps=warps)
+    kernels.bias_gradient_kernel[tiles, parts](*arguments, SHRINK=shrink, num_stages=2, **sizes)
+    return grad_b.sum(0)
+
+
+def _parts(rows, programs, tile):
+    """Return the rows of a part, a multiple of ``tile``, and the number of parts.
+
+    ``programs`` work on each part.
+    """
+    rows_per_part = math.ceil(rows * programs / GRADIENT_PROGRAMS / tile) * tile
+    return rows_per_part, math.ceil(rows / rows_per_part)
 
 
 def _counts(z):
@@ -160,10 +237,21 @@ def _grid(z, w1, sizes):
     return math.ceil(_counts(z)[0] / sizes['TILE']), w1.shape[1]
 
 
-def _fused_sizes(table, z, w1):
+def _tiles(step, z):
+    """Return the tiles of a step for the GPU and the kind of product of ``z``."""
+    return (HOPPER if _capability(z.device) >= 9 else AMPERE)[step][kind_of(z.dtype)]
+
+
+@functools.lru_cache(maxsize=64)
+def _capability(device):
+    """Return the first digit of the compute capability. The interpreter of Triton counts as 9."""
+    return torch.cuda.get_device_capability(device)[0] if device.type == 'cuda' else 9
+
+
+def _fused_sizes(step, z, w1):
     """Return a fused kernel's constants and launch options, or None if the block is too large."""
     _, blocks, block_size, hidden_size = w1.shape
-    tiles = table[_kind(z)].get(max(32, _power_of_2(block_size)))
+    tiles = _tiles(step, z).get(max(32, _power_of_2(block_size)))
     if tiles is None:
         return None
     rows, hidden_tile, warps, stages = tiles
@@ -173,9 +261,9 @@ def _fused_sizes(table, z, w1):
     return sizes | tiles | _options(z, warps, stages)
 
 
-def _product_sizes(table, a, blocks, inputs, outputs):
+def _product_sizes(step, a, blocks, inputs, outputs):
     """Return the constants and launch options of a kernel for one product."""
-    rows, input_tile, output_tile, warps, stages = table[_kind(a)]
+    rows, input_tile, output_tile, warps, stages = _tiles(step, a)
     sizes = dict(BLOCKS=blocks, INPUTS=inputs, OUTPUTS=outputs, TILE=rows)
     tiles = dict(
         INPUT_TILE=_fitting(inputs, input_tile), OUTPUT_TILE=_fitting(outputs, output_tile)
@@ -184,12 +272,12 @@ def _product_sizes(table, a, blocks, inputs, outputs):
 
 
 def _options(z, warps, stages):
-    return dict(PRECISION=PRECISIONS[_kind(z)], num_warps=warps, num_stages=stages)
+    return dict(PRECISION=PRECISIONS[kind_of(z.dtype)], num_warps=warps, num_stages=stages)
 
 
 def _fitting(size, most):
-    """Return the largest tile that pads ``size`` by at most a quarter, or 32 if none does."""
-    while most > 32 and math.ceil(size / most) * most > 1.25 * size:
+    """Return the largest tile that pads ``size`` by at most a third, or 32 if none does."""
+    while most > 32 and math.ceil(size / most) * most * 3 > 4 * size:
         most //= 2
     return min(most, _power_of_2(size))
 
@@ -197,12 +285,6 @@ def _fitting(size, most):
 def _power_of_2(size):
     """Return the next power of two, at least 16. ``tl.dot`` takes no smaller tiles."""
     return max(16, 1 << (size - 1).bit_length())
-
-
-def _kind(z):
-    if z.dtype != torch.float32:
-        return 'half'
-    return 'exact' if is_exact(z.dtype) else 'tf32'
 
 
 def _tf32_is_allowed():

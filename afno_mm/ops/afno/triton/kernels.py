@@ -24,6 +24,7 @@ import triton
 import triton.language as tl
 
 from .tiles import (
+    accumulate,
     apply_mask,
     load_parts,
     locate,
@@ -46,6 +47,7 @@ def fused_forward_kernel(
     output,
     mask,
     threshold,
+    bias_scale,
     rows,
     modes,
     BLOCKS: tl.constexpr,
@@ -83,13 +85,13 @@ def fused_forward_kernel(
         w_re, w_im = load_parts(w1 + at, WEIGHT_SIZE, in_block[:, None] & in_hidden[None, :])
         b_re, b_im = load_parts(b1 + (block * HIDDEN + unit), BLOCKS * HIDDEN, in_hidden)
         h_re, h_im = multiply(z_re, z_im, w_re, w_im, PRECISION)
-        h_re = relu(h_re + b_re[None, :]).to(z_re.dtype)
-        h_im = relu(h_im + b_im[None, :]).to(z_re.dtype)
+        h_re = relu(h_re + bias_scale * b_re[None, :]).to(z_re.dtype)
+        h_im = relu(h_im + bias_scale * b_im[None, :]).to(z_re.dtype)
         at = unit[:, None] * BLOCK + channel[None, :]
         w_re, w_im = load_parts(w2 + at, WEIGHT_SIZE, in_hidden[:, None] & in_block[None, :])
         out_re, out_im = multiply_add(h_re, h_im, w_re, w_im, out_re, out_im, PRECISION)
     b_re, b_im = load_parts(b2 + (block * BLOCK + channel), BLOCKS * BLOCK, in_block)
-    out_re, out_im = out_re + b_re[None, :], out_im + b_im[None, :]
+    out_re, out_im = out_re + bias_scale * b_re[None, :], out_im + bias_scale * b_im[None, :]
     if SHRINK:
         if SAVE_MASK:
             store_mask(mask, row, own_channel, exists, out_re, out_im, threshold, BLOCKS * BLOCK)
@@ -100,7 +102,6 @@ def fused_forward_kernel(
 @triton.jit(do_not_specialize=['rows', 'modes'])
 def fused_backward_kernel(
     grad_output,
-    mask,
     z,
     w1,
     b1,
@@ -108,12 +109,12 @@ def fused_backward_kernel(
     hidden,
     grad_hidden,
     grad_z,
+    bias_scale,
     rows,
     modes,
     BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
     HIDDEN: tl.constexpr,
-    SHRINK: tl.constexpr,
     PRECISION: tl.constexpr,
     FOR_WEIGHTS: tl.constexpr,
     FOR_TOKENS: tl.constexpr,
@@ -123,9 +124,8 @@ def fused_backward_kernel(
 ):
     """Recompute the hidden layer and compute its gradient and that of z.
 
-    ``grad_hidden = (grad_output w2^H) [hidden > 0]`` with ``grad_output`` masked, and
-    ``grad_z = grad_hidden w1^H``. Stores ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden``
-    if FOR_WEIGHTS. Programs and grid: as :func:`fused_forward_kernel`.
+    ``grad_hidden = (grad_output w2^H) [hidden > 0]`` and ``grad_z = grad_hidden w1^H``. Stores
+    ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden`` if FOR_WEIGHTS. Programs and grid: as :func:`fused_forward_kernel`.
     """
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -137,8 +137,6 @@ def fused_backward_kernel(
     exists = in_rows & in_block[None, :]
     z_re, z_im = load_parts(z + (offset + own_channel), distance, exists)
     g_re, g_im = load_parts(grad_output + (offset + own_channel), distance, exists)
-    if SHRINK:
-        g_re, g_im = apply_mask(mask, row, own_channel, exists, g_re, g_im, BLOCKS * BLOCK)
     WEIGHT_SIZE: tl.constexpr = BLOCKS * BLOCK * HIDDEN
     w1 += block * BLOCK * HIDDEN
     w2 += block * HIDDEN * BLOCK
@@ -151,7 +149,8 @@ def fused_backward_kernel(
         w1_re, w1_im = load_parts(w1 + at, WEIGHT_SIZE, in_block[:, None] & in_hidden[None, :])
         b_re, b_im = load_parts(b1 + (block * HIDDEN + unit), BLOCKS * HIDDEN, in_hidden)
         h_re, h_im = multiply(z_re, z_im, w1_re, w1_im, PRECISION)
-        h_re, h_im = relu(h_re + b_re[None, :]), relu(h_im + b_im[None, :])
+        h_re = relu(h_re + bias_scale * b_re[None, :])
+        h_im = relu(h_im + bias_scale * b_im[None, :])
         at = unit[:, None] * BLOCK + channel[None, :]
         w2_re, w2_im = load_parts(w2 + at, WEIGHT_SIZE, in_hidden[:, None] & in_block[None, :])
         # Products with a conjugate: swapped parts, see multiply_add.
@@ -179,6 +178,7 @@ def linear_kernel(
     mask,
     hidden,
     threshold,
+    bias_scale,
     rows,
     modes,
     BLOCKS: tl.constexpr,
@@ -196,7 +196,7 @@ def linear_kernel(
 
     STEP 'hidden':      ``out = relu(a w + bias)``
     STEP 'output':      ``out = S(a w + bias)``, and the mask if SAVE_MASK
-    STEP 'grad_hidden': ``out = (a w^H) [hidden > 0]`` with ``a`` masked
+    STEP 'grad_hidden': ``out = (a w^H) [hidden > 0]``
     STEP 'grad_input':  ``out = a w^H``
 
     A program computes TILE rows by OUTPUT_TILE channels. Grid: (row tiles * output tiles, blocks).
@@ -211,7 +211,8 @@ def linear_kernel(
     in_outputs = column < OUTPUTS
     WEIGHT_SIZE: tl.constexpr = BLOCKS * INPUTS * OUTPUTS
     w += block * INPUTS * OUTPUTS
-    re = tl.zeros([TILE, OUTPUT_TILE], tl.float32)
+    plus = tl.zeros([TILE, OUTPUT_TILE], tl.float32)
+    minus = tl.zeros([TILE, OUTPUT_TILE], tl.float32)
     im = tl.zeros([TILE, OUTPUT_TILE], tl.float32)
     for start in range(0, INPUTS, INPUT_TILE):
         channel = start + tl.arange(0, INPUT_TILE)
@@ -219,22 +220,23 @@ def linear_kernel(
         exists = in_rows & in_inputs[None, :]
         own_channel = (block * INPUTS + channel)[None, :]
         a_re, a_im = load_parts(a + (offset + own_channel), distance, exists)
-        if SHRINK and STEP == 'grad_hidden':
-            a_re, a_im = apply_mask(mask, row, own_channel, exists, a_re, a_im, BLOCKS * INPUTS)
         in_weight = in_inputs[:, None] & in_outputs[None, :]
         if ADJOINT:
             at = column[None, :] * INPUTS + channel[:, None]
             w_re, w_im = load_parts(w + at, WEIGHT_SIZE, in_weight)
-            im, re = multiply_add(a_im, a_re, w_re, w_im, im, re, PRECISION)
+            plus, minus, im = accumulate(a_im, a_re, w_re, w_im, plus, minus, im, PRECISION)
         else:
             at = channel[:, None] * OUTPUTS + column[None, :]
             w_re, w_im = load_parts(w + at, WEIGHT_SIZE, in_weight)
-            re, im = multiply_add(a_re, a_im, w_re, w_im, re, im, PRECISION)
+            plus, minus, im = accumulate(a_re, a_im, w_re, w_im, plus, minus, im, PRECISION)
     exists = in_rows & in_outputs[None, :]
     own_column = (block * OUTPUTS + column)[None, :]
-    if not ADJOINT:
+    re = plus - minus
+    if ADJOINT:
+        re, im = im, re
+    else:
         b_re, b_im = load_parts(bias + (block * OUTPUTS + column), BLOCKS * OUTPUTS, in_outputs)
-        re, im = re + b_re[None, :], im + b_im[None, :]
+        re, im = re + bias_scale * b_re[None, :], im + bias_scale * b_im[None, :]
     if STEP == 'hidden':
         re, im = relu(re), relu(im)
     if STEP == 'grad_hidden':
@@ -251,26 +253,23 @@ def linear_kernel(
 def weight_gradient_kernel(
     a,
     grad,
-    mask,
     grad_w,
-    grad_b,
+    scale,
     rows,
     modes,
     rows_per_part,
     BLOCKS: tl.constexpr,
     INPUTS: tl.constexpr,
     OUTPUTS: tl.constexpr,
-    SHRINK: tl.constexpr,
     PRECISION: tl.constexpr,
     TILE: tl.constexpr,
     INPUT_TILE: tl.constexpr,
     OUTPUT_TILE: tl.constexpr,
 ):
-    """Compute one part of ``grad_w = a^H grad`` and ``grad_b = sum(grad)``, with ``grad`` masked.
+    """Compute one part of ``grad_w = scale * a^H grad``: the sum over ``rows_per_part`` rows.
 
-    A part is the sum over ``rows_per_part`` rows; the caller adds the parts. A program computes one
-    tile of ``grad_w`` of one block and part. Programs of the first input tile also compute
-    ``grad_b``. Grid: (input tiles * output tiles, blocks, parts).
+    The caller adds the parts. A program computes one tile of ``grad_w`` of one block and part.
+    Grid: (input tiles * output tiles, blocks, parts).
     """
     OUTPUT_TILES: tl.constexpr = (OUTPUTS + OUTPUT_TILE - 1) // OUTPUT_TILE
     block, part = tl.program_id(1), tl.program_id(2)
@@ -279,11 +278,9 @@ def weight_gradient_kernel(
     own_channel = (block * INPUTS + channel)[None, :]
     own_column = (block * OUTPUTS + column)[None, :]
     in_inputs, in_outputs = channel < INPUTS, column < OUTPUTS
-    in_weight = in_inputs[:, None] & in_outputs[None, :]
+    plus = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
+    minus = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
     w_re = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
-    w_im = tl.zeros([INPUT_TILE, OUTPUT_TILE], tl.float32)
-    b_re = tl.zeros([OUTPUT_TILE], tl.float32)
-    b_im = tl.zeros([OUTPUT_TILE], tl.float32)
     for start in range(part * rows_per_part, tl.minimum((part + 1) * rows_per_part, rows), TILE):
         row = start + tl.arange(0, TILE)
         offset, in_rows, distance = locate(row, rows, modes, BLOCKS * INPUTS)
@@ -291,16 +288,49 @@ def weight_gradient_kernel(
         offset, _, distance = locate(row, rows, modes, BLOCKS * OUTPUTS)
         exists = in_rows & in_outputs[None, :]
         g_re, g_im = load_parts(grad + (offset + own_column), distance, exists)
-        if SHRINK:
-            g_re, g_im = apply_mask(mask, row, own_column, exists, g_re, g_im, BLOCKS * OUTPUTS)
+        # Products with a conjugate: swapped parts, see accumulate.
         a_re, a_im = tl.trans(a_re), tl.trans(a_im)
-        w_im, w_re = multiply_add(a_re, a_im, g_im, g_re, w_im, w_re, PRECISION)
-        b_re += tl.sum(g_re.to(tl.float32), 0)
-        b_im += tl.sum(g_im.to(tl.float32), 0)
+        plus, minus, w_re = accumulate(a_re, a_im, g_im, g_re, plus, minus, w_re, PRECISION)
+    w_re, w_im = scale * w_re, scale * (plus - minus)
     WEIGHT_SIZE: tl.constexpr = BLOCKS * INPUTS * OUTPUTS
     grad_w += part.to(tl.int64) * (2 * WEIGHT_SIZE) + block * INPUTS * OUTPUTS
     at = channel[:, None] * OUTPUTS + column[None, :]
-    store_parts(grad_w + at, WEIGHT_SIZE, in_weight, w_re, w_im)
-    if tl.program_id(0) < OUTPUT_TILES:
-        grad_b += part.to(tl.int64) * (2 * BLOCKS * OUTPUTS) + block * OUTPUTS
-        store_parts(grad_b + column, BLOCKS * OUTPUTS, in_outputs, b_re, b_im)
+    store_parts(grad_w + at, WEIGHT_SIZE, in_inputs[:, None] & in_outputs[None, :], w_re, w_im)
+
+
+@triton.jit(do_not_specialize=['rows', 'modes', 'rows_per_part'])
+def bias_gradient_kernel(
+    grad,
+    mask,
+    grad_b,
+    scale,
+    rows,
+    modes,
+    rows_per_part,
+    CHANNELS: tl.constexpr,
+    SHRINK: tl.constexpr,
+    TILE: tl.constexpr,
+    CHANNEL_TILE: tl.constexpr,
+):
+    """Compute one part of ``grad_b = scale * sum(grad)``.
+
+    If SHRINK, it first applies the mask to ``grad`` in place. Grid: (channel tiles, parts).
+    """
+    part = tl.program_id(1)
+    channel = tl.program_id(0) * CHANNEL_TILE + tl.arange(0, CHANNEL_TILE)
+    in_channels = channel < CHANNELS
+    b_re = tl.zeros([CHANNEL_TILE], tl.float32)
+    b_im = tl.zeros([CHANNEL_TILE], tl.float32)
+    for start in range(part * rows_per_part, tl.minimum((part + 1) * rows_per_part, rows), TILE):
+        row = start + tl.arange(0, TILE)
+        offset, in_rows, distance = locate(row, rows, modes, CHANNELS)
+        exists = in_rows & in_channels[None, :]
+        at = grad + (offset + channel[None, :])
+        g_re, g_im = load_parts(at, distance, exists)
+        if SHRINK:
+            g_re, g_im = apply_mask(mask, row, channel[None, :], exists, g_re, g_im, CHANNELS)
+            store_parts(at, distance, exists, g_re, g_im)
+        b_re += tl.sum(g_re.to(tl.float32), 0)
+        b_im += tl.sum(g_im.to(tl.float32), 0)
+    grad_b += part.to(tl.int64) * (2 * CHANNELS)
+    store_parts(grad_b + channel, CHANNELS, in_channels, scale * b_re, scale * b_im)

@@ -85,10 +85,10 @@ def _forward(x, w1, b1, w2, b2, *settings):
     scale = _scale(grid, norm)
     with torch.autocast(x.device.type, enabled=False):
         x = x.contiguous()
-        dense = planar.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
+        dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         z = planar.analyse(x, rows, columns, dtype, dense, power=1)
-        weights = _kernel_weights((w1, b1, w2, b2), scale, dtype)
-        mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, keep)
+        weights = _kernel_weights((w1, b1, w2, b2), dtype)
+        mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, scale, keep)
         add = x if residual else None
         y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, add=add)
     return y.to(x.dtype), z if keep else z.new_empty(0), mask
@@ -119,11 +119,12 @@ def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
     scale = _scale(grid, norm)
     with torch.autocast(grad_output.device.type, enabled=False):
         grad_output = grad_output.contiguous()
-        dense = planar.is_dense(grid, rows, columns, block_mlp.is_exact(dtype))
+        dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         kept = rows, columns, dtype, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
-        saved = mask, z.flatten(2, 3), _kernel_weights(weights, scale, dtype), mask.numel() > 0
-        grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *asked)
+        saved = mask, z.flatten(2, 3), _kernel_weights(weights, dtype)
+        scales = scale, float(grid[0] * grid[1]) ** 0.5
+        grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *scales, *asked)
         del grad_mixed
         grad_input = grad_output.new_empty(0)
         if for_input:
@@ -132,9 +133,7 @@ def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
         grad_input = grad_input.to(grad_output.dtype)
         if not for_weights:
             return grad_input, *(w.new_empty(0) for w in weights)
-        root = (grid[0] * grid[1]) ** 0.5
-        scales = (root, root * scale) * 2
-        return grad_input, *((g * s).to(w.dtype) for g, s, w in zip(gradients, scales, weights))
+        return grad_input, *(g.to(w.dtype) for g, w in zip(gradients, weights))
 
 
 def _scale(grid, norm):
@@ -142,10 +141,10 @@ def _scale(grid, norm):
     return (grid[0] * grid[1]) ** -0.5 if norm == 'ortho' else 1.0
 
 
-def _kernel_weights(weights, scale, dtype):
-    """Return the weights as the kernels take them, with biases times ``scale``."""
+def _kernel_weights(weights, dtype):
+    """Return the weights as the kernels take them."""
     w1, b1, w2, b2 = weights
-    weights = w1.to(dtype), b1.float() * scale, w2.to(dtype), b2.float() * scale
+    weights = w1.to(dtype), b1.float(), w2.to(dtype), b2.float()
     return tuple(w.contiguous() for w in weights)
 
 

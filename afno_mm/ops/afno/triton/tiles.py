@@ -36,6 +36,20 @@ def multiply(a_re, a_im, b_re, b_im, PRECISION: tl.constexpr):
 
 
 @triton.jit
+def accumulate(a_re, a_im, b_re, b_im, plus, minus, im, PRECISION: tl.constexpr):
+    """Add the products of ``a b`` to three sums. Its parts are ``plus - minus`` and ``im``.
+
+    Operands go from memory to tensor cores as they are. :func:`multiply_add` negates one, which
+    takes it through registers. Conjugates come from swapped parts, as there.
+    """
+    plus = tl.dot(a_re, b_re, plus, input_precision=PRECISION)
+    minus = tl.dot(a_im, b_im, minus, input_precision=PRECISION)
+    im = tl.dot(a_re, b_im, im, input_precision=PRECISION)
+    im = tl.dot(a_im, b_re, im, input_precision=PRECISION)
+    return plus, minus, im
+
+
+@triton.jit
 def locate(row, rows, modes, CHANNELS: tl.constexpr):
     """Return the offset of ``row``, whether it exists, and the distance between its two parts.
 

@@ -1,0 +1,86 @@
+"""Put the results of on_gpu.sh beside what a GPU could reach. Prints Markdown.
+
+python benchmarks/gpu_table.py benchmarks/results/nvidia_h200
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import afno_mm  # noqa: F401  reports a broken environment before any other import fails
+from mixer_bench import read_results, speed_ups
+from mixer_bench.ratios import median
+from traffic import FUSED_TRANSFERS
+from training_steps import table as steps_table
+from transform_threshold import table as transforms_table
+
+
+def stages_table(results: dict) -> str:
+    """Compare the backend that AFNO chooses with the public layer, and with the traffic's limit.
+
+    The limit is the time of 7 transfers of the tokens (17.5 in training) at the measured rate of a
+    copy: what a fused design would move, at the size that the computation has.
+    """
+    lines = [
+        '| tokens | forward, ms | x public | limit | training, ms | x public | limit |',
+        '|' + '---|' * 7,
+    ]
+    half = results['circumstances']['dtype'] in ('bf16', 'fp16')
+    for case in results['cases']:
+        chosen = [row for row in case['rows'] if row['chosen'] and row['kind'] == 'AFNO']
+        public = [row for row in case['rows'] if row['name'].startswith('physicsnemo')]
+        rate = statistics.median(case['rates']['bytes'])
+        for row in chosen:
+            cells = [case['shape']]
+            for phase, transfers in FUSED_TRANSFERS.items():
+                taken = median(row, phase)
+                least = row['input_bytes'] / (2 if half else 1) * transfers / rate
+                times = min((median(other, phase) for other in public), default=None)
+                ratio = f'{times / taken:.1f}' if times else ''
+                cells += [f'{1e3 * taken:.3f}', ratio, f'{1e3 * least:.3f}']
+            lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def mixers_table(results: dict) -> str:
+    """Show the time of all mixers of a model."""
+    lines = ['| mixers | forward, ms | training, ms | kept, GB |', '|' + '---|' * 4]
+    for row in results['cases'][0]['rows']:
+        forward, train = (1e3 * median(row, phase) for phase in ('forward', 'train'))
+        name = row['name'] + ' *' * row['chosen']
+        lines.append(f'| {name} | {forward:.2f} | {train:.2f} | {row["saved_bytes"] / 1e9:.2f} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('folder', type=Path, help='where on_gpu.sh has written its results')
+    folder = parser.parse_args().folder
+    for file in sorted(folder.glob('stages_*.json')):
+        results = read_results(file)
+        facts = results['circumstances']
+        print(f'## Single mixers, {facts["dtype"]}, {facts["gpu"] or facts["cpu"]}\n')
+        print(stages_table(results), end='\n\n')
+        means = speed_ups(case for case in results['cases'] if 'ViT' not in case['shape'])
+        for name, mean in means.items():
+            if mean['chosen']:
+                forward, train = mean['forward'], mean['train']
+                print(
+                    f'{name}: {forward:.1f} x the public layer forward, {train:.1f} x training.\n'
+                )
+    for file in sorted(folder.glob('mit_*.json')):
+        print(f'## All mixers of a MiT ({file.stem})\n')
+        print(mixers_table(read_results(file)), end='\n\n')
+    if (folder / 'steps.json').exists():
+        print('## Training steps of whole models\n')
+        print(steps_table(json.loads((folder / 'steps.json').read_text())), end='\n\n')
+    if (folder / 'transforms.json').exists():
+        print('## Products or FFT\n')
+        print(transforms_table(json.loads((folder / 'transforms.json').read_text())['rows']))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,189 @@
+"""Compile the Triton kernels of AFNO for GPUs that need not be here, and print what they use.
+
+    python benchmarks/kernel_resources.py
+    python benchmarks/kernel_resources.py --capabilities 90 --shapes 8x144 --kinds half
+
+It needs no GPU and no driver: Triton brings the assembler. A line of the table is a kernel at one
+shape: registers a thread, bytes of spilled registers a thread, bytes of shared memory a program,
+and the share of the shared memory that the GPU gives to one program. Exit code 1 if a kernel
+spills, or needs more shared memory than there is.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import torch
+
+# Bytes of shared memory that one program may have, by compute capability (CUDA C++ Programming
+# Guide, "Technical Specifications per Compute Capability").
+SHARED_MEMORY = {k: v * 1024 for k, v in {80: 163, 86: 99, 89: 99, 90: 227, 100: 227}.items()}
+KINDS = {
+    'half': (torch.bfloat16, True),
+    'tf32': (torch.float32, True),
+    'exact': (torch.float32, False),
+}
+# Number of blocks and block size: SegFormer-B3's stages, ViT-B/4, SegFormer-B0's stages.
+SHAPES = [(1, 208), (2, 144), (5, 88), (8, 64), (1, 768), (1, 32), (2, 32), (5, 32), (8, 32)]
+TYPES = {
+    torch.float32: '*fp32',
+    torch.bfloat16: '*bf16',
+    torch.uint8: '*u8',
+    int: 'i32',
+    float: 'fp32',
+}
+
+
+class Compiler:
+    """Stands in for a kernel: compiles what is launched, for one compute capability."""
+
+    def __init__(self, kernel, capability: int, found: list[dict]) -> None:
+        self.kernel, self.capability, self.found = kernel, capability, found
+
+    def __getitem__(self, grid):
+        return self.launch
+
+    def launch(self, *args, num_warps, num_stages, **constants):
+        import triton
+
+        names = self.kernel.arg_names
+        given = dict(zip(names, args))
+        signature = {
+            name: TYPES[getattr(given[name], 'dtype', type(given[name]))]
+            if name in given
+            else 'constexpr'
+            for name in names
+        }
+        aligned = {
+            (i,): [['tt.divisibility', 16]]
+            for i, value in enumerate(args)
+            if isinstance(value, torch.Tensor)
+        }
+        source = triton.compiler.ASTSource(
+            self.kernel, signature, {(names.index(k),): v for k, v in constants.items()}, aligned
+        )
+        compiled = triton.compile(
+            source,
+            target=triton.backends.compiler.GPUTarget('cuda', self.capability, 32),
+            options=dict(num_warps=num_warps, num_stages=num_stages),
+        )
+        name = self.kernel.__name__.removesuffix('_kernel')
+        entry = dict(kernel=f'{name} {constants.get("STEP", "")}'.strip(), warps=num_warps)
+        entry |= dict(shared=compiled.metadata.shared, ptx=compiled.asm['ptx'])
+        self.found.append(entry | registers(compiled.asm['cubin']))
+
+
+def registers(cubin: bytes) -> dict[str, int]:
+    """Return the registers and the bytes of spilled registers of a thread, from the binary."""
+    import triton
+
+    tool = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin' / 'cuobjdump'
+    with tempfile.NamedTemporaryFile(suffix='.cubin') as file:
+        file.write(cubin)
+        file.flush()
+        command = [str(tool), '--dump-resource-usage', file.name]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = {key: int(value) for key, value in re.findall(r'(REG|STACK|LOCAL):(\d+)', text)}
+    return dict(registers=used['REG'], spilled=used['STACK'] + used['LOCAL'])
+
+
+def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -> list[dict]:
+    """Compile what forward and backward of the block MLP launch. One dict per kernel."""
+    from afno_mm.ops.afno.triton import block_mlp, kernels
+
+    found: list[dict] = []
+    dtype, block_mlp._tf32_is_allowed = KINDS[kind][0], lambda: KINDS[kind][1]
+    block_mlp._capability = lambda device: capability // 10
+    real = {name: kernel for name, kernel in vars(kernels).items() if name.endswith('_kernel')}
+    for name, kernel in real.items():
+        setattr(kernels, name, Compiler(kernel, capability, found))
+    try:
+        z = torch.empty(2, 2, 640, num_blocks * block_size, dtype=dtype, device='meta')
+        matrix, vector = (2, num_blocks, block_size, block_size), (2, num_blocks, block_size)
+        weights = (
+            torch.empty(matrix, dtype=dtype, device='meta'),
+            torch.empty(vector, device='meta'),
+        )
+        weights *= 2
+        _, mask = block_mlp.forward(z, weights, 0.01, 1.0, keep=True)
+        block_mlp.backward(z, mask, z, weights, 1.0, 1.0, for_tokens=True, for_weights=True)
+    finally:
+        for name, kernel in real.items():
+            setattr(kernels, name, kernel)
+    case = dict(capability=capability, shape=f'{num_blocks}x{block_size}', kind=kind)
+    return [case | entry for entry in found]
+
+
+def faults(entry: dict) -> list[str]:
+    """Return what is wrong with a kernel, in words."""
+    most = SHARED_MEMORY[entry['capability']]
+    found = []
+    if entry['spilled']:
+        found.append(f'spills {entry["spilled"]} bytes a thread')
+    if entry['shared'] > most:
+        found.append(f'needs {entry["shared"]} bytes of shared memory, there are {most}')
+    return found
+
+
+def table(entries: list[dict]) -> str:
+    """Return a Markdown table of different kernels."""
+    lines = [
+        '| GPU | blocks | products | kernel | warps | registers | spilled | shared | share |',
+        '|' + '---|' * 9,
+    ]
+    for e in entries:
+        share = 100 * e['shared'] / SHARED_MEMORY[e['capability']]
+        lines.append(
+            f'| {e["capability"] / 10} | {e["shape"]} | {e["kind"]} | {e["kernel"]} | {e["warps"]} '
+            f'| {e["registers"]} | {e["spilled"]} | {e["shared"]} | {share:.0f} % |'
+        )
+    return '\n'.join(dict.fromkeys(lines))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--capabilities', type=int, nargs='+', default=list(SHARED_MEMORY))
+    parser.add_argument(
+        '--shapes', nargs='+', default=[f'{k}x{b}' for k, b in SHAPES], metavar='BLOCKSxSIZE'
+    )
+    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=list(KINDS))
+    parser.add_argument('--jobs', type=int, help='processes (default: one per core)')
+    parser.add_argument('--out', metavar='FILE.md', help='write the table to a file, too')
+    parser.add_argument('--json', action='store_true', help='print JSON, with the PTX code')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    os.environ.pop('TRITON_INTERPRET', None)  # Interpreted kernels cannot be compiled.
+    shapes = [tuple(map(int, text.split('x'))) for text in args.shapes]
+    cases = [(c, *s, k) for c, s, k in product(args.capabilities, shapes, args.kinds)]
+    with ProcessPoolExecutor(args.jobs) as pool:
+        entries = [e for found in pool.map(compile_case, *zip(*cases)) for e in found]
+    if args.json:
+        print(json.dumps(entries))
+        return 0
+    import triton
+
+    text = f'Compiled by Triton {triton.__version__}.\n\n{table(entries)}'
+    print(text)
+    if args.out:
+        Path(args.out).write_text(text + '\n')
+    wrong = [(e, fault) for e in entries for fault in faults(e)]
+    for e, fault in wrong:
+        place = f'capability {e["capability"] / 10}, {e["shape"]}, {e["kind"]}'
+        print(f'{e["kernel"]} at {place}: {fault}', file=sys.stderr)
+    return bool(wrong)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
