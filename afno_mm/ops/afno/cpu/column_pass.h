@@ -194,6 +194,52 @@ static void load_hidden_and_mask(const Shape *s, const float *saved, Matrix hidd
     }
 }
 
+/* Offset of a job's row in the real part of a filter (2, K1, K2, C). */
+static int64_t filter_offset(const Shape *s, const Job *job, int64_t row) {
+    int64_t column = job->first_column + row / s->rows, k = row % s->rows;
+    int64_t size = s->channels / s->blocks;
+    return (k * s->columns + column) * s->channels + job->block * size;
+}
+
+/* to = g z, or conj(g) z if sign is -1, for `count` rows of a job's spectrum from `first_row` on. */
+static void multiply_filter(const Shape *s, const Job *job, const float *filter, float sign,
+                            Matrix z, Matrix to, int64_t first_row, int64_t count) {
+    int64_t size = s->channels / s->blocks, plane = s->rows * s->columns * s->channels;
+    for (int64_t row = 0; row < count; row++) {
+        const float *g = filter + filter_offset(s, job, first_row + row);
+        for (int64_t c = 0; c < size; c += LANES) {
+            int64_t at = row * z.stride + c, left = size - c;
+            vec a = load(g + c, left), b = sign * load(g + plane + c, left);
+            vec re = *(vec *)(z.re + at), im = *(vec *)(z.im + at);
+            *(vec *)(to.re + at) = a * re - b * im;
+            *(vec *)(to.im + at) = a * im + b * re;
+        }
+    }
+}
+
+/* grad_filter += conj(z) grad, for such rows. */
+static void add_filter_gradient(const Shape *s, const Job *job, float *grad_filter, Matrix z,
+                                Matrix grad, int64_t first_row, int64_t count) {
+    int64_t size = s->channels / s->blocks, plane = s->rows * s->columns * s->channels;
+    for (int64_t row = 0; row < count; row++) {
+        float *g = grad_filter + filter_offset(s, job, first_row + row);
+        for (int64_t c = 0; c < size; c += LANES) {
+            int64_t at = row * z.stride + c, left = size - c;
+            vec re = *(vec *)(z.re + at), im = *(vec *)(z.im + at);
+            vec grad_re = *(vec *)(grad.re + at), grad_im = *(vec *)(grad.im + at);
+            store(g + c, load(g + c, left) + re * grad_re + im * grad_im, left);
+            store(g + plane + c, load(g + plane + c, left) + re * grad_im - im * grad_re, left);
+        }
+    }
+}
+
+static void add_rows(Matrix to, Matrix from, int64_t count) {
+    for (int64_t i = 0; i < count * to.stride; i += LANES) {
+        *(vec *)(to.re + i) += *(vec *)(from.re + i);
+        *(vec *)(to.im + i) += *(vec *)(from.im + i);
+    }
+}
+
 /* A matrix of zeros, with `combined` for a chunk of its rows. free(m.re) frees it. */
 static Matrix new_matrix(int64_t rows, int64_t stride, int64_t chunk_rows) {
     float *data = alloc_zeros((2 * rows + chunk_rows) * stride);
