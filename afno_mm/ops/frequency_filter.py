@@ -68,13 +68,24 @@ def whole_filter(factor: Tensor, weight: Tensor | None = None) -> Tensor:
     return (factor.flatten(0, 1) @ weight).unflatten(1, factor.shape[:2])
 
 
+def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
+    """Compute :func:`whole_filter` without autograd and without copies."""
+    whole = basis.new_empty(2, *basis.shape[:2], weight.shape[2])
+    for part in (0, 1):
+        torch.mm(basis.flatten(0, 1), weight[part], out=whole[part].flatten(0, 1))
+    return whole
+
+
 def gradients_of_factors(
     grad_filter: Tensor, basis: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of ``basis`` and ``weight`` for that of their product."""
     grad = grad_filter.flatten(1, 2)  # (2, K1 * K2, C)
     grad_basis = torch.addmm(grad[0] @ weight[0].t(), grad[1], weight[1].t())
-    return grad_basis.view_as(basis), basis.flatten(0, 1).t() @ grad
+    grad_weight = torch.empty_like(weight)
+    for part in (0, 1):
+        torch.mm(basis.flatten(0, 1).t(), grad[part], out=grad_weight[part])
+    return grad_basis.view_as(basis), grad_weight
 
 
 def multiply(g: Tensor, z: Tensor, conjugate: bool = False) -> Tensor:

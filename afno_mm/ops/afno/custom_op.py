@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..frequency_filter import gradients_of_factors, whole_filter
+from ..frequency_filter import gradients_of_factors, multiply_factors
 from ..precision import autocast_off
 
 WEIGHTS = 'Tensor w1, Tensor b1, Tensor w2, Tensor b2, Tensor? filter, Tensor? filter_weight'
@@ -90,7 +90,7 @@ def _with_whole_filter(function, is_backward=False):
 
     def call(x, w1, b1, w2, b2, factor, weight, *others):
         with autocast_off(x):
-            whole = None if factor is None else whole_filter(factor, weight)
+            whole = factor if weight is None else multiply_factors(factor, weight)
         results = function(x, w1, b1, w2, b2, whole, *others)
         if not is_backward:
             return results

@@ -105,9 +105,9 @@ static void add_gradient(const Shape *s, Gradient g, float *grad_w, float *grad_
     free(g.products), free(g.bias);
 }
 
-/* Gradients of afno_forward, for its settings and what it saved. Writes grad_input, and adds to
- * grad_w1, grad_b1, grad_w2, grad_b2 and grad_filter (2, K1, K2, C). grad_input may be NULL, and so
- * may grad_filter, and the four of the weights together. */
+/* Gradients of afno_forward, for its settings and what it saved. Writes grad_input and
+ * grad_filter (2, K1, K2, C), and adds to grad_w1, grad_b1, grad_w2 and grad_b2. grad_input may be
+ * NULL, and so may grad_filter, and the four of the weights together. */
 void afno_backward(const Shape *s, const float *grad_output, const float *spectrum,
                    const float *hidden, const float *w1, const float *w2, const float *filter,
                    float *grad_input, float *workspace, float *grad_w1, float *grad_b1,
@@ -115,6 +115,7 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
     Plan plan = new_plan(s);
     advise_huge_pages(workspace, 2 * s->batch * s->height * s->columns * s->channels);
     advise_huge_pages(grad_input, s->batch * s->height * s->width * s->channels);
+    advise_huge_pages(grad_filter, 2 * s->rows * s->columns * s->channels);
     Weights layer1_adjoint = pack(s, w1, NULL, s->hidden, plan.block_size);
     Weights layer2_adjoint = pack(s, w2, NULL, plan.block_size, s->hidden);
     FftPlan fft_plan = new_fft_plan(s->height);

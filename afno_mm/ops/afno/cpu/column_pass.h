@@ -207,6 +207,8 @@ static void multiply_filter(const Shape *s, const Job *job, const float *filter,
     int64_t size = s->channels / s->blocks, plane = s->rows * s->columns * s->channels;
     for (int64_t row = 0; row < count; row++) {
         const float *g = filter + filter_offset(s, job, first_row + row);
+        const float *later = filter + filter_offset(s, job, first_row + row + 4);
+        prefetch(later, size, 0), prefetch(later + plane, size, 0);
         for (int64_t c = 0; c < size; c += LANES) {
             int64_t at = row * z.stride + c, left = size - c;
             vec a = load(g + c, left), b = sign * load(g + plane + c, left);
@@ -217,18 +219,21 @@ static void multiply_filter(const Shape *s, const Job *job, const float *filter,
     }
 }
 
-/* grad_filter += conj(z) grad, for such rows. */
+/* grad_filter += conj(z) grad, for such rows. The first image overwrites what is there. */
 static void add_filter_gradient(const Shape *s, const Job *job, float *grad_filter, Matrix z,
                                 Matrix grad, int64_t first_row, int64_t count) {
     int64_t size = s->channels / s->blocks, plane = s->rows * s->columns * s->channels;
     for (int64_t row = 0; row < count; row++) {
         float *g = grad_filter + filter_offset(s, job, first_row + row);
+        const float *later = grad_filter + filter_offset(s, job, first_row + row + 4);
+        prefetch(later, size, 1), prefetch(later + plane, size, 1);
         for (int64_t c = 0; c < size; c += LANES) {
             int64_t at = row * z.stride + c, left = size - c;
             vec re = *(vec *)(z.re + at), im = *(vec *)(z.im + at);
             vec grad_re = *(vec *)(grad.re + at), grad_im = *(vec *)(grad.im + at);
-            store(g + c, load(g + c, left) + re * grad_re + im * grad_im, left);
-            store(g + plane + c, load(g + plane + c, left) + re * grad_im - im * grad_re, left);
+            vec sum_re = re * grad_re + im * grad_im, sum_im = re * grad_im - im * grad_re;
+            if (job->image) sum_re += load(g + c, left), sum_im += load(g + plane + c, left);
+            store(g + c, sum_re, left), store(g + plane + c, sum_im, left);
         }
     }
 }

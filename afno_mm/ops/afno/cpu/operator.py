@@ -17,7 +17,7 @@ from torch import Tensor
 from ...frequency_filter import Filter, factors_of
 from ...precision import autocast_off
 from ...spectral import kept_modes
-from ..custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
+from ..custom_op import define, empty_gradients, needs_backward
 from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
@@ -150,7 +150,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, spectrum, hidden, *
     """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
     *of_shape, for_input, for_weights, for_filter = settings
     grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
-    grad_filter = empty_filter_gradient(frequency_filter, for_filter, w1)
+    grad_filter = w1.new_empty(frequency_filter.shape if for_filter else 0)
     shape = _shape(grad_output, w1, *of_shape)
     if grad_output.numel():
         grad_input = grads[0] if for_input else None
@@ -161,6 +161,8 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, spectrum, hidden, *
         frequency_filter = None if frequency_filter is None else frequency_filter.contiguous()
         saved = spectrum, hidden, w1, w2, frequency_filter
         _call('afno_backward', shape, grad_output, *saved, *buffers)
+    else:
+        grad_filter.zero_()
     return *grads, grad_filter
 
 
