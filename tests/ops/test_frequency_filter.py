@@ -85,6 +85,21 @@ def test_gradients_of_some_inputs_when_others_are_frozen(backend, trained):
     assert_close(gradients(y, [inputs[i] for i in trained]), expected)
 
 
+@pytest.mark.parametrize('threads', [1, 4])
+def test_many_threads_add_the_gradients_of_all_images(threads):
+    inputs = make((16, 17), 3) + make_filter((16, 17), 1.0, False)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for backend in ('cpu', 'eager'):
+            if BACKENDS[backend].refusal(inputs[0]) is None:
+                assert_agrees(lambda *t: filtered(*t, backend=backend), inputs)  # noqa: B023
+                runs = [gradients(filtered(*inputs, backend=backend), inputs) for _ in range(2)]
+                assert all(map(torch.equal, *runs))
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_half_precision_tokens_agree(backend):
     inputs = make(dtype=torch.float16) + make_filter((7, 8), 1.0, True)
     assert_agrees(lambda *t: filtered(*t, backend=backend), inputs, 4e-3)
