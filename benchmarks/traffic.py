@@ -123,9 +123,9 @@ def transfers(
             # The first pass makes the Fourier matrices, which are kept. It does not count.
             for phase in ('first', 'forward', 'train'):
                 count.bytes = 0
-                y, *saved = operator._forward(x, *weights, *settings, phase == 'train')
+                y, *saved = operator._forward(x, *weights, None, *settings, phase == 'train')
                 if phase == 'train':
-                    operator._backward(y, *weights, *saved, *settings, True, True)
+                    operator._backward(y, *weights, None, *saved, *settings, True, True, False)
                 counts[phase] = count.bytes / x.nbytes
     finally:
         block_mlp._tf32_is_allowed, block_mlp._capability = asked

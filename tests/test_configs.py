@@ -78,7 +78,7 @@ def test_config_trains_a_model_of_the_size_it_states(path, monkeypatch):
     millions = result['parameters'] / 1e6
     if stated := stated_millions(path):
         assert millions == pytest.approx(stated, abs=0.006)
-    size = path.stem.split('_')[2]
+    size = path.stem.split('_')[-2]
     fourier = path.stem.startswith(('segformer_afno_', 'segformer_gfn_'))
     if path.stem.startswith('segformer_esa_') or (fourier and size != 'b3'):
         assert millions == pytest.approx(STOCK[size], rel=0.005)
@@ -149,7 +149,7 @@ SHARED = [
 ]
 SHARED += [
     (f'vit_{mixer}_s4_imagenet', f'vit_{mixer}_s4_cityscapes', {'img_size'})
-    for mixer in ('sa', 'ls', 'gfn', 'afno')
+    for mixer in ('sa', 'ls', 'gfn', 'afno', 'afno_filter')
 ]
 SHARED += [
     ('mit_afno_b0_images', 'segformer_afno_b0_scenes', {'out_indices'}),
@@ -165,6 +165,19 @@ def test_experiments_on_one_network_share_the_backbone(one, other, keys):
     )
     differing = {key for key in one | other if one.get(key) != other.get(key)}
     assert differing <= keys
+
+
+@pytest.mark.parametrize('path', sorted(FOLDER.glob('*_afno_filter_*.py')), ids=lambda p: p.stem)
+def test_filters_cost_no_parameters_and_the_header_counts_them(path):
+    models = []
+    for file in (path, FOLDER / path.name.replace('_filter', '')):
+        cfg = Config.fromfile(file)
+        with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.device('meta'):
+            models.append(MODELS.build(cfg.model))
+    ours, afno = (sum(p.numel() for p in model.parameters()) / 1e6 for model in models)
+    assert ours == pytest.approx(afno, rel=0.002)
+    header = path.read_text()
+    assert f'Parameters: {ours:.2f}M; ' in header and f' has {afno:.2f}M.' in header
 
 
 def test_truncation_is_all_that_sets_afno25_apart():

@@ -15,6 +15,7 @@ from mmseg.structures import SegDataSample
 MIXERS = {
     'AFNO': dict(type='AFNO', num_blocks=4),
     'AFNO-25%': dict(type='AFNO', num_blocks=4, mode_fraction=0.5, init='scaled', bias='conv'),
+    'AFNO-filter': dict(type='AFNO', num_blocks=4, frequency_filter='smooth'),
     'GFN': dict(type='GFN'),
     'GFN-exact': dict(type='GFN', resize='exact'),
     'FNO': dict(type='FNO', num_modes=(4, 3)),

@@ -16,6 +16,7 @@ from ..ops import (
 )
 from ..registry import MODELS, print_log
 from . import checks
+from .smooth_filter import SmoothFilter
 
 INITS = {'published': published_weights, 'scaled': scaled_weights}
 
@@ -49,6 +50,10 @@ class AFNO(nn.Module):
             of the spectrum at any block size, see :func:`afno_mm.ops.scaled_weights`. With
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
             coefficients to zero, and those have no gradient (docs/mixers.md).
+        frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
+            beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
+            It is an idea of this project, not of the paper. It starts at g = 0, so weights of
+            AFNO load into it, without those of ``filter``, and give the same output at first.
     """
 
     def __init__(
@@ -61,11 +66,13 @@ class AFNO(nn.Module):
         bias: str = 'identity',
         norm: str = 'ortho',
         init: str = 'published',
+        frequency_filter: str = 'none',
     ) -> None:
         super().__init__()
         checks.check_divisor('num_blocks', num_blocks, embed_dims)
         checks.check_choice('norm', norm, NORMS)
         checks.check_choice('init', init, INITS)
+        checks.check_choice('frequency_filter', frequency_filter, ('none', 'smooth'))
         checks.check_threshold(sparsity_threshold)
         if not 0 < mode_fraction <= 1:
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
@@ -79,6 +86,7 @@ class AFNO(nn.Module):
         weights = INITS[init](num_blocks, b, b * int(hidden_ratio))
         self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(w) for w in weights)
         self.bias = local_bias(bias, embed_dims)
+        self.filter = SmoothFilter(embed_dims) if frequency_filter == 'smooth' else None
 
     def forward(self, x: Tensor) -> Tensor:
         checks.check_grid(x, self.embed_dims)
@@ -87,7 +95,8 @@ class AFNO(nn.Module):
         identity = isinstance(self.bias, nn.Identity)
         weights = self.w1, self.b1, self.w2, self.b2
         settings = self.sparsity_threshold, self.mode_fraction, self.norm
-        y = afno_operator(x, *weights, *settings, residual=identity)
+        g = None if self.filter is None else self.filter(x, self.mode_fraction)
+        y = afno_operator(x, *weights, *settings, residual=identity, frequency_filter=g)
         if self.bias is not None and not identity:
             y = y + self.bias(x)
         return y.to(x.dtype)

@@ -26,15 +26,23 @@ def afno(
     sparsity_threshold: float = 0.0,
     mode_fraction: float = 1.0,
     norm: str = 'ortho',
+    frequency_filter: Tensor | None = None,
 ) -> Tensor:
-    """Define :func:`afno_mm.ops.afno_operator` without residual. The result is float64."""
+    """Define :func:`afno_mm.ops.afno_operator` without residual. The result is float64.
+
+    ``frequency_filter (2, K1, K2, C)`` is this project's, not the paper's.
+    """
     w1, b1, w2, b2 = (torch.complex(*t.double()) for t in (w1, b1, w2, b2))
 
     def mlp(z, u, v):
         blocks = enumerate(z.chunk(len(w1), dim=-1))
         hidden = [_on_parts(torch.relu, block @ w1[k] + b1[k]) for k, block in blocks]
         out = [h @ w2[k] + b2[k] for k, h in enumerate(hidden)]
-        return _shrink(torch.cat(out, dim=-1), sparsity_threshold)
+        out = _shrink(torch.cat(out, dim=-1), sparsity_threshold)
+        if frequency_filter is None:
+            return out
+        # Rows are in FFT order, so that u < 0 counts from the end.
+        return out + torch.complex(*frequency_filter[:, u, v].double()) * z
 
     _, height, width, _ = x.shape
     rows, columns = (kept_frequencies(size, mode_fraction) for size in (height, width))

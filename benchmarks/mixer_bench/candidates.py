@@ -78,10 +78,10 @@ class Mixers(Candidate):
 
     def infer(self) -> None:
         for mixer, x in self.layers:
-            mixer(x)
+            mixer.eval()(x)
 
     def differentiable(self) -> tuple[list[Tensor], list[Tensor]]:
-        outputs = [mixer(x) for mixer, x in self.layers]
+        outputs = [mixer.train()(x) for mixer, x in self.layers]
         # Any gradient with its own memory will do. The values of the tokens serve as one.
         return outputs, [x.detach().to(y.dtype) for y, (_, x) in zip(outputs, self.layers)]
 

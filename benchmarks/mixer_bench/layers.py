@@ -9,6 +9,7 @@ from .cases import PUBLIC_FNO, QUARTER, STOCK_ESA, Case, too_large, too_long
 from .measure import Settings
 from .peers import PublicFNO, StockESA
 
+FILTERED_AFNO = 'AFNO + filter'  # this project's, not the paper's
 FNO_BYTES = 2**28  # most bytes of FNO's weights
 
 
@@ -91,6 +92,9 @@ def stage_case(suite: str, stage: Stage, settings: Settings) -> Case:
     afno = layers(AFNO, width, stage.num_blocks)
     case.add_afno('AFNO', afno, case.add_public_afno(afno))
     case.add_afno('AFNO-25%', layers(AFNO, width, stage.num_blocks, mode_fraction=QUARTER))
+    # With AFNO's choice of the backend. The rows of AFNO show what the filter adds.
+    with_filter = dict(num_blocks=stage.num_blocks, frequency_filter='smooth')
+    case.add(FILTERED_AFNO, FILTERED_AFNO, lambda: [layers(AFNO, width, **with_filter)])
     case.add('GFN', 'GFN', lambda: [layers(GFN, width, stage.filter_grid or grid)])
     case.add(PUBLIC_FNO, 'FNO', lambda: [layers(PublicFNO, width, modes)])
     case.add('FNO', 'FNO', lambda: [layers(FNO, width, modes)])

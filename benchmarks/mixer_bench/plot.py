@@ -79,6 +79,7 @@ def _colour(row):
     return {
         'AFNO': 'tab:blue',
         'AFNO-25%': 'tab:cyan',
+        'AFNO + filter': 'tab:pink',
         'GFN': 'tab:green',
         'FNO': 'tab:olive',
         'LS': 'tab:orange',

@@ -73,6 +73,7 @@ def test_stages_time_every_backend_beside_the_public_layer(tmp_path):
             'physicsnemo AFNO2DLayer',
             'AFNO composed',
             'AFNO-25% composed',
+            'AFNO + filter',
             'GFN',
             'FNO',
             'LS',

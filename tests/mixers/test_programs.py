@@ -14,6 +14,7 @@ MIXERS = {
     'AFNO': lambda: AFNO(12, 3),
     'AFNO-25%': lambda: AFNO(12, 3, mode_fraction=0.5, hidden_ratio=2, bias='conv'),
     'AFNO-1/3': lambda: AFNO(12, 3, 0, mode_fraction=1 / 3, norm='forward', bias='none'),
+    'AFNO-filter': lambda: AFNO(12, 3, mode_fraction=0.5, frequency_filter='smooth'),
     'GFN': lambda: GFN(12, (9, 10)),
     'GFN-exact': lambda: GFN(12, (9, 10), 'exact'),
     'FNO': lambda: FNO(12, (2, 2)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.ops import kept_modes, whole_filter
 from afno_mm.ops.afno import afno_operator, choose_backend
 from afno_mm.ops.afno.cpu import library
 from afno_mm.ops.afno.cpu import operator as cpu
@@ -294,12 +295,15 @@ def test_operators_are_well_formed(grid, fraction):
     checks = ('test_schema', 'test_faketensor')
     tensors = make(grid, 2, 4, batch=2)
     settings = (1.0, fraction, 'ortho', True)
-    for keep in (True, False):
-        torch.library.opcheck(cpu._afno, (*tensors, *settings, keep), test_utils=checks)
-    _, *kept = cpu._afno(*tensors, *settings, True)
-    for asked in [(True, True), (True, False), (False, True)]:
-        inputs = (*tensors, *kept, *settings, *asked)
-        torch.library.opcheck(cpu._gradient, inputs, test_utils=checks)
+    factors = torch.randn(*kept_modes(grid, fraction), 3), torch.randn(2, 3, 8)
+    for of_filter in ((None, None), factors, (whole_filter(*factors), None)):
+        inputs = (*tensors, *of_filter)
+        for keep in (True, False):
+            torch.library.opcheck(cpu._afno, (*inputs, *settings, keep), test_utils=checks)
+        _, *kept = cpu._afno(*inputs, *settings, True)
+        for asked in [(True, True), (True, False), (False, True)]:
+            arguments = (*inputs, *kept, *settings, *asked, of_filter[0] is not None)
+            torch.library.opcheck(cpu._gradient, arguments, test_utils=checks)
 
 
 def test_the_processor_is_part_of_the_key_of_the_library():

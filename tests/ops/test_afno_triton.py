@@ -285,12 +285,16 @@ def test_operators_are_well_formed():
     leaves = [t.requires_grad_() for t in (x, *weights)]
     settings = (0.05, 1.0, 'ortho', True, torch.float32)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
-    torch.library.opcheck(triton._afno, (*leaves, *settings, True), test_utils=checks)
-    with torch.no_grad():
-        y, *kept = triton._afno(*leaves, *settings, True)
-    for asked in [(True, True), (True, False), (False, True)]:
-        inputs = (y, *(w.detach() for w in weights), *kept, *settings, *asked)
-        torch.library.opcheck(triton._gradient, inputs, test_utils=checks)
+    for of_filter in [(None, None), (torch.ones(4, 3, 5), torch.ones(2, 5, 16))]:
+        of_filter = [t if t is None else t.to(DEVICE).requires_grad_() for t in of_filter]
+        inputs = (*leaves, *of_filter, *settings, True)
+        torch.library.opcheck(triton._afno, inputs, test_utils=checks)
+        with torch.no_grad():
+            y, *kept = triton._afno(*inputs)
+        constants = [t if t is None else t.detach() for t in (*weights, *of_filter)]
+        for asked in [(True, True), (True, False), (False, True)]:
+            inputs = (y, *constants, *kept, *settings, *asked, of_filter[0] is not None)
+            torch.library.opcheck(triton._gradient, inputs, test_utils=checks)
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """AFNO and its gradient as custom operators: autograd and torch.compile call them as they are.
 
-A backend writes three functions. ``settings`` are those of its ``run``, and ``weights`` are
-w1, b1, w2 and b2::
+A backend writes three functions. ``settings`` are those of its ``run`` without the filter. With
+w1, b1, w2 and b2, ``weights`` hold the filter of frequencies, whole, or None::
 
     forward(x, *weights, *settings, keep)  # returns the output, and what backward needs if keep
-    backward(grad_output, *weights, *saved, *settings, for_input, for_weights)  # empty_gradients
+    backward(grad_output, *weights, *saved, *settings, for_input, for_weights, for_filter)
     empty_saved(x, w1, *settings, keep)  # returns what forward saves, without values
+
+``backward`` returns the gradients of :func:`empty_gradients`, and that of the filter. The operators
+take the filter as :func:`.factors_of` returns it. They save its factors for backward, which
+multiplies them again: their product may be as large as the spectrum of an image.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-WEIGHTS = 'Tensor w1, Tensor b1, Tensor w2, Tensor b2'
+from ..frequency_filter import gradients_of_factors, multiply_factors
+from ..precision import autocast_off
+
+WEIGHTS = 'Tensor w1, Tensor b1, Tensor w2, Tensor b2, Tensor? filter, Tensor? filter_weight'
 SETTINGS = 'float sparsity_threshold, float mode_fraction, str norm, bool residual'
 
 
@@ -35,32 +42,37 @@ def define(
     custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))
     schema = f'(Tensor x, {WEIGHTS}, {settings}, bool keep) -> ({results})'
-    afno = custom_op(f'afno_mm::{backend}_afno', forward, schema=schema)
+    afno = custom_op(f'afno_mm::{backend}_afno', _with_whole_filter(forward), schema=schema)
     tensors = ', '.join([f'Tensor grad_output, {WEIGHTS}', *(f'Tensor {name}' for name in saved)])
-    results = '(Tensor, Tensor, Tensor, Tensor, Tensor)'
-    schema = f'({tensors}, {settings}, bool for_input, bool for_weights) -> {results}'
-    gradient = custom_op(f'afno_mm::{backend}_afno_backward', backward, schema=schema)
+    results = ', '.join(['Tensor'] * 7)
+    asked = 'bool for_input, bool for_weights, bool for_filter'
+    schema = f'({tensors}, {settings}, {asked}) -> ({results})'
+    gradient = custom_op(
+        f'afno_mm::{backend}_afno_backward', _with_whole_filter(backward, True), schema=schema
+    )
 
     @afno.register_fake
-    def _(x, w1, b1, w2, b2, *settings):
+    def _(x, w1, b1, w2, b2, factor, weight, *settings):
         return x.new_empty(x.shape), *empty_saved(x, w1, *settings)
 
     @gradient.register_fake
-    def _(grad_output, w1, b1, w2, b2, *others):
-        return empty_gradients(grad_output, (w1, b1, w2, b2), *others[-2:])
+    def _(grad_output, w1, b1, w2, b2, factor, weight, *others):
+        *asked, for_filter = others[-3:]
+        of_filter = (empty_filter_gradient(t, for_filter, w1) for t in (factor, weight))
+        return *empty_gradients(grad_output, (w1, b1, w2, b2), *asked), *of_filter
 
     def setup_context(ctx, inputs, output):
-        ctx.settings = inputs[5:-1]
+        ctx.settings = inputs[7:-1]
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs[1:5], *output[1:])
+        ctx.save_for_backward(*inputs[1:7], *output[1:])
 
     def differentiate(ctx, grad_output, *_):
         no_more = [None] * (len(ctx.settings) + 1)
         if grad_output is None:
-            return *[None] * 5, *no_more
-        for_input, *for_weights = needed = ctx.needs_input_grad[:5]
-        asked = for_input, any(for_weights)
+            return *[None] * 7, *no_more
+        for_input, *for_weights = needed = ctx.needs_input_grad[:7]
+        asked = for_input, any(for_weights[:4]), any(for_weights[4:])
         grads = gradient(grad_output, *ctx.saved_tensors, *ctx.settings, *asked)
         return *(grad if need else None for grad, need in zip(grads, needed)), *no_more
 
@@ -71,6 +83,25 @@ def define(
     afno.register_autograd(differentiate, setup_context=setup_context)
     gradient.register_autograd(refuse)
     return afno, gradient
+
+
+def _with_whole_filter(function, is_backward=False):
+    """Make the whole filter for a backend's forward or backward, and gradients of its factors."""
+
+    def call(x, w1, b1, w2, b2, factor, weight, *others):
+        with autocast_off(x):
+            whole = factor if weight is None else multiply_factors(factor, weight)
+        results = function(x, w1, b1, w2, b2, whole, *others)
+        if not is_backward:
+            return results
+        *grads, grad_filter = results
+        of_weight = w1.new_empty(0)
+        if weight is not None and others[-1]:
+            with autocast_off(x):
+                grad_filter, of_weight = gradients_of_factors(grad_filter, factor, weight)
+        return *grads, grad_filter, of_weight
+
+    return call
 
 
 def empty_gradients(
@@ -84,6 +115,11 @@ def empty_gradients(
     return grad_input, *(w.new_zeros(w.shape if for_weights else 0) for w in weights)
 
 
-def needs_backward(tensors: Sequence[Tensor]) -> bool:
+def needs_backward(tensors: Sequence[Tensor | None]) -> bool:
     """Return whether autograd will ask for a gradient. Inside an operator it cannot be known."""
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+
+
+def empty_filter_gradient(frequency_filter: Tensor | None, asked: bool, like: Tensor) -> Tensor:
+    """Return a buffer of zeros for the gradient of a filter, of size 0 if not asked for."""
+    return like.new_zeros(frequency_filter.shape if asked and frequency_filter is not None else 0)

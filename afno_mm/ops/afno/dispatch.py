@@ -3,7 +3,7 @@
 A backend is a module with two functions::
 
     refusal(x)  # returns why the backend cannot take the tokens x, or None if it can
-    run(x, weights, sparsity_threshold, mode_fraction, norm, residual)  # computes the operator
+    run(x, weights, sparsity_threshold, mode_fraction, norm, residual, frequency_filter)
 
 All backends agree with ``composed`` in values and gradients. To add one, write the module and its
 row in ``BACKENDS``.
@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from ..exporting import is_exported, is_transformed
+from ..frequency_filter import Filter, factors_of
+from ..spectral import kept_modes
 from . import composed, eager, portable
 from .cpu import operator as cpu
 from .triton import operator as triton
@@ -54,6 +56,7 @@ def afno_operator(
     norm: str = 'ortho',
     residual: bool = False,
     backend: str | None = None,
+    frequency_filter: Filter | None = None,
 ) -> Tensor:
     """Compute ``IRFFT2(S_lambda(MLP(RFFT2(x))))``, plus ``x`` if ``residual`` (Sec. 4, Fig. 3).
 
@@ -68,14 +71,19 @@ def afno_operator(
         norm: 'ortho' or 'forward', as in :func:`torch.fft.rfft2`.
         residual: Whether to add ``x`` to the result.
         backend: A key of ``BACKENDS`` to force. Default: see :func:`choose_backend`.
+        frequency_filter: Complex factors g that add ``g * RFFT2(x)`` before the inverse transform.
+            They are real ``(2, K1, K2, C)`` or a pair of factors, see
+            :mod:`afno_mm.ops.frequency_filter`. This project's term, not the paper's.
 
     Raises:
         ValueError: If shapes or ``mode_fraction`` are wrong, or the forced backend cannot run.
     """
     _check(x, w1, b1, w2, b2, mode_fraction)
+    if frequency_filter is not None:
+        _check_filter(x, mode_fraction, *factors_of(frequency_filter))
     backend, _ = choose_backend(x, backend)
     settings = float(sparsity_threshold), mode_fraction, norm, residual
-    return BACKENDS[backend].run(x, (w1, b1, w2, b2), *settings)
+    return BACKENDS[backend].run(x, (w1, b1, w2, b2), *settings, frequency_filter)
 
 
 def _check(x, w1, b1, w2, b2, mode_fraction):
@@ -92,6 +100,23 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
         )
     if not 0 < mode_fraction <= 1:
         raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
+
+
+def _check_filter(x, mode_fraction, factor, weight):
+    """Check the shapes of a filter. Exported programs have more frequencies than others."""
+    if is_exported():
+        return
+    modes, channels = kept_modes(x.shape[1:3], mode_fraction), x.shape[3]
+    if weight is None:
+        found, wanted = [tuple(factor.shape)], [(2, *modes, channels)]
+    else:
+        found = [tuple(factor.shape), tuple(weight.shape)]
+        wanted = [(*modes, factor.shape[-1]), (2, factor.shape[-1], channels)]
+    if found != wanted:
+        raise ValueError(
+            f'the frequency_filter of tokens {tuple(x.shape)} with mode_fraction={mode_fraction} '
+            f'must have the shapes {wanted}, got {found}: make it for this grid'
+        )
 
 
 def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:

@@ -9,15 +9,15 @@ bits: 0 = real part kept, 1 = imaginary part kept.
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..frequency_filter import Filter, factors_of, multiply
 from ..precision import autocast_off
 from ..spectral import kept_modes
 from . import planar
-from .custom_op import define, empty_gradients, needs_backward
+from .custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
 
 # Measured on CPUs: above this many operations per token and channel, an FFT is faster than
 # products with Fourier matrices.
@@ -38,14 +38,24 @@ def refusal(x: Tensor) -> str | None:
     return None
 
 
-def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
+def run(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    frequency_filter: Filter | None = None,
+) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = [t.float() for t in (x, *weights)]
+    factors = factors_of(frequency_filter)
+    tensors = [None if t is None else t.float() for t in (x, *weights, *factors)]
+    settings = sparsity_threshold, mode_fraction, norm, residual
     y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 
 
-def _forward(x, w1, b1, w2, b2, *settings):
+def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     """Return the output and, if ``keep``, spectrum, hidden layer and mask."""
     sparsity_threshold, mode_fraction, norm, residual, keep = settings
     _, k, _, h = w1.shape
@@ -53,7 +63,7 @@ def _forward(x, w1, b1, w2, b2, *settings):
     with autocast_off(x):
         z = _analyse(x, modes, POWERS[norm])
         _, hidden, mask = _empty_saved(x, w1, *settings)
-        out = torch.empty_like(z) if keep else z
+        out = z if frequency_filter is None and not keep else torch.empty_like(z)
         factors1, factors2 = _gauss_factors(w1), _gauss_factors(w2)
         for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
             a = hidden[i, :, m] if keep else x.new_empty(2, m.stop - m.start, k * h)
@@ -65,6 +75,8 @@ def _forward(x, w1, b1, w2, b2, *settings):
                 if keep:
                     real, imag = torch.ne(out[i, :, m], 0).view(torch.uint8)
                     torch.add(real, imag, alpha=2, out=mask[i, m])
+            if frequency_filter is not None:
+                out[i, :, m] += multiply(frequency_filter.flatten(1, 2)[:, m], z[i, :, m])
         y = _synthesise(out, modes, 1 - POWERS[norm], x, residual, mirrored=True)
     return y, z if keep else z.new_empty(0, *z.shape[1:]), hidden, mask
 
@@ -79,10 +91,10 @@ def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep)
     return spectrum, hidden, x.new_empty(batch, modes, channels, dtype=torch.uint8)
 
 
-def _backward(grad_output, w1, b1, w2, b2, z, hidden, mask, *settings):
-    """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
+def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, hidden, mask, *settings):
+    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
     _, mode_fraction, norm, residual, *asked = settings
-    for_input, for_weights = asked
+    for_input, for_weights, for_filter = asked
     _, k, b, h = w1.shape
     modes = kept_modes(grad_output.shape[1:3], mode_fraction)
     with autocast_off(grad_output):
@@ -93,7 +105,12 @@ def _backward(grad_output, w1, b1, w2, b2, z, hidden, mask, *settings):
         )
         sums1, sums2 = z.new_zeros(3, k, b, h), z.new_zeros(3, k, h, b)
         grad_b1, grad_b2 = torch.zeros_like(b1), torch.zeros_like(b2)
+        grad_filter = empty_filter_gradient(frequency_filter, for_filter, z)
         for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
+            if for_filter:
+                grad_filter.flatten(1, 2)[:, m] += multiply(z[i, :, m], grad_z[i, :, m], True)
+            if frequency_filter is not None:
+                filtered = multiply(frequency_filter.flatten(1, 2)[:, m], grad_z[i, :, m], True)
             a, grad_out = _blocks(hidden[i, :, m], k), _blocks(grad_z[i, :, m], k)
             if mask.numel():
                 grad_z[i, 0, m] *= mask[i, m] & 1
@@ -105,13 +122,15 @@ def _backward(grad_output, w1, b1, w2, b2, z, hidden, mask, *settings):
             grad_b1 += grad_a.sum(2)
             grad_b2 += grad_out.sum(2)
             _product(grad_a, factors1, grad_out)
-        grad_input, *grads = empty_gradients(grad_output, (w1, b1, w2, b2), *asked)
+            if frequency_filter is not None:
+                grad_z[i, :, m] += filtered
+        grad_input, *grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
         if for_input:
             grad_input = _synthesise(grad_z, modes, POWERS[norm], grad_output, residual)
         if for_weights:
             grad_w1, grad_w2 = (torch.stack([s[0] + s[2], s[0] + s[1]]) for s in (sums1, sums2))
             grads = grad_w1, grad_b1, grad_w2, grad_b2
-    return grad_input, *grads
+    return grad_input, *grads, grad_filter
 
 
 _afno, _gradient = define('eager', _forward, _backward, _empty_saved, ('z', 'hidden', 'mask'))

@@ -1,13 +1,13 @@
 """AFNO in real numbers and without FFT, for programs that other runtimes run on any size."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .. import real_dft
+from ..frequency_filter import Filter, factors_of, multiply, whole_filter
 from ..precision import autocast_off, full_precision
 
 
@@ -15,23 +15,49 @@ def refusal(x: Tensor) -> None:
     """Return None: this backend takes everything."""
 
 
-def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
+def run(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    frequency_filter: Filter | None = None,
+) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    sparsity_threshold, mode_fraction, norm, residual = settings
     grid = x.shape[1:3]
     frequencies = real_dft.frequencies(grid, mode_fraction, x.device)
     with autocast_off(x):
         tokens = full_precision(x)
         w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)
         z = real_dft.analyse(tokens, *frequencies, norm)  # (B, 2, K1, K2, C)
+        filtered = None
+        if frequency_filter is not None:
+            factors = (t.to(tokens.dtype) for t in factors_of(frequency_filter) if t is not None)
+            chosen = _choose(whole_filter(*factors), frequencies)
+            filtered = multiply(chosen.flatten(2), z.flatten(3)).view_as(z)
         z = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)
         z = _linear(F.relu(_linear(z, w1, b1)), w2, b2)  # (k, B, K1, K2, 2b)
         z = F.softshrink(z, sparsity_threshold).unflatten(4, (2, -1))
         z = z.permute(1, 4, 2, 3, 0, 5).flatten(4)  # (B, 2, K1, K2, C)
+        if filtered is not None:
+            z = z + filtered
         y = real_dft.synthesise(z, *frequencies, norm, grid)
         if residual:
             y = y + tokens
     return y.to(x.dtype)
+
+
+def _choose(whole: Tensor, frequencies: Sequence[Tensor]) -> Tensor:
+    """Return the rows and columns of a filter that belong to signed frequencies.
+
+    Frequencies off the grid, see :func:`.real_dft.frequencies`, get any. They count as zero.
+    """
+    for dim, index in enumerate(frequencies, 1):
+        size = torch.full_like(index[:1], whole.shape[dim])
+        index = torch.minimum(torch.where(index < 0, index + size, index), size - 1)
+        whole = whole.index_select(dim, index)
+    return whole
 
 
 def _linear(z: Tensor, w: Tensor, b: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
  *
  * Forward, for tokens x (B, H, W, C) in k blocks of C / k channels, with complex weights:
  *     z = RFFT2(x),    output = IRFFT2(S_lambda(relu(z w1 + b1) w2 + b2)), + x if residual.
- * relu and the soft shrinkage S_lambda act on real and imaginary parts separately.
+ * relu and the soft shrinkage S_lambda act on real and imaginary parts separately. With a filter of
+ * frequencies g (2, K1, K2, C), g z is added to the result of S_lambda.
  *
  * Three passes over memory:
  *   1. row_pass.h, each row of tokens:     real FFT along W
@@ -23,10 +24,10 @@
 #include "row_pass.h"
 #include "column_pass.h"
 
-/* spectrum and hidden are what column_pass.h saves, or both NULL. */
+/* spectrum and hidden are what column_pass.h saves, or both NULL. filter may be NULL. */
 void afno_forward(const Shape *s, const float *x, const float *w1, const float *b1,
-                  const float *w2, const float *b2, float *output, float *workspace,
-                  float *spectrum, float *hidden) {
+                  const float *w2, const float *b2, const float *filter, float *output,
+                  float *workspace, float *spectrum, float *hidden) {
     Plan plan = new_plan(s);
     advise_huge_pages(workspace, 2 * s->batch * s->height * s->columns * s->channels);
     advise_huge_pages(output, s->batch * s->height * s->width * s->channels);
@@ -41,6 +42,8 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
         cvec *buffer = (cvec *)alloc_floats(4 * s->height * LANES);
         Matrix z = new_matrix(plan.job_rows, plan.block_width, plan.chunk_rows);
         Matrix hidden_chunk = new_matrix(plan.chunk_rows, plan.hidden_width, plan.chunk_rows);
+        Matrix filtered = {0};
+        if (filter) filtered = new_matrix(plan.chunk_rows, plan.block_width, plan.chunk_rows);
 #pragma omp for schedule(dynamic)
         for (int64_t number = 0; number < s->batch * plan.groups * s->blocks; number++) {
             Job job = new_job(s, &plan, number);
@@ -48,19 +51,22 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
             if (spectrum) save_spectrum(s, &job, spectrum, z);
             for (int64_t row = 0; row < job.rows; row += plan.chunk_rows) {
                 int64_t rows = minimum(plan.chunk_rows, round_up(job.rows - row, TILE_ROWS));
+                int64_t filled = minimum(rows, job.rows - row); /* without padding */
                 Matrix chunk = from_row(z, row);
                 chunk.combined = z.combined;
                 combine(chunk, chunk.combined, 1, rows);
+                if (filter) multiply_filter(s, &job, filter, 1, chunk, filtered, row, filled);
                 layer(&layer1, job.block, chunk, hidden_chunk, rows, (Activation){RELU});
                 layer(&layer2, job.block, hidden_chunk, chunk, rows,
                       (Activation){SHRINK, .lambda = s->shrink});
                 if (hidden)
                     save_hidden_and_mask(s, hidden + 2 * (job.hidden_row + row) * s->hidden,
-                                         hidden_chunk, chunk, minimum(rows, job.rows - row));
+                                         hidden_chunk, chunk, filled);
+                if (filter) add_rows(chunk, filtered, filled);
             }
             scatter(s, &plan, &fft_plan, z, &job, buffer, workspace);
         }
-        free(buffer), free(z.re), free(hidden_chunk.re);
+        free(buffer), free(z.re), free(hidden_chunk.re), free(filtered.re);
     }
     columns_to_rows(s, workspace, s->residual ? x : NULL, output, s->inverse_scale, 0);
     free(layer1.data), free(layer1.bias), free(layer2.data), free(layer2.bias);
@@ -99,15 +105,17 @@ static void add_gradient(const Shape *s, Gradient g, float *grad_w, float *grad_
     free(g.products), free(g.bias);
 }
 
-/* Gradients of afno_forward, for its settings and what it saved. Writes grad_input, and adds to
- * grad_w1, grad_b1, grad_w2 and grad_b2. grad_input may be NULL, and so may all four others. */
+/* Gradients of afno_forward, for its settings and what it saved. Writes grad_input and
+ * grad_filter (2, K1, K2, C), and adds to grad_w1, grad_b1, grad_w2 and grad_b2. grad_input may be
+ * NULL, and so may grad_filter, and the four of the weights together. */
 void afno_backward(const Shape *s, const float *grad_output, const float *spectrum,
-                   const float *hidden, const float *w1, const float *w2, float *grad_input,
-                   float *workspace, float *grad_w1, float *grad_b1, float *grad_w2,
-                   float *grad_b2) {
+                   const float *hidden, const float *w1, const float *w2, const float *filter,
+                   float *grad_input, float *workspace, float *grad_w1, float *grad_b1,
+                   float *grad_w2, float *grad_b2, float *grad_filter) {
     Plan plan = new_plan(s);
     advise_huge_pages(workspace, 2 * s->batch * s->height * s->columns * s->channels);
     advise_huge_pages(grad_input, s->batch * s->height * s->width * s->channels);
+    advise_huge_pages(grad_filter, 2 * s->rows * s->columns * s->channels);
     Weights layer1_adjoint = pack(s, w1, NULL, s->hidden, plan.block_size);
     Weights layer2_adjoint = pack(s, w2, NULL, plan.block_size, s->hidden);
     FftPlan fft_plan = new_fft_plan(s->height);
@@ -115,6 +123,8 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
     /* Jobs go to threads in a fixed order, and sums are added in a fixed order. So equal calls
      * with equal numbers of threads give equal bits. */
     int threads = gradient_threads(s, plan.block_size);
+    /* One thread takes the jobs of all images that add to the same part of grad_filter. */
+    int64_t jobs = s->batch * plan.groups * s->blocks, together = grad_filter ? s->batch : 1;
     Gradient(*grads)[2] = calloc(threads, sizeof *grads); /* of both layers, for each thread */
 #pragma omp parallel num_threads(threads)
     {
@@ -124,13 +134,16 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
         Matrix hidden_chunk = new_matrix(plan.chunk_rows, plan.hidden_width, plan.chunk_rows);
         Matrix grad_hidden = new_matrix(plan.chunk_rows, plan.hidden_width, plan.chunk_rows);
         float *difference = alloc_floats(plan.chunk_rows * (plan.block_width + plan.hidden_width));
+        Matrix filtered = {0};
+        if (filter) filtered = new_matrix(plan.chunk_rows, plan.block_width, plan.chunk_rows);
         Gradient *grad = grads[omp_get_thread_num()];
         if (grad_w1) {
             grad[0] = new_gradient(s, plan.block_size, s->hidden);
             grad[1] = new_gradient(s, s->hidden, plan.block_size);
         }
 #pragma omp for schedule(static)
-        for (int64_t number = 0; number < s->batch * plan.groups * s->blocks; number++) {
+        for (int64_t first = 0; first < jobs / together; first++)
+        for (int64_t number = first; number < jobs; number += jobs / together) {
             Job job = new_job(s, &plan, number);
             gather(s, &plan, &fft_plan, workspace, &job, buffer, grad_job);
             for (int64_t row = 0; row < job.rows; row += plan.chunk_rows) {
@@ -138,6 +151,11 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
                 int64_t filled = minimum(rows, job.rows - row); /* without padding */
                 Matrix grad_chunk = from_row(grad_job, row);
                 grad_chunk.combined = grad_job.combined;
+                if (grad_w1 || grad_filter) load_spectrum(s, &job, spectrum, z, row, filled);
+                if (grad_filter)
+                    add_filter_gradient(s, &job, grad_filter, z, grad_chunk, row, filled);
+                if (grad_input && filter)
+                    multiply_filter(s, &job, filter, -1, grad_chunk, filtered, row, filled);
                 load_hidden_and_mask(s, hidden + 2 * (job.hidden_row + row) * s->hidden,
                                      hidden_chunk, grad_chunk, filled);
                 combine(grad_chunk, grad_chunk.combined, 1, rows);
@@ -146,18 +164,17 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
                                         rows);
                 layer(&layer2_adjoint, job.block, grad_chunk, grad_hidden, rows,
                       (Activation){RELU_GRADIENT, .relu = hidden_chunk});
-                if (grad_w1) {
-                    load_spectrum(s, &job, spectrum, z, row, filled);
+                if (grad_w1)
                     add_weight_gradient(grad, job.block, z, grad_hidden, difference, rows);
-                }
                 if (grad_input) /* overwrites the gradient of the output */
                     layer(&layer1_adjoint, job.block, grad_hidden, grad_chunk, rows,
                           (Activation){LINEAR});
+                if (grad_input && filter) add_rows(grad_chunk, filtered, filled);
             }
             if (grad_input) scatter(s, &plan, &fft_plan, grad_job, &job, buffer, workspace);
         }
         free(buffer), free(z.re), free(grad_job.re);
-        free(hidden_chunk.re), free(grad_hidden.re), free(difference);
+        free(hidden_chunk.re), free(grad_hidden.re), free(difference), free(filtered.re);
     }
     for (int thread = 0; thread < threads; thread++) {
         add_gradient(s, grads[thread][0], grad_w1, grad_b1);

@@ -9,12 +9,12 @@ import ctypes
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...frequency_filter import Filter, factors_of
 from ...precision import autocast_off
 from ...spectral import kept_modes
 from ..custom_op import define, empty_gradients, needs_backward
@@ -63,13 +63,23 @@ def _largest_prime(n):
     return n
 
 
-def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
+def run(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    frequency_filter: Filter | None = None,
+) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     tokens, *weights = (t.float() for t in (x, *weights))
-    keep = needs_backward((tokens, *weights))
+    factors = [None if t is None else t.float() for t in factors_of(frequency_filter)]
+    keep = needs_backward((tokens, *weights, *factors))
+    settings = sparsity_threshold, mode_fraction, norm, residual
     with autocast_off(x):
         tensors = [t.contiguous() for t in (tokens, *_padded(*weights))]
-        y, *_ = _afno(*tensors, *settings, keep)
+        y, *_ = _afno(*tensors, *factors, *settings, keep)
     return y.to(x.dtype)
 
 
@@ -124,29 +134,36 @@ def _call(function, shape, *tensors):
     getattr(build(SOURCE), function)(ctypes.byref(shape), *addresses)
 
 
-def _forward(x, w1, b1, w2, b2, *settings):
+def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     """Return AFNO of contiguous tokens ``(B, H, W, C)``, spectrum and hidden layer."""
     *of_shape, keep = settings
     shape = _shape(x, w1, *of_shape)
     y, saved = torch.empty_like(x), _empty_saved(x, w1, *settings)
     if x.numel():
         buffers = _workspace(x, shape), *(saved if keep else [None] * 2)
-        _call('afno_forward', shape, x, w1, b1, w2, b2, y, *buffers)
+        frequency_filter = None if frequency_filter is None else frequency_filter.contiguous()
+        _call('afno_forward', shape, x, w1, b1, w2, b2, frequency_filter, y, *buffers)
     return y, *saved
 
 
-def _backward(grad_output, w1, b1, w2, b2, spectrum, hidden, *settings):
-    """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
-    *of_shape, for_input, for_weights = settings
+def _backward(grad_output, w1, b1, w2, b2, frequency_filter, spectrum, hidden, *settings):
+    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
+    *of_shape, for_input, for_weights, for_filter = settings
     grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
+    grad_filter = w1.new_empty(frequency_filter.shape if for_filter else 0)
     shape = _shape(grad_output, w1, *of_shape)
     if grad_output.numel():
         grad_input = grads[0] if for_input else None
         of_weights = grads[1:] if for_weights else [None] * 4
-        buffers = grad_input, _workspace(grad_output, shape), *of_weights
+        of_filter = grad_filter if for_filter else None
+        buffers = grad_input, _workspace(grad_output, shape), *of_weights, of_filter
         grad_output = grad_output.contiguous()
-        _call('afno_backward', shape, grad_output, spectrum, hidden, w1, w2, *buffers)
-    return grads
+        frequency_filter = None if frequency_filter is None else frequency_filter.contiguous()
+        saved = spectrum, hidden, w1, w2, frequency_filter
+        _call('afno_backward', shape, grad_output, *saved, *buffers)
+    else:
+        grad_filter.zero_()
+    return *grads, grad_filter
 
 
 _afno, _gradient = define(

@@ -125,7 +125,8 @@ def fused_backward_kernel(
     """Recompute the hidden layer and compute its gradient and that of z.
 
     ``grad_hidden = (grad_output w2^H) [hidden > 0]`` and ``grad_z = grad_hidden w1^H``. Stores
-    ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden`` if FOR_WEIGHTS. Programs and grid: as :func:`fused_forward_kernel`.
+    ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden`` if FOR_WEIGHTS. Programs and grid: as
+    :func:`fused_forward_kernel`.
     """
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)

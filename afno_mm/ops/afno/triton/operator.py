@@ -18,14 +18,14 @@ truncation.
 import importlib.util
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...frequency_filter import Filter, factors_of, multiply
 from ...spectral import kept_modes
 from .. import planar
-from ..custom_op import SETTINGS, define, empty_gradients, needs_backward
+from ..custom_op import SETTINGS, define, empty_filter_gradient, empty_gradients, needs_backward
 
 _HAS_TRITON = importlib.util.find_spec('triton') is not None
 # Triton's interpreter runs the kernels on CPUs, slowly, for tests. bfloat16 is wrong there.
@@ -61,10 +61,19 @@ def _self_test_failure(device, dtype):
     return self_test.failure(run, device, dtype)
 
 
-def run(x: Tensor, weights: Sequence[Tensor], *settings: Any) -> Tensor:
+def run(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    sparsity_threshold: float,
+    mode_fraction: float,
+    norm: str,
+    residual: bool,
+    frequency_filter: Filter | None = None,
+) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    keep = needs_backward((x, *weights))
-    return _afno(x, *weights, *settings, _computed_dtype(x), keep)[0]
+    tensors = x, *weights, *factors_of(frequency_filter)
+    settings = sparsity_threshold, mode_fraction, norm, residual, _computed_dtype(x)
+    return _afno(*tensors, *settings, needs_backward(tensors))[0]
 
 
 def _computed_dtype(x):
@@ -73,7 +82,7 @@ def _computed_dtype(x):
     return x.dtype
 
 
-def _forward(x, w1, b1, w2, b2, *settings):
+def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     """Return the output, and the spectrum and mask for backward if ``keep``."""
     if x.numel() == 0:
         return x.new_empty(x.shape), *_empty_saved(x, w1, *settings)
@@ -89,6 +98,9 @@ def _forward(x, w1, b1, w2, b2, *settings):
         z = planar.analyse(x, rows, columns, dtype, dense, power=1)
         weights = _kernel_weights((w1, b1, w2, b2), dtype)
         mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, scale, keep)
+        if frequency_filter is not None:
+            g = frequency_filter.flatten(1, 2).to(dtype)
+            mixed += multiply(g, z.flatten(2, 3))
         add = x if residual else None
         y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, add=add)
     return y.to(x.dtype), z if keep else z.new_empty(0), mask
@@ -105,13 +117,14 @@ def _empty_saved(x, w1, threshold, mode_fraction, norm, residual, dtype, keep):
     )
 
 
-def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
-    """Return the gradients of x, w1, b1, w2 and b2. Those not asked for are empty."""
+def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings):
+    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
     _, _, norm, residual, dtype, *asked = settings
-    for_input, for_weights = asked
+    for_input, for_weights, for_filter = asked
     weights = w1, b1, w2, b2
     if grad_output.numel() == 0:
-        return empty_gradients(grad_output, weights, *asked)
+        no_filter = empty_filter_gradient(frequency_filter, for_filter, w1)
+        return *empty_gradients(grad_output, weights, *asked[:2]), no_filter
     from . import block_mlp
 
     _, _, rows, columns, _ = z.shape
@@ -122,9 +135,20 @@ def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         kept = rows, columns, dtype, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
+        grad_filter = empty_filter_gradient(None, False, w1)
+        if for_filter:  # conj(z) times the gradient, with the scales of the head of this file
+            products = multiply(z.flatten(2, 3).float(), grad_mixed.float(), conjugate=True)
+            grad_filter = products.sum(0).unflatten(1, (rows, columns))
+            grad_filter *= (grid[0] * grid[1]) ** 0.5
+        past_filter = None
+        if frequency_filter is not None and for_input:
+            g = frequency_filter.flatten(1, 2).to(dtype)
+            past_filter = multiply(g, grad_mixed, conjugate=True)
         saved = mask, z.flatten(2, 3), _kernel_weights(weights, dtype)
         scales = scale, float(grid[0] * grid[1]) ** 0.5
-        grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *scales, *asked)
+        grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *scales, *asked[:2])
+        if past_filter is not None:
+            grad_z += past_filter
         del grad_mixed
         grad_input = grad_output.new_empty(0)
         if for_input:
@@ -132,8 +156,9 @@ def _backward(grad_output, w1, b1, w2, b2, z, mask, *settings):
             grad_input = planar.synthesise(grad_z.view_as(z), grid, dense, power=0.5, add=add)
         grad_input = grad_input.to(grad_output.dtype)
         if not for_weights:
-            return grad_input, *(w.new_empty(0) for w in weights)
-        return grad_input, *(g.to(w.dtype) for g, w in zip(gradients, weights))
+            return grad_input, *(w.new_empty(0) for w in weights), grad_filter
+        of_weights = (g.to(w.dtype) for g, w in zip(gradients, weights))
+        return grad_input, *of_weights, grad_filter
 
 
 def _scale(grid, norm):

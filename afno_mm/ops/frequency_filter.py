@@ -1,0 +1,96 @@
+"""Filters that are smooth functions of the frequency, beside AFNO's MLP.
+
+This is an idea of this project, not of the AFNO paper. A filter has one complex factor for each
+kept frequency and channel: real ``(2, K1, K2, C)``, the real parts first, with the frequencies in
+the order of :mod:`.spectral`.
+
+A filter may also be given as a pair of factors, ``basis (K1, K2, R)`` and ``weight (2, R, C)``,
+whose product it is. A filter of one image's spectrum is as large as the tokens of one image. With
+factors, the fast backends save only these for backward, and multiply them again there.
+"""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from . import real_dft
+from .exporting import is_exported
+from .spectral import kept_modes
+
+Filter = Tensor | tuple[Tensor, Tensor]
+NUM_FEATURES = 10
+
+
+def frequency_features(
+    grid: tuple[int, int], mode_fraction: float, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return what a network knows of each kept frequency, ``(K1, K2, NUM_FEATURES)``.
+
+    Frequencies f = (fy, fx) count cycles per image, so they mean the same on every grid: fy is that
+    of rows, with its sign, and fx >= 0 that of columns. A program that is exported has one or two
+    frequencies more on each axis, see :func:`.real_dft.frequencies`.
+    """
+    if torch.compiler.is_compiling() or is_exported():
+        return _features(grid, mode_fraction, dtype, device)
+    return _cached_features(tuple(grid), mode_fraction, dtype, device)
+
+
+def _features(grid, mode_fraction, dtype, device):
+    if is_exported():
+        rows, columns = real_dft.frequencies(grid, mode_fraction, device)
+    else:
+        num_rows, num_columns = kept_modes(grid, mode_fraction)
+        rows = real_dft.signed(num_rows, device)
+        columns = torch.arange(num_columns, device=device)
+    fy, fx = torch.broadcast_tensors(rows.to(dtype)[:, None], columns.to(dtype)[None])
+    f = (fx.square() + fy.square()).sqrt()
+    features = [size.abs().log1p() for size in (f, fx, fy)]
+    features += [fx / (f + 1), fy / (f + 1)]
+    features += [(-f / scale).exp() for scale in (1, 4, 16)]
+    features += [(-size.abs()).exp() for size in (fx, fy)]
+    return torch.stack(features, dim=-1)
+
+
+# A cached inference tensor would break training later.
+_cached_features = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(_features))
+
+
+def factors_of(frequency_filter: Filter | None) -> tuple[Tensor | None, Tensor | None]:
+    """Return the pair that custom operators take: (basis, weight), or (filter, None)."""
+    return frequency_filter if isinstance(frequency_filter, tuple) else (frequency_filter, None)
+
+
+def whole_filter(factor: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the filter ``(2, K1, K2, C)`` of the results of :func:`factors_of`."""
+    if weight is None:
+        return factor
+    return (factor.flatten(0, 1) @ weight).unflatten(1, factor.shape[:2])
+
+
+def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
+    """Compute :func:`whole_filter` without autograd and without copies."""
+    whole = basis.new_empty(2, *basis.shape[:2], weight.shape[2])
+    for part in (0, 1):
+        torch.mm(basis.flatten(0, 1), weight[part], out=whole[part].flatten(0, 1))
+    return whole
+
+
+def gradients_of_factors(
+    grad_filter: Tensor, basis: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of ``basis`` and ``weight`` for that of their product."""
+    grad = grad_filter.flatten(1, 2)  # (2, K1 * K2, C)
+    grad_basis = torch.addmm(grad[0] @ weight[0].t(), grad[1], weight[1].t())
+    grad_weight = torch.empty_like(weight)
+    for part in (0, 1):
+        torch.mm(basis.flatten(0, 1).t(), grad[part], out=grad_weight[part])
+    return grad_basis.view_as(basis), grad_weight
+
+
+def multiply(g: Tensor, z: Tensor, conjugate: bool = False) -> Tensor:
+    """Return ``g z``, or ``conj(g) z``, of planar spectra ``(.., 2, M, C)``."""
+    (a, b), (real, imag) = g.unbind(-3), z.unbind(-3)
+    if conjugate:
+        return torch.stack([a * real + b * imag, a * imag - b * real], -3)
+    return torch.stack([a * real - b * imag, a * imag + b * real], -3)
