@@ -29,7 +29,7 @@ project, release = 'afno_mm', version['__version__']
 author = copyright = 'afno_mm contributors'
 version = release
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode']
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
 root_doc = 'README'
 html_theme = 'furo'
 html_title = f'afno_mm {release}'
@@ -40,7 +40,7 @@ myst_fence_as_directive = ['math']
 autodoc_member_order = 'bysource'
 # Docstrings of upstream's classes are in upstream's format.
 autodoc_inherit_docstrings = False
-autodoc_default_options = {'members': True}
+autodoc_default_options = {'members': True, 'exclude-members': 'extra_repr'}
 napoleon_use_rtype = False
 
 # Pages that show a file outside docs/. On GitHub they are a link to it.
@@ -54,7 +54,9 @@ def read_source(app: Any, name: str, source: list[str]) -> None:
     page = SHOWN.get(name, DOCS / f'{name}.md')
     text = page.read_text(encoding='utf-8')
     parts = re.split(r'(^ *```.*?^ *```$)', text, flags=re.MULTILINE | re.DOTALL)
-    parts[::2] = [LINK.sub(lambda link: site_link(page, name, *link.groups()), p) for p in parts[::2]]
+    parts[::2] = [
+        LINK.sub(lambda link: site_link(page, name, *link.groups()), p) for p in parts[::2]
+    ]
     source[0] = ''.join(parts) + menu(DOCS / f'{name}.md', text)
 
 

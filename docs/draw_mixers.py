@@ -14,7 +14,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import torch
-
 from afno_mm.mixers import build_mixer
 
 matplotlib.use('Agg')
@@ -64,7 +63,11 @@ def draw(config: dict, path: Path) -> None:
     """Write the three panels of a mixer."""
     middle, border, gain = measure(config)
     figure, axes = pyplot.subplots(1, 3, figsize=(7.2, 2.3), layout='constrained')
-    titles = 'a token in the middle reads', 'a token near the border reads', 'amplitude by frequency'
+    titles = (
+        'a token in the middle reads',
+        'a token near the border reads',
+        'amplitude by frequency',
+    )
     for axis, values, title in zip(axes, (middle, border, gain), titles):
         is_gain = values is gain
         half = GRID // 2

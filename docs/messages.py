@@ -126,7 +126,9 @@ def _of_body(node: ast.AST, file: str, function: str, is_composed: bool) -> Iter
         elif isinstance(child, ast.Call):
             kind = ast.unparse(child.func).rpartition('.')[2]
             if kind in CALLS and child.args:
-                level = ' '.join(map(ast.unparse, child.args[1:] + [k.value for k in child.keywords]))
+                level = ' '.join(
+                    map(ast.unparse, child.args[1:] + [k.value for k in child.keywords])
+                )
                 required = kind != 'print_log' or bool(re.search('WARN|ERROR|level', level))
                 yield from _message(child, file, name, required)
         if inside and isinstance(child, ast.Constant | ast.JoinedStr | ast.BinOp):
@@ -140,6 +142,7 @@ def _of_body(node: ast.AST, file: str, function: str, is_composed: bool) -> Iter
 
 def _message(call: ast.Call, file: str, name: str, required: bool) -> Iterator[Message]:
     text = '\n'.join(text_of(argument) for argument in call.args)
+    text = re.sub(r'%[-\d.]*[sdrfg](?!\w)', HOLE, text)  # of logger.warning(text, *values)
     yield Message(file, call.lineno, name, text, required)
 
 
