@@ -4,8 +4,8 @@
 
 Every panel is measured on the mixer itself with white noise as tokens: nothing is a sketch. The
 left and the middle panel show which tokens an output token reads: the root of the mean square of
-its derivatives by each input token, divided by the largest. The right panel shows the share of the
-energy at each frequency that reaches the output. All settings are in ``MIXERS``. Seeds are fixed.
+its derivatives by each input token, divided by the largest. The right panel shows the amplitude of the
+output at each frequency, divided by the largest. All settings are in ``MIXERS``. Seeds are fixed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from matplotlib import pyplot  # noqa: E402
 
 GRID, CHANNELS = 32, 32
 MIDDLE, BORDER = (16, 16), (3, 3)
-# File name: the config of the mixer. AFNO's scaled values keep its output visible beside the bias.
+# The config of each mixer by the name of its file. Without a bias the operator alone is seen.
 MIXERS = {
     'afno': dict(type='AFNO', num_blocks=4, init='scaled', bias='none'),
     'afno25': dict(type='AFNO', num_blocks=4, init='scaled', bias='none', mode_fraction=0.5),
@@ -39,8 +39,8 @@ SAMPLES = 16
 def measure(config: dict, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the field of a token in the middle and of one at the border, and the gain.
 
-    Both fields are ``(H, W)`` with a largest value of 1. The gain is the energy of the output at
-    each frequency ``(H, W)``, centred, divided by the largest.
+    Both fields are ``(H, W)`` with a largest value of 1. The gain is the amplitude of the output
+    at each frequency ``(H, W)``, centred, divided by the largest.
     """
     torch.manual_seed(seed)
     mixer = build_mixer(config, embed_dims=CHANNELS).eval()
