@@ -4,8 +4,8 @@
 
 Every panel is measured on the mixer itself with white noise as tokens: nothing is a sketch. The
 left and the middle panel show which tokens an output token reads: the root of the mean square of
-its derivatives by each input token, divided by the largest. The right panel shows the amplitude of the
-output at each frequency, divided by the largest. All settings are in ``MIXERS``. Seeds are fixed.
+its derivatives by each input token, divided by the largest. The right panel shows the amplitude of
+the output at each frequency, divided by the largest. ``MIXERS`` has all settings; seeds are fixed.
 """
 
 import argparse
