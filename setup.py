@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
+DOCS = ['sphinx>=8,<10', 'myst-parser>=4,<6', 'furo', 'latex2mathml']
 FOR_A_CHECKOUT = ('environment.sh', 'quickstart.sh', 'run_tests.sh')
 
 
@@ -83,7 +84,10 @@ setup(
             'transformers',
             'segmentation-models-pytorch',
             'huggingface-hub',
+            # The tests build the site of the docs.
+            *DOCS,
         ],
+        'docs': DOCS,
         'export': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/export.py
         'hub': ['huggingface-hub'],  # from_pretrained of names
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py

@@ -1,7 +1,12 @@
-"""The pages name only what exists, and name all of it."""
+"""The pages name only what exists, and name all of it.
+
+A block of shell commands in a page says in a comment before it which tests run it, at a small size
+(``<!-- run by: tests/FILE.py -->``), or why none does (``<!-- not run: needs Cityscapes -->``).
+"""
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +16,8 @@ REPOSITORY = Path(__file__).parents[1]
 INDEXES = ('README.md', 'docs/README.md')
 PAGES = [
     str(path.relative_to(REPOSITORY))
-    for folder in ('.', 'data', 'docs')
-    for path in sorted((REPOSITORY / folder).glob('*.md'))
+    for pattern in ('*.md', 'data/*.md', 'docs/**/*.md')
+    for path in sorted(REPOSITORY.glob(pattern))
 ]
 # A changelog may name files that no longer exist.
 CURRENT_PAGES = [page for page in PAGES if page != 'CHANGELOG.md']
@@ -31,6 +36,19 @@ FILE = re.compile(
     r'(?<![\w/.-])(?:afno_mm|benchmarks|configs|data|docs|tests|tools)/[\w{},.*/-]+\.(?:py|sh|md|json)'
 )
 CONFIG = re.compile(r'(?<![\w/.])(?:deeplabv3plus|mit|segformer|swin|vit)_[\w{},*]+')
+# The comment before a block of shell commands, if there is one, and the commands.
+SHELL_BLOCK = re.compile(
+    r'^(?: *<!-- (.*?) -->\n)?^ *```(?:bash|sh|shell|console)\n(.*?)^ *```$',
+    re.MULTILINE | re.DOTALL,
+)
+# What holds for the blocks of pages without such comments.
+WHOLE_PAGES = {
+    'README.md': 'not run: trains for minutes, needs Cityscapes; CI runs its last command',
+    'CONTRIBUTING.md': 'not run: installs packages; CI runs tools/run_tests.sh',
+    'docs/performance.md': 'not run: takes hours; tests/benchmarks/test_benchmark_mixers.py '
+    'measures small mixers',
+}
+SCRIPT = re.compile(r'(?:tools|data|benchmarks)/\w+\.(?:py|sh)')
 OPTION = re.compile(r'`(--[a-z-]+)')
 DEFINED_OPTION = re.compile(r"\badd(?:_argument)?\(\s*'(--[a-z-]+)'")
 
@@ -113,18 +131,65 @@ def test_python_examples_parse(page):
             ast.parse(code)
 
 
+def shell_blocks() -> list:
+    """Return the page, the comment and the commands of each block of shell commands."""
+    return [
+        pytest.param(page, comment or WHOLE_PAGES.get(page, ''), code, id=f'{page}-{number}')
+        for page in CURRENT_PAGES
+        for number, (comment, code) in enumerate(SHELL_BLOCK.findall(read(page)), 1)
+    ]
+
+
+def commands_of(code: str) -> list[str]:
+    """Return the lines of a block, continued lines joined, without comments."""
+    lines = re.sub(r'\\\n', ' ', code).splitlines()
+    return [re.sub(r'(?:^|\s)#.*', '', line).strip() for line in lines]
+
+
+@pytest.mark.parametrize('page,comment,code', shell_blocks())
+def test_a_shell_block_says_what_runs_it_or_why_nothing_does(page, comment, code):
+    kind, _, text = comment.partition(': ')
+    assert kind in ('run by', 'not run') and text, f'{page}: no such comment before\n{code}'
+    tests = re.findall(r'tests/[\w/]+\.py', text)
+    assert tests or kind == 'not run'
+    sources = [read(test) for test in tests]
+    # A test that runs a block names one of its scripts, or reads the page.
+    known = [page, *(Path(script).stem for script in SCRIPT.findall(code))]
+    known += re.findall(r'afno_mm\.\w+', code) + ['docs/']
+    if kind == 'run by':
+        assert all(any(word in source for word in known) for source in sources)
+
+
+@pytest.mark.parametrize('page,comment,code', shell_blocks())
+def test_shell_commands_have_scripts_options_and_syntax_that_exist(page, comment, code):
+    checked = subprocess.run(['bash', '-n'], input=code, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+    for command in commands_of(code):
+        scripts = SCRIPT.findall(command)
+        assert not missing(scripts, REPOSITORY)
+        # For some scripts argparse is told the options elsewhere: those of train.py, of torchrun.
+        if len(scripts) == 1 and scripts[0].endswith('.py') and 'cfg-options' not in command:
+            own = set(DEFINED_OPTION.findall(read(scripts[0]))) | options_of_the_engine()
+            used = re.findall(r'\s(--[a-z][a-z-]*)', command)
+            assert {*used} <= own, command
+
+
 def test_the_readme_is_one_page():
     assert len(read('README.md').splitlines()) <= 150
 
 
 def test_an_index_links_to_each_page():
     linked = {target for index in INDEXES for target, _ in relative_links(index)}
+    # docs/mixers.md is the index of docs/mixers/.
+    above = [f'{Path(page).parent}.md' for page in PAGES if page.count('/') == 2]
+    linked |= {target for index in {*above} for target, _ in relative_links(index)}
     assert {page for page in PAGES if page.startswith('docs/')} <= linked | set(INDEXES)
 
 
 def test_a_page_links_to_each_picture():
     linked = {target for page in PAGES for target, _ in relative_links(page)}
-    pictures = {f'docs/{path.name}' for path in (REPOSITORY / 'docs').glob('*.[jp][pn]g')}
+    found = (REPOSITORY / 'docs').rglob('*.[jp][pn]g')
+    pictures = {str(path.relative_to(REPOSITORY)) for path in found}
     assert pictures and pictures <= linked
 
 
