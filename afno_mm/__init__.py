@@ -6,6 +6,7 @@ torch alone, and the other parts do not.
 
 from typing import Any
 
+from .names import list_models, register_models
 from .plain import is_installed
 from .version import __version__
 
@@ -14,7 +15,7 @@ if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
 
     check_environment()
 
-__all__ = ['__version__', 'from_pretrained']
+__all__ = ['__version__', 'from_pretrained', 'list_models', 'register_models']
 
 
 def __getattr__(name: str) -> Any:

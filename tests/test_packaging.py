@@ -45,6 +45,8 @@ def site(tmp_path_factory):
     [
         'configs/**/*.py',
         'configs/**/*.md',
+        'configs/*.yml',
+        'model-index.yml',
         'tools/*.py',
         'tools/dist*.sh',
         'tools/slurm*.sh',
