@@ -11,9 +11,11 @@ from .plain import is_installed
 from .version import __version__
 
 if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
-    from .environment import check_environment
+    from .environment import check_environment, is_command
 
-    check_environment()
+    # The command starts each tool as a program of its own. So 'afno-mm doctor' works in any case.
+    if not is_command():
+        check_environment()
 
 __all__ = ['__version__', 'from_pretrained', 'list_models', 'register_models']
 

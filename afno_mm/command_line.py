@@ -7,42 +7,43 @@ from typing import Any, NoReturn
 from .names import config_file, nearest
 
 
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps line breaks, and adds the default to the help of each option."""
+
+
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with an example that names the nearest option of an unknown one.
+    """An ArgumentParser with an example, whose errors name the nearest option that exists.
 
     Args:
-        description: What the tool does, with its line breaks.
-        example: A command that works, or several of them on lines of their own.
+        description: What the tool does. Its line breaks stay.
+        example: Commands that work, one a line. ``afno-mm`` lists the first beside the tool.
+        show_defaults: Whether to add the default to the help of each option.
     """
 
-    def __init__(self, description: str | None = None, example: str = '', **kwargs: Any) -> None:
-        kwargs.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
-        if example:
-            lines = '\n'.join(f'  {line}' for line in example.splitlines())
-            kwargs.setdefault('epilog', f'example:\n{lines}')
-        super().__init__(description=description, **kwargs)
-
-    def add_config(self, help: str = 'config file, or the name of a config') -> None:
-        """Add the argument CONFIG, a file or a name of :func:`afno_mm.list_models`."""
-        self.add_argument('config', type=config_argument, help=help)
+    def __init__(
+        self, description: str | None, example: str, show_defaults: bool = False, **kwargs: Any
+    ) -> None:
+        kind = Formatter if show_defaults else argparse.RawDescriptionHelpFormatter
+        lines = ''.join(f'\n  {line}' for line in example.splitlines())
+        super().__init__(
+            description=description, formatter_class=kind, epilog=f'example:{lines}', **kwargs
+        )
 
     def error(self, message: str) -> NoReturn:
-        """Print the message with the nearest name, and exit with code 2."""
-        options = [text for text in self._option_string_actions if text.startswith('--')]
-        known: list[str] = []
-        if unknown := re.match(r'unrecognized arguments: (.*)', message):
-            words = [w.partition('=')[0] for w in unknown[1].split() if w.startswith('-')]
-            known = [near for word in words if (near := nearest(word, options, 0.6))]
-        elif choice := re.match(r".*invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            near = nearest(choice[1], re.findall(r'[\w.-]+', choice[2]), 0.6)
-            known = [near] if near else []
-        if known:
-            message += f'. Did you mean {" ".join(dict.fromkeys(known))}?'
-        super().error(message)
+        """Print the message with the nearest names, and exit with code 2."""
+        near: list[str | None] = []
+        if match := re.match(r'unrecognized arguments: (.*)', message, re.DOTALL):
+            options = [option for option in self._option_string_actions if option[:2] == '--']
+            given = [word.partition('=')[0] for word in match[1].split() if word[0] == '-']
+            near = [nearest(word, options, 0.6) for word in given]
+        elif match := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
+            near = [nearest(match[1], re.findall(r"[^\s,']+", match[2]), 0.5)]
+        names = ' '.join(dict.fromkeys(name for name in near if name))
+        super().error(f'{message}. Did you mean {names}?' if names else message)
 
 
 def config_argument(name: str) -> str:
-    """Return :func:`config_file` of an argument. The parser prints its error."""
+    """Return :func:`afno_mm.names.config_file` of an argument, for ``type=`` of an option."""
     try:
         return config_file(name)
     except FileNotFoundError as error:

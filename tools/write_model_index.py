@@ -15,7 +15,6 @@ from afno_mm.registry import type_name
 from afno_mm.tasks import task_of
 from mmengine.config import Config
 
-EXAMPLE = 'python tools/write_model_index.py'
 HEADER = '# tools/write_model_index.py writes this file from the configs. Do not edit it.\n'
 # Mixer in the name of a config -> collection, and the paper that introduced the mixer.
 COLLECTIONS = {
@@ -151,7 +150,8 @@ def model_index(root: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    Parser(description=__doc__, example=EXAMPLE).parse_args()
+    example = 'python tools/write_model_index.py'
+    Parser(__doc__, example).parse_args()
     for name, text in model_index(root_folder()).items():
         (root_folder() / name).write_text(text, encoding='utf-8')
         print(root_folder() / name)
