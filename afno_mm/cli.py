@@ -7,6 +7,7 @@ read from the scripts: from the docstring and from ``example = '...'``.
 import ast
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -78,6 +79,7 @@ def main() -> int:
     name, *arguments = sys.argv[1:] or ['--help']
     commands = find_commands()
     if name in ('-h', '--help', 'help'):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm | head
         print(overview(commands))
         return 0
     if name == '--version':

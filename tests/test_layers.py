@@ -16,7 +16,7 @@ ALLOWED = {
     'plain': set(),
     'names': {'yaml', 'mmengine', 'mmpretrain'},
     'command_line': {'names'},
-    'cli': {'environment', 'names'},
+    'cli': {'version', 'names'},
     'registry': {'plain', 'mmengine'},
     'ops': {'triton'},
     'mixers': {'registry', 'ops', 'mmengine'},

@@ -9,6 +9,7 @@ import importlib
 import os
 import platform
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -285,6 +286,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm doctor | head
     warnings.simplefilter('ignore')  # of the import of mmcv and mmseg
     broken = 0
     for title, findings in examine():

@@ -1,6 +1,7 @@
 """List the configs by name, with their parameters, results, and whose the results are."""
 
 import argparse
+import signal
 
 import yaml
 from afno_mm import list_models
@@ -20,6 +21,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm list-models | head
     names = list_models(args.pattern, args.task)
     if not names:
         raise SystemExit(f'no config has a name like {args.pattern}')

@@ -138,9 +138,7 @@ def model_index(root: Path) -> dict[str, str]:
     for task, entries in models.items():
         used = {entry['In Collection'] for entry in entries}
         collections = [
-            {'Name': name, 'Paper': {'URL': url}}
-            for name, url in COLLECTIONS.values()
-            if name in used
+            {'Name': name, 'Paper': url} for name, url in COLLECTIONS.values() if name in used
         ]
         metafile = {'Collections': collections, 'Models': entries}
         text = yaml.safe_dump(metafile, sort_keys=False, allow_unicode=True, width=100)
