@@ -16,8 +16,8 @@ from .names import nearest, root_folder
 from .version import __version__
 
 # Other scripts start the first two; the others are for work on the source tree.
-NO_COMMANDS = ('dist_launch.py', 'environment.sh', 'quickstart.sh', 'run_tests.sh')
-NO_COMMANDS += ('write_model_index.py',)
+NO_COMMANDS = {'dist_launch.py', 'environment.sh'}
+NO_COMMANDS |= {'quickstart.sh', 'run_tests.sh', 'write_model_index.py'}
 TITLES = {'tools': 'Models:', 'data': 'Data:'}
 USAGE = """usage: afno-mm COMMAND [ARGUMENTS]
        afno-mm COMMAND --help

@@ -52,8 +52,8 @@ class _Registry(mmengine.Registry):
 
 
 def _is_default_scope():
-    scope = mmengine.DefaultScope.get_current_instance()
-    return scope is not None and scope.scope_name == 'afno_mm'
+    scope = is_installed('mmengine') and mmengine.DefaultScope.get_current_instance()
+    return bool(scope) and scope.scope_name == 'afno_mm'
 
 
 def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:
