@@ -61,15 +61,17 @@ def packages() -> Iterator[Finding]:
     if FAILURE:
         yield Finding('BROKEN', FAILURE.replace('\n', INDENT))
         return
-    from afno_mm.environment import installed_version
+    from afno_mm.environment import find_problems, installed_version
     from packaging.requirements import Requirement
 
     yield Finding('ok', f'afno-mm {metadata.version("afno-mm")}, from {afno_mm.__path__[0]}')
     for requirement in map(Requirement, requirements):
-        found = f'{requirement.name} {installed_version(requirement.name)}'
         if requirement.marker is None:
+            found = f'{requirement.name} {installed_version(requirement.name)}'
             wanted = f', wanted {requirement.specifier}' if requirement.specifier else ''
-            yield Finding('ok', f'{found}{wanted}')
+            problems = find_problems([requirement], installed_version)
+            yield from (Finding('BROKEN', *problem) for problem in problems)
+            yield from () if problems else [Finding('ok', f'{found}{wanted}')]
     for module in OPENMMLAB:
         try:
             importlib.import_module(module)

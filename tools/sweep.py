@@ -43,6 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--stages',
         nargs='+',
+        type=config_argument,
         metavar='CONFIG',
         help='configs that replace those of the stages, such as small ones',
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from afno_mm import environment
 from running import REPOSITORY
 
 SCRIPT = REPOSITORY / 'tools/doctor.py'
@@ -58,6 +59,15 @@ def test_a_broken_installation_is_reported_without_a_traceback(tmp_path):
     assert code == 1 and 'Traceback' not in text
     assert 'BROKEN   BrokenEnvironmentError' in text and 'are both installed' in text
     assert 'run: pip uninstall -y' in text and 'Data sets' in text
+
+
+def test_a_missing_package_is_broken(doctor, monkeypatch):
+    def version(name, version_of=environment.installed_version):
+        return None if name == 'torchmetrics' else version_of(name)
+
+    monkeypatch.setattr(environment, 'installed_version', version)
+    (broken,) = (f for f in doctor['packages']() if f.state == 'BROKEN')
+    assert 'torchmetrics is not installed' in broken.text and 'pip install' in broken.advice
 
 
 def touch(root, *names):
