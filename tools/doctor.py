@@ -203,7 +203,6 @@ def data_sets() -> Iterator[Finding]:
         ('example scenes', '', 'data/scenes', cityscapes, 'afno-mm make-scenes {root}'),
         ('example images', '', 'data/images', folders_of_classes, 'afno-mm make-images {root}'),
         ('example parts', 'PARTS_DATASET', 'data/parts', parts, 'afno-mm make-parts {root}'),
-        ('example cats', '', 'data/cats', own_data, 'afno-mm make-photos {root}'),
     )
     for name, variable, default, look, advice in places:
         root = Path(os.environ.get(variable) or default)
@@ -248,10 +247,6 @@ def parts(root: Path) -> tuple[str, str, str]:
     return (
         ('ok', ', '.join(sets), '') if sets else ('missing', 'no sets', 'afno-mm make-parts {root}')
     )
-
-
-def own_data(root: Path) -> tuple[str, str, str]:
-    return 'ok', f'{count(root, "**/*.*")} files', ''
 
 
 SECTIONS = {
