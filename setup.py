@@ -16,9 +16,9 @@ def read(*path):
 
 
 class BuildWithConfigsAndTools(build_py):
-    """Copy configs/, tools/ and the scripts and generators of data/ to afno_mm/.mim.
+    """Copy configs/, their index, tools/ and the scripts and generators of data/ to afno_mm/.mim.
 
-    mim looks there for configs and tools. An editable install uses those of the checkout.
+    mim, MMEngine and afno-mm look there. An editable install uses those of the checkout.
     """
 
     def run(self):
@@ -35,6 +35,7 @@ class BuildWithConfigsAndTools(build_py):
             )
         for script in glob.glob(os.path.join(ROOT, 'data', '*.py')):
             shutil.copy(script, os.path.join(mim, 'data'))
+        shutil.copy(os.path.join(ROOT, 'model-index.yml'), mim)
 
 
 version = {}
@@ -50,6 +51,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['afno_mm', 'afno_mm.*']),
     package_data={'afno_mm': ['py.typed'], 'afno_mm.ops.afno.cpu': ['*.c', '*.h']},
+    entry_points={'console_scripts': ['afno-mm = afno_mm.cli:main']},
     python_requires='>=3.10',
     # The only list of requirements: afno_mm.environment checks it when afno_mm is imported.
     install_requires=[

@@ -6,15 +6,18 @@ torch alone, and the other parts do not.
 
 from typing import Any
 
+from .names import list_models, register_models
 from .plain import is_installed
 from .version import __version__
 
 if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
-    from .environment import check_environment
+    from .environment import check_environment, is_command
 
-    check_environment()
+    # The command starts each tool as a program of its own. So 'afno-mm doctor' works in any case.
+    if not is_command():
+        check_environment()
 
-__all__ = ['__version__', 'from_pretrained']
+__all__ = ['__version__', 'from_pretrained', 'list_models', 'register_models']
 
 
 def __getattr__(name: str) -> Any:

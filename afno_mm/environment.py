@@ -4,6 +4,8 @@ The requirements are those of setup.py. The check reads pip's metadata. It impor
 to confirm a suspicion.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module, metadata
 
@@ -54,6 +56,11 @@ def check_environment() -> None:
         lines = [f'- {found}\n  run: {command}' for found, command in problems]
         text = '\n'.join(['afno_mm cannot work with these packages:', *lines])
         raise BrokenEnvironmentError(text)
+
+
+def is_command() -> bool:
+    """Return whether this process is the console script ``afno-mm``."""
+    return os.path.basename((getattr(sys, 'argv', None) or [''])[0]) == DISTRIBUTION
 
 
 def installed_version(name: str) -> str | None:

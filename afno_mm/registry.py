@@ -5,6 +5,8 @@ it looks up a name. A config therefore needs no ``custom_imports``. Without MMEn
 are those of :mod:`afno_mm.plain`, and only mixers register.
 """
 
+from typing import Any
+
 from .plain import is_installed
 
 if is_installed('mmengine'):
@@ -14,13 +16,48 @@ else:
     from . import plain as mmengine
     from .plain import print_log
 
-__all__ = ['DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'MODEL_WRAPPERS']
-__all__ += ['OPTIM_WRAPPERS', 'RUNNERS', 'TASKS', 'TRANSFORMS', 'VISUALIZERS', 'print_log']
-__all__ += ['type_name']
+__all__ = ['DATASETS', 'DATA_SAMPLERS', 'FUNCTIONS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS']
+__all__ += [
+    'MODEL_WRAPPERS',
+    'OPTIM_WRAPPERS',
+    'RUNNERS',
+    'TASKS',
+    'TRANSFORMS',
+    'VISBACKENDS',
+    'VISUALIZERS',
+]
+__all__ += ['print_log', 'type_name']
+
+
+# Where types are looked up if the default scope is afno_mm: MMEngine's inferencers set it, to find
+# configs by name.
+FRAMEWORKS = ('mmseg', 'mmpretrain')
+
+
+class _Registry(mmengine.Registry):
+    def get(self, key: str) -> Any:
+        keys = [key]
+        if '.' not in key and _is_default_scope():
+            keys += [f'{scope}.{key}' for scope in FRAMEWORKS]
+        failure = None
+        for each in keys:
+            try:
+                if found := super().get(each):
+                    return found
+            except RuntimeError as error:  # MMEngine 0.10 raises it if it does not find the name
+                failure = failure or error
+        if failure:
+            raise failure
+        return None
+
+
+def _is_default_scope():
+    scope = is_installed('mmengine') and mmengine.DefaultScope.get_current_instance()
+    return bool(scope) and scope.scope_name == 'afno_mm'
 
 
 def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:
-    return mmengine.Registry(
+    return _Registry(
         name, parent=parent, scope='afno_mm', locations=[f'afno_mm.{loc}' for loc in locations]
     )
 
@@ -42,6 +79,9 @@ DATA_SAMPLERS = _child('data sampler', mmengine.DATA_SAMPLERS, 'engine.safety')
 LOOPS = _child('loop', mmengine.LOOPS, 'engine.safety')
 RUNNERS = _child('runner', mmengine.RUNNERS, 'engine.safety')
 METRICS = _child('metric', mmengine.METRICS, 'evaluation')
+# Nothing registers here. MMEngine warns of a default scope that has no such registries.
+FUNCTIONS = _child('function', mmengine.FUNCTIONS, 'registry')
+VISBACKENDS = _child('vis_backend', mmengine.VISBACKENDS, 'registry')
 VISUALIZERS = _child('visualizer', mmengine.VISUALIZERS, 'tasks.visualization')
 # MMEngine has no registry of tasks, so this one has no parent.
 TASKS = mmengine.Registry('task', scope='afno_mm', locations=['afno_mm.tasks'])

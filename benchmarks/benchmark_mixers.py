@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
+from afno_mm.command_line import Parser
 from mixer_bench import (
     SUITES,
     Settings,
@@ -33,9 +34,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'python benchmarks/benchmark_mixers.py --suite stages --repeats 2'
+    parser = Parser(__doc__, example)
     parser.add_argument('--suite', nargs='+', choices=SUITES, default=['stages'])
     parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1'")
     parser.add_argument(

@@ -21,6 +21,7 @@ from typing import Any
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
+from afno_mm.command_line import Parser
 from afno_mm.engine import build_model
 from afno_mm.export import FORMATS, ExportError, export_model
 from afno_mm.export.formats import load_onnx
@@ -178,7 +179,8 @@ def show_error(cell: dict[str, Any]) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    example = 'python benchmarks/export_table.py --mixers AFNO --formats onnx'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
     add('--models', nargs='+', choices=MODELS, default=list(MODELS))
     add('--mixers', nargs='+', choices=MIXERS, default=list(MIXERS))

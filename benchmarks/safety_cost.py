@@ -8,7 +8,6 @@ training process, with one thread, so that other work on the machine disturbs it
 steps of each training are left out. Every ten steps save a checkpoint, which is timed by itself.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from afno_mm.command_line import Parser
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 5
@@ -86,7 +87,8 @@ def compare(on: list[float], off: list[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    example = 'python benchmarks/safety_cost.py --rounds 2'
+    parser = Parser(__doc__.splitlines()[0], example)
     parser.add_argument('config', nargs='?', default='configs/segformer_afno_b0_scenes.py')
     parser.add_argument('--rounds', type=int, default=8)
     parser.add_argument('--steps', type=int, default=60, help='of each training')

@@ -6,13 +6,13 @@ use.
 
 import argparse
 
+from afno_mm.command_line import Parser
 from generators.datasetgan_release import convert
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm convert-datasetgan ~/datasetGAN_release data/parts'
+    parser = Parser(__doc__, example, show_defaults=True)
     parser.add_argument('release', help='folder of the release, with annotation/ in it')
     parser.add_argument('root', nargs='?', default='data/parts', help='folder for the sets')
     parser.add_argument(

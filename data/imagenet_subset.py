@@ -4,14 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
+from afno_mm.command_line import Parser
 from generators.files import write_whole
 from generators.subset import subset
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm imagenet-subset /data/imagenet --percent 10'
+    parser = Parser(__doc__, example, show_defaults=True)
     root = os.environ.get('IMAGENET_DATASET', 'data/imagenet')
     parser.add_argument(
         'root',

@@ -2,13 +2,13 @@
 
 import argparse
 
+from afno_mm.command_line import Parser
 from generators.images import FIGURES, make_images
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm make-images data/images --train 120'
+    parser = Parser(__doc__, example, show_defaults=True)
     parser.add_argument(
         'root', nargs='?', default='data/images', help='folder for the images; existing images stay'
     )

@@ -2,13 +2,13 @@
 
 import argparse
 
+from afno_mm.command_line import Parser
 from generators.parts import make_parts
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm make-parts data/parts --workers 2'
+    parser = Parser(__doc__, example, show_defaults=True)
     parser.add_argument(
         'root', nargs='?', default='data/parts', help='folder for the sets; existing images stay'
     )

@@ -2,13 +2,13 @@
 
 import argparse
 
+from afno_mm.command_line import Parser
 from generators.photos import make_photos
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm make-photos data/cats --number 60'
+    parser = Parser(__doc__, example, show_defaults=True)
     parser.add_argument(
         'root', nargs='?', default='data/cats', help='folder for the pictures; existing ones stay'
     )

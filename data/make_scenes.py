@@ -2,13 +2,13 @@
 
 import argparse
 
+from afno_mm.command_line import Parser
 from generators.scenes import make_scenes
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    example = 'afno-mm make-scenes data/scenes --train 160 --val 40'
+    parser = Parser(__doc__, example, show_defaults=True)
     parser.add_argument(
         'root', nargs='?', default='data/scenes', help='folder for the scenes; existing scenes stay'
     )

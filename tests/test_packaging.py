@@ -45,6 +45,8 @@ def site(tmp_path_factory):
     [
         'configs/**/*.py',
         'configs/**/*.md',
+        'configs/*.yml',
+        'model-index.yml',
         'tools/*.py',
         'tools/dist*.sh',
         'tools/slurm*.sh',
@@ -87,6 +89,14 @@ def test_the_wheel_generates_data_and_trains_outside_the_repository(site, tmp_pa
     )
     assert 'mIoU' in output
     assert (tmp_path / 'work_dirs/segformer_afno_b0_scenes/epoch_1.pth').is_file()
+
+
+def test_the_wheel_has_the_command_and_names_of_configs(site, tmp_path):
+    (entry_points,) = site.glob('*.dist-info/entry_points.txt')
+    assert 'afno-mm = afno_mm.cli:main' in entry_points.read_text()
+    command = ('-m', 'afno_mm.cli', 'list-models', 'segformer_afno_b3')
+    output = run(tmp_path, *command, PYTHONPATH=str(site))
+    assert output.startswith('segformer_afno_b3_cityscapes   50.06M  80.9 mIoU (reported in the')
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 import mmengine
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.tasks import task_of
@@ -17,12 +18,12 @@ from mmengine.registry import init_default_scope
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='config file; its datasets are used')
+    example = 'afno-mm baseline segformer_afno_b0_scenes'
+    parser = Parser(__doc__, example)
+    add = parser.add_argument
+    add('config', type=config_argument, help='config file or name; its datasets are used')
     add_cfg_options(parser)
-    parser.add_argument(
+    add(
         '--beside',
         nargs='+',
         default=[],

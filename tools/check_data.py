@@ -10,16 +10,16 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis.data_page import check_datasets, describe, write_page
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.engine.safety import check_settings
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='config file')
+    example = 'afno-mm check-data segformer_afno_b0_cityscapes'
+    parser = Parser(__doc__, example)
+    parser.add_argument('config', type=config_argument, help='config file or name')
     page = 'page of pictures (default: work_dirs/<name of the config>/data.html)'
     parser.add_argument('--out', type=Path, metavar='PAGE.html', help=page)
     number = 'number of random samples of each dataset on the page (default: 24)'

@@ -17,6 +17,8 @@ from pathlib import Path
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+EXAMPLE = """example:
+  python tools/dist_launch.py --nproc_per_node=2 tools/train.py CONFIG --launcher pytorch"""
 SAVED = 75
 SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2')
 
@@ -66,6 +68,8 @@ def launch(arguments: list[str], codes: list[int]) -> None:
 
 def main() -> int:
     """Run torchrun in a thread, where it leaves the signals alone, and return the exit code."""
+    if sys.argv[1:2] in (['-h'], ['--help']):
+        print(f'{__doc__}\n{EXAMPLE}\n\nThe arguments of torchrun:')
     for name in SIGNALS:
         number = signal.Signals[name]
         if name != 'SIGHUP' or signal.getsignal(number) != signal.SIG_IGN:  # nohup

@@ -1,7 +1,5 @@
 """Draw the clusters of tokens after the layers of one or several models: the paper's Fig. 5.
 
-    tools/draw_clusters.py CONFIG CHECKPOINT [CONFIG CHECKPOINT ...] --out FOLDER
-
 Each test image becomes a picture in FOLDER, with a column for each model.
 """
 
@@ -16,15 +14,15 @@ from afno_mm.analysis import (
     pick_layers,
     run_layers,
 )
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config, trained_model
 from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'afno-mm draw-clusters vit_afno_inpainting_demo epoch_10.pth --out clusters'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
     add('models', nargs='+', metavar='CONFIG CHECKPOINT', help='each model, as two files')
     add('--out', required=True, help='folder for the pictures')
@@ -40,7 +38,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
-    args.configs, args.checkpoints = args.models[::2], args.models[1::2]
+    args.configs = [config_argument(name) for name in args.models[::2]]
+    args.checkpoints = args.models[1::2]
     args.names = args.names or [Path(config).stem for config in args.configs]
     if len(set(args.names)) != len(args.configs):
         parser.error(

@@ -16,17 +16,17 @@ from afno_mm.analysis import (
     shrunk_spectrum,
     spectra_figure,
 )
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config, trained_model
 from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'afno-mm draw-spectra vit_afno_inpainting_demo epoch_10.pth --out spectra'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
-    add('config', help='config of a model with AFNO')
+    add('config', type=config_argument, help='config of a model with AFNO')
     add('checkpoint', help='its checkpoint')
     add('--out', required=True, help='folder for the pictures')
     images = 'test images (default: 0 1 2 3)'

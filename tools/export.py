@@ -1,7 +1,5 @@
 """Export a model to ONNX, TorchScript or torch.export, and check the file against PyTorch.
 
-    tools/export.py CONFIG CHECKPOINT --format onnx --dynamic batch-and-size
-
 CHECKPOINT 'none', or none at all, exports initial weights. The exit status is 1 if the file
 differs from PyTorch by more than 1e-4 (float16: 2e-2 of the largest value); it is then removed.
 """
@@ -11,17 +9,17 @@ import logging
 import warnings
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.export import DYNAMIC, FORMATS, Exported, ExportError, export_model
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'afno-mm export segformer_afno_b0_scenes epoch_14.pth --dynamic batch-and-size'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
-    add('config', help='config file')
+    add('config', type=config_argument, help='config file or name')
     add('checkpoint', nargs='?', default='none', help="checkpoint file, or 'none' (default)")
     add('--format', choices=FORMATS, default='onnx', help='file format (default: onnx)')
     add('--out', help='file to write (default: work_dirs/NAME/NAME with the suffix of the format)')

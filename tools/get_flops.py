@@ -12,6 +12,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis import as_the_paper_counts, model_cost
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import image_size, read_config
 from afno_mm.engine.config import add_cfg_options
 
@@ -20,10 +21,9 @@ COLUMNS += ['as the paper']
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('configs', nargs='+', help='config files')
+    example = 'afno-mm get-flops segformer_afno_b0_cityscapes segformer_esa_b0_cityscapes'
+    parser = Parser(__doc__, example)
+    parser.add_argument('configs', nargs='+', type=config_argument, help='config files or names')
     size = "size of the image (default: the config's own)"
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help=size)
     add_cfg_options(parser)

@@ -9,13 +9,13 @@ import re
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser
 from config_writer.write import TASKS, config_text
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'afno-mm new-config data/cats --iterations 400'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
     add('folder', type=Path, help='folder with the images')
     add('--task', choices=TASKS, help='default: what the folder has')

@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import keep_freed_memory, read_config
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.engine.one_step import one_step
@@ -19,9 +20,10 @@ from mmengine.device import get_device
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    example = 'afno-mm one-step segformer_afno_b0_cityscapes --size 256 256'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
-    add('configs', nargs='+', help='config files')
+    add('configs', nargs='+', type=config_argument, help='config files or names')
     size = "size of the images (default: the config's own)"
     add('--size', type=int, nargs=2, metavar=('H', 'W'), help=size)
     add('--batch-size', type=int, default=1, help='number of images (default: 1)')

@@ -4,16 +4,22 @@ import argparse
 import re
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.hub import from_pretrained, publish
 from afno_mm.hub.files import read_weights
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    example = 'afno-mm publish epoch_14.pth published/scenes'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
     add('in_file', help='checkpoint of a training')
     add('out_file', help='path and name of the new files, without hash and suffix')
-    add('--config', help='config file (default: the config in the checkpoint)')
+    add(
+        '--config',
+        type=config_argument,
+        help='config file or name (default: the config in the checkpoint)',
+    )
     ema = 'publish the averaged weights, or the plain ones (default: averaged if there are any)'
     add('--ema', action=argparse.BooleanOptionalAction, help=ema)
     add('--author', default='not stated', help='who trained these weights')

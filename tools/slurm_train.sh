@@ -4,8 +4,10 @@
 # environment. BATCH=1 submits a job that goes on by itself: SIGNAL_BEFORE (default 120) seconds
 # before the end of its time the training saves a checkpoint, exits with 75, and the job is queued
 # again with --resume. SRUN_ARGS may say --time=24:00:00.
+#   afno-mm slurm-train gpu afno segformer_afno_b0_cityscapes
 set -euo pipefail
-if [ $# -lt 3 ]; then sed -n '2,6s/^# //p' "$0" >&2; exit 2; fi
+case "${1:-}" in -h | --help) sed -n '2,7s/^# //p' "$0"; exit 0 ;; esac
+if [ $# -lt 3 ]; then sed -n '2,7s/^# //p' "$0" >&2; exit 2; fi
 tools=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2206  # SRUN_ARGS is a list of words
 resources=(

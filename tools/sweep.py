@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.sweep import dry_run, load_sweep, run_sweep
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file of the sweep')
+    example = 'afno-mm sweep lambda --dry-run'
+    parser = Parser(__doc__, example)
+    parser.add_argument('config', type=config_argument, help='config file or name of the sweep')
     parser.add_argument(
         '--work-dir',
         help='folder for trainings and results (default: work_dirs/sweeps/<name of the config>)',
@@ -41,6 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--stages',
         nargs='+',
+        type=config_argument,
         metavar='CONFIG',
         help='configs that replace those of the stages, such as small ones',
     )

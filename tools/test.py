@@ -10,7 +10,8 @@ from afno_mm.tasks import Task, task_of
 
 
 def parse_args() -> argparse.Namespace:
-    parser = command_line(__doc__)
+    example = 'afno-mm test segformer_afno_b0_scenes work_dirs/first/epoch_14.pth'
+    parser = command_line(__doc__, example)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--out',

@@ -10,7 +10,8 @@ from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = command_line(__doc__)
+    example = 'afno-mm train segformer_afno_b0_scenes --work-dir work_dirs/first'
+    parser = command_line(__doc__, example)
     parser.add_argument(
         '--resume',
         nargs='?',

@@ -11,16 +11,17 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
+from ..command_line import Parser, config_argument
 from ..registry import type_name
 from ..tasks import Task, task_of
 from .safety.settings import check_options
 
 
-def command_line(description: str | None) -> argparse.ArgumentParser:
+def command_line(description: str | None, example: str = '') -> Parser:
     """Return a parser with the arguments of train.py and test.py, named as OpenMMLab's."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = Parser(description, example)
     add = parser.add_argument
-    add('config', help='config file')
+    add('config', type=config_argument, help='config file, or the name of a config')
     work_dir = 'folder for logs and checkpoints (default: work_dirs/<name of the config>)'
     add('--work-dir', help=work_dir)
     add_cfg_options(parser)

@@ -8,6 +8,7 @@ from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 
+from .custom_ops import check_custom_ops
 from .safety import checkpoint_files
 
 
@@ -35,6 +36,7 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
 
     ``size``, if given, replaces the size ``(H, W)`` to which the data preprocessor pads images.
     """
+    check_custom_ops(cfg)
     checkpoint_files.install()
     model_cfg = ConfigDict(cfg.model)
     if 'data_preprocessor' in cfg:  # MMPretrain's configs have it beside the model

@@ -6,6 +6,7 @@ from mmengine.registry import RUNNERS
 
 from .config import complete
 from .cpu import distribute_over_cpus, keep_freed_memory
+from .custom_ops import check_custom_ops
 from .safety import SafeRunner, check_settings, protect, set_interface
 
 
@@ -17,6 +18,7 @@ def build_runner(cfg: Config) -> SafeRunner:
     """
     complete(cfg)
     check_settings(cfg)
+    check_custom_ops(cfg)
     protect(cfg)
     if cfg.launcher != 'none':
         set_interface()

@@ -1,5 +1,6 @@
 """What to run: the points and stages of a sweep, and the command of each training."""
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..engine.config import command_line, load_config
+from ..engine.config import add_cfg_options, command_line, load_config
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,10 @@ class Sweep:
 def _cfg_options(options):
     """Return the arguments that set the options."""
     texts = [f'{key}={_text(value)}' for key, value in options.items()]
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
     for text, (key, value) in zip(texts, options.items()):
-        if command_line('').parse_args(['', '--cfg-options', text]).cfg_options != {key: value}:
+        if parser.parse_args(['--cfg-options', text]).cfg_options != {key: value}:
             raise ValueError(
                 f'--cfg-options cannot set {key} to {value!r}: it knows numbers, '
                 'True, False, None, lists, tuples, and strings without white space'

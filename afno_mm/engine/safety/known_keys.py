@@ -190,7 +190,7 @@ def _place(path, node, registries):
         return Place(path, node, known, path, key in CLOSED)
     if 'mixer' in path.split('.')[-2:] and isinstance(kind, str) and '.' not in kind:
         kind = f'afno_mm.{kind}'
-    found = _find(kind, registries)
+    found = find_class(kind, registries)
     if found is None:
         return Place(path, node, frozenset(), str(kind), False, _types(kind, registries))
     known, closed = _arguments(found)
@@ -205,12 +205,12 @@ def _optim_wrapper(path, node, registries):
     yield wrapper._replace(node=node, known=known)
     path, paramwise = f'{path}.paramwise_cfg', node.get('paramwise_cfg') or {}
     name = node.get('constructor', 'DefaultOptimWrapperConstructor')
-    constructor = _find(name, (mm.OPTIM_WRAPPER_CONSTRUCTORS,))
+    constructor = find_class(name, (mm.OPTIM_WRAPPER_CONSTRUCTORS,))
     if constructor is DefaultOptimWrapperConstructor:
         yield Place(path, paramwise, PARAMWISE, 'paramwise_cfg')
     elif constructor:
         yield Place(path, paramwise, PARAMWISE | _texts(constructor), constructor.__name__)
-    optimizer = _find(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
+    optimizer = find_class(node['optimizer'].get('type'), (mm.OPTIMIZERS,))
     read = MULTIPLIERS
     if optimizer:
         read = read | _arguments(optimizer)[0] | _texts(optimizer)
@@ -226,7 +226,7 @@ def _texts(kind):
     return frozenset(c for c in constants if isinstance(c, str) and c.isidentifier())
 
 
-def _find(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
+def find_class(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
     """Return the class or function of a config's ``type``, or None if there is none."""
     if not isinstance(kind, str):
         return kind if callable(kind) else None

@@ -6,9 +6,10 @@ from typing import Any
 from mmengine.hooks import Hook
 from torch import nn
 
+from ...names import nearest
 from ...registry import HOOKS
 from .numbers import bare_model, first
-from .settings import SettingsError, nearest
+from .settings import SettingsError
 
 # Keys of schedules that serve several networks, upstream and here. Some networks have no such part.
 SHARED_KEYS = frozenset(

@@ -9,22 +9,21 @@ Settings of a config:
 * ``allowed_settings = ['my_key', 'train_cfg.my_key']`` allows keys of your own, by name or path.
 """
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from ...names import nearest
 from .known_keys import TOP, Place, places
 from .numbers import first
 from .switches import is_on
 
-# From this similarity on, one name is taken for a misspelling of the other. Names of types are
-# often similar to each other, and need more.
-CLOSE, CLOSE_TYPES = 0.75, 0.85
+# Names of types are often similar to each other, and need more similarity than names.CLOSE.
+CLOSE_TYPES = 0.85
 REMEDY = (
     "Correct them. Keys of your own can be allowed by name, allowed_settings=['my_key'], and "
     'safety.settings=False turns this check off'
@@ -33,21 +32,6 @@ REMEDY = (
 
 class SettingsError(ValueError):
     """A config has settings that nothing reads."""
-
-
-def nearest(name: str, known: Iterable[str], cutoff: float = CLOSE) -> str | None:
-    """Return the most similar of some names, or None if none is similar."""
-
-    def similarity(other):
-        pairs = (name, other), (_sorted_words(name), _sorted_words(other))
-        return max(difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs)
-
-    best = max(sorted(known), key=similarity, default=None)
-    return best if best and similarity(best) >= cutoff else None
-
-
-def _sorted_words(name):
-    return '_'.join(sorted(name.split('_')))
 
 
 def check_settings(cfg: Config) -> None:

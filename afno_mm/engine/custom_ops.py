@@ -1,0 +1,68 @@
+"""Refuse models that need what pip does not install, before they fail deep inside.
+
+pip builds mmcv without its custom operators, and installs MMSegmentation without MMDetection. A few
+heads need them. They fail with errors of their own when they are built, or at the first step.
+"""
+
+from importlib.util import find_spec
+from inspect import getmro, isclass
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import MODELS, DefaultScope
+
+from ..plain import is_installed
+from ..registry import type_name
+from .safety.known_keys import find_class, places
+
+OPS = 'the custom operators of mmcv'
+MMDET = 'MMDetection'
+# Type of a part -> what it needs. Subclasses need the same.
+NEEDS = {
+    'CCHead': (OPS,),
+    'PSAHead': (OPS,),
+    'PointHead': (OPS,),
+    'SideAdapterCLIPHead': (OPS,),
+    'Mask2FormerHead': (OPS, MMDET),
+    'MaskFormerHead': (MMDET,),
+    'MultiScaleDeformableAttention': (OPS,),
+    **dict.fromkeys(('DCN', 'DCNv2', 'carafe'), (OPS,)),
+}
+NEEDS_ON_GPU = {'FocalLoss': (OPS,)}
+ADVICE = """pip builds mmcv without its custom operators. MMCV offers builds with them for some
+versions of torch and CUDA: pip install onedl-mim && mim install onedl-mmcv
+--only-binary=onedl-mmcv. (Not tested with afno_mm.)
+These heads need nothing more: afno_mm.SegformerHead, FCNHead, UPerHead, FPNHead with the neck FPN,
+PSPHead, DepthwiseSeparableASPPHead. docs/backbones.md lists all that were tried with AFNO"""
+
+
+class MissingPartsError(RuntimeError):
+    """A model has parts that need packages or operators that are not installed."""
+
+
+def has_custom_ops() -> bool:
+    """Return whether mmcv was built with its custom operators."""
+    return is_installed('mmcv') and find_spec('mmcv._ext') is not None
+
+
+def check_custom_ops(cfg: Config) -> None:
+    """Raise MissingPartsError for parts of ``cfg.model`` that cannot work in this environment."""
+    missing = set() if has_custom_ops() else {OPS}
+    missing |= set() if is_installed('mmdet') else {MMDET}
+    needs = NEEDS if get_device() == 'cpu' else {**NEEDS, **NEEDS_ON_GPU}
+    lines = []
+    for place in places(cfg) if missing else ():
+        if not place.path.startswith('model') or 'type' not in place.node:
+            continue
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
+            kind = find_class(place.node['type'], (MODELS,))
+        classes = getmro(kind) if isclass(kind) else ()
+        names = [type_name(place.node['type']), *(each.__name__ for each in classes)]
+        wanted = next((needs[name] for name in names if name in needs), ())
+        lacking = ' and '.join(part for part in wanted if part in missing)
+        if lacking:
+            lines.append(f'{place.path}: {names[0]} needs {lacking}')
+    if lines:
+        raise MissingPartsError(
+            '\n* '.join(['parts of the model need what is not installed:', *lines]) + f'\n{ADVICE}'
+        )
