@@ -21,7 +21,7 @@ def enlarge(picture: np.ndarray, width: int = WIDTH, smooth: bool = False) -> np
 def heat(
     values: np.ndarray, low: float = 0.0, high: float | None = None, colours: str = 'magma'
 ) -> np.ndarray:
-    """Return a map ``(H, W)`` in colours: the first of the colour map is ``low``, the last ``high``.
+    """Return a map ``(H, W)`` in the colours of a colour map, which goes from ``low`` to ``high``.
 
     ``high`` is by default the largest value.
     """

@@ -1,11 +1,9 @@
-"""Predict a picture: labels of pixels, a class, or an inpainted picture. Measure time and memory."""
+"""Predict labels of pixels, a class, or an inpainted picture. Measure time and memory."""
 
-import json
-import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,8 @@ from afno_mm.engine.model import image_size
 from afno_mm.tasks import task_of
 from PIL import Image
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 from .inputs import Prepared
 
@@ -183,19 +183,45 @@ def peak_bytes(run: Callable[[], Any], device: torch.device) -> int:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    cpu = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=cpu, profile_memory=True) as profile:
+    with CountedStorages() as counted:
         run()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder, 'trace.json')
-        profile.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text())['traceEvents']
-    events = [event for event in events if event.get('name') == '[memory]']
-    now = peak = 0
-    for event in sorted(events, key=lambda event: event['ts']):
-        now += event['args']['Bytes']
-        peak = max(peak, now)
-    return peak
+    return counted.peak
+
+
+class CountedStorages(TorchDispatchMode):
+    """Count the bytes of all tensors that operators make inside this context.
+
+    ``peak`` is the most that lived at one time. Buffers inside an operator do not count.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.alive: dict[int, weakref.ref] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = {t.untyped_storage().data_ptr() for t in tree_iter(args) if torch.is_tensor(t)}
+        for tensor in tree_iter(result):
+            if torch.is_tensor(tensor) and tensor.untyped_storage().data_ptr() not in given:
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage):
+        key = storage.data_ptr()
+        if not key or key in self.alive:
+            return
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+        def freed(_):
+            self.now -= size
+            del self.alive[key]
+
+        self.alive[key] = weakref.ref(storage, freed)
 
 
 def resized_picture(picture: np.ndarray, longest: int = 768) -> np.ndarray:

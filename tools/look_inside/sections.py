@@ -1,4 +1,4 @@
-"""The sections of the explanation page, as HTML. Each has a row for a stage, a column for a model."""
+"""The sections of the explanation page, as HTML: a row for a stage, a column for a model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -167,7 +167,7 @@ def mixer_caption(found: Field) -> str:
     """Return the numbers of a mixer's found."""
     grid = ' x '.join(map(str, found.strength.shape))
     if not found.strength.any():
-        return f'<small>{escape(found.mixer)}, {grid} tokens: no other token has any influence.</small>'
+        return f'<small>{escape(found.mixer)}, {grid} tokens: no other has any influence.</small>'
     return (
         f'<small>{escape(found.mixer)}, {grid} tokens: {found.own:.0%} of the influence is the '
         f"token's own; 90% of the rest comes from {found.area():.0%} of the tokens.</small>"
@@ -219,7 +219,7 @@ def _spectrum_row(number, before, after, zeros):
 
 
 def cluster_section(views: Sequence[View], number: int = 4, most: int = 2048) -> str:
-    """Draw clusters of the tokens after each stage; larger grids are averaged to ``most`` tokens."""
+    """Draw clusters of the tokens after each stage. Average larger grids to ``most`` tokens."""
     aligned: dict[int, np.ndarray] = {}
 
     def clusters(view: View) -> list[tuple[str, Any]]:
