@@ -37,7 +37,7 @@ def main() -> None:
     args = parse_args()
     warnings.simplefilter('ignore')  # of the building of the models
     try:
-        from demo_page.page import CSS, build
+        from demo_page.page import CSS, THEME, build
     except ImportError as error:
         if (error.name or '').partition('.')[0] != 'gradio':
             raise
@@ -50,7 +50,12 @@ def main() -> None:
         raise SystemExit(f'demo.py: {error}') from error
     print(f'models: {", ".join(models.names)}', flush=True)
     page.queue(default_concurrency_limit=1).launch(
-        server_name=args.host, server_port=args.port, css=CSS, allowed_paths=examples
+        server_name=args.host,
+        server_port=args.port,
+        css=CSS,
+        theme=THEME,
+        allowed_paths=examples,
+        footer_links=[],
     )
 
 

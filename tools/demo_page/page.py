@@ -1,34 +1,30 @@
 """The demo page: widgets and events. All that they do is in state.py."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import gradio as gr
+from look_inside import words
 
 from .state import Answer, Models
 
 NONE = '(none)'
+PROGRESS = gr.Progress()  # gradio finds it as a default argument
 CSS = """
-.facts{color:var(--body-text-color-subdued);font-size:13px;margin:.2em 0}
-.rows td,.rows th{padding:1px 10px 1px 0!important;font-size:13px;border:0!important;text-align:left}
-.rows{border:0!important;width:auto!important}
+.facts{opacity:.75;font-size:13px;margin:.2em 0}
+.rows td,.rows th{padding:1px 10px 1px 0!important;font-size:13px;text-align:left}
+.rows,.rows tr,.rows td,.rows th{border:0!important;width:auto!important}
 .colour{display:inline-block;width:.9em;height:.9em;border:1px solid #888;margin-right:.4em;
 vertical-align:-.1em}.bar{display:inline-block;height:.7em;background:#3a7ca5}
-.fields{display:flex;flex-wrap:wrap;gap:14px}.fields div{width:300px}.fields img{margin:3px 0}
-.fields small{display:block;line-height:1.3;color:var(--body-text-color-subdued)}
+.problem{color:#b00020;font-weight:600}
+.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:12px}
+.fields img{margin:3px 0;width:100%}
+.fields small{display:block;line-height:1.3;min-height:2.6em;opacity:.75}
 """
+# Fonts of the system: the page needs no network.
+THEME = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
 INTRO = """# Look inside token mixers
 Pick or upload an image and choose one or two models. Move a slider to change AFNO while you watch.
 **Click on a prediction** to see which pixels the model uses there."""
-
-
-class ImageFile(gr.Image):
-    """An image component that passes the file on unread, so that a bad file gets our message."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
 
 
 def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
@@ -36,14 +32,16 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
     names = models.names
     second = names[1] if len(names) > 1 else NONE
     start = _settings(models, names[0])
-    with gr.Blocks(title='Look inside token mixers') as page:
+    with gr.Blocks(title='Look inside token mixers', analytics_enabled=False) as page:
         gr.Markdown(INTRO)
         touched = gr.State(False)
         with gr.Row():
             with gr.Column(scale=2):
-                image = ImageFile(
+                image = gr.Image(
                     label='Image', sources=['upload', 'clipboard'], type='filepath', height=300
                 )
+                # Pass the file on unread, so that a bad one gets our message.
+                image.preprocess = lambda payload: payload.path if payload else None
                 if examples:
                     gr.Examples([[path] for path in examples], image, label='or pick one')
             with gr.Column(scale=3):
@@ -51,7 +49,9 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
                     first = gr.Dropdown(names, value=names[0], label='Model')
                     other = gr.Dropdown([NONE, *names], value=second, label='Beside it')
                 full = gr.Checkbox(
-                    label='Full size: do not resize as the config says; large images in windows'
+                    label='Full size, in windows',
+                    info='Do not resize the image as the config says. Predictions are worse if '
+                    'the model knows things at another size.',
                 )
                 threshold = gr.Slider(
                     0,
@@ -77,7 +77,12 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
         inputs = [image, first, other, full, threshold, fraction, touched]
         outputs = [*columns[0], *columns[1], fields]
         run = _runner(models)
-        often = dict(inputs=inputs, outputs=outputs, trigger_mode='always_last')
+        often = dict(
+            inputs=inputs,
+            outputs=outputs,
+            trigger_mode='always_last',
+            show_progress_on=columns[0][0],
+        )
         gr.on([image.change, other.change, full.change], run, **often)
         gr.on([threshold.input, fraction.input], lambda: True, None, touched, queue=False).then(
             run, **often
@@ -86,9 +91,8 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
         gr.on(
             [first.change, reset.click], lambda name: _sliders(models, name), first, sliders
         ).then(run, **often)
-        for picture, name in ((columns[0][0], first), (columns[1][0], other)):
-            clicked = [picture, name, *inputs]
-            picture.select(_clicker(models), clicked, fields)
+        for picture, _ in columns:
+            picture.select(_clicker(models), [picture, *inputs], fields)
     return page
 
 
@@ -99,7 +103,7 @@ def _column(label: str) -> list:
 
 
 def _runner(models: Models) -> Callable:
-    def run(path, first, other, full, threshold, fraction, touched, progress=gr.Progress()):
+    def run(path, first, other, full, threshold, fraction, touched, progress=PROGRESS):
         cells: list = []
         for name in (first, other):
             if path is None or name in (None, NONE):
@@ -107,8 +111,7 @@ def _runner(models: Models) -> Callable:
             else:
                 progress(0, f'{name} predicts')
                 settings = _chosen(threshold, fraction, touched)
-                with _messages():
-                    answer = models.answer(name, path, settings, full, progress)
+                answer = models.answer(name, path, settings, full, progress)
             cells += [answer.picture, answer.html]
         return *cells, ''
 
@@ -117,28 +120,30 @@ def _runner(models: Models) -> Callable:
 
 def _clicker(models: Models) -> Callable:
     def click(
-        picture, name, path, first, other, full, threshold, fraction, touched, event: gr.SelectData
+        picture,
+        path,
+        first,
+        other,
+        full,
+        threshold,
+        fraction,
+        touched,
+        event: gr.SelectData,
+        progress=PROGRESS,
     ):
-        if path is None or name in (None, NONE):
+        if path is None or picture is None:
             return ''
         x, y = event.index
         at = y / picture.shape[0], x / picture.shape[1]
-        with _messages():
-            return models.fields(name, path, at, _chosen(threshold, fraction, touched), full)
+        parts = [f'<p>Above: {words.RECEPTIVE}</p><p>Below: {words.MIXER}</p>']
+        settings = _chosen(threshold, fraction, touched)
+        for name in (first, other):
+            if name not in (None, NONE):
+                progress(0, f'{name}: receptive field')
+                parts.append(models.fields(name, path, at, settings, full))
+        return ''.join(parts)
 
     return click
-
-
-class _messages:  # noqa: N801  reads as a statement
-    """Turn the errors of bad files and models into messages on the page."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError, IndexError)):
-            text = error.args[0] if isinstance(error, KeyError) else error
-            raise gr.Error(str(text), print_exception=False) from None
 
 
 def _chosen(threshold: float, fraction: float, touched: bool) -> dict[str, float] | None:
@@ -152,6 +157,5 @@ def _settings(models: Models, name: str) -> dict[str, float]:
 
 def _sliders(models: Models, name: str) -> tuple[float, float, bool]:
     """Return the trained settings of a model for the sliders."""
-    with _messages():
-        settings = _settings(models, name)
+    settings = _settings(models, name)
     return settings['sparsity_threshold'], settings['mode_fraction'], False

@@ -114,6 +114,7 @@ def watched(backbone: Any, blocks: dict[str, Any]) -> Iterator[dict[str, Seen]]:
         yield seen
 
 
+@torch.enable_grad()
 def receptive_fields(
     backbone: nn.Module, images: Tensor, at: Sequence[int], probes: int = 16, cell: int = 4
 ) -> list[Field]:
@@ -126,7 +127,7 @@ def receptive_fields(
     height, width = images.shape[2:]
     image = images.detach().clone().requires_grad_()
     blocks = stage_blocks(backbone)
-    with torch.enable_grad(), watched(backbone, blocks) as seen:
+    with watched(backbone, blocks) as seen:
         outputs = backbone(image)
     if seen:
         stages = [(name, mixer_name(s.block), _grid(s)) for name, s in seen.items()]
@@ -136,9 +137,10 @@ def receptive_fields(
     fields = []
     for name, mixer, features in stages:
         y, x = token_at(at, (height, width), features.shape[:2])
+        token = features[y, x]
         square = torch.zeros_like(image[0, 0])
         for direction in _directions(probes, features):
-            (grad,) = torch.autograd.grad(features[y, x] @ direction, image, retain_graph=True)
+            (grad,) = torch.autograd.grad(token, image, direction, retain_graph=True)
             square += grad[0].square().sum(0)
         cells = torch.nn.functional.avg_pool2d(square[None, None], cell, ceil_mode=True)[0, 0]
         strength = (cells / probes).sqrt().cpu().numpy()

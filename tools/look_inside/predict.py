@@ -57,7 +57,7 @@ def predict(model: Any, prepared: Prepared, progress: Progress | None = None) ->
     task = task_of(model.cfg)
     result = Prediction()
     boxes = [(slice(None), slice(None))]
-    if hasattr(model, 'encode_decode') and _is_large(model, prepared.images):
+    if in_windows(model, prepared.images):
         boxes = window_boxes(prepared.images.shape[2:], *window_of(model))
     images = prepared.images
     with torch.no_grad():
@@ -102,7 +102,10 @@ def window_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     return size, (size[0] * 3 // 4, size[1] * 3 // 4)
 
 
-def _is_large(model, images):
+def in_windows(model: Any, images: Tensor) -> bool:
+    """Return True if :func:`predict` cuts images into windows."""
+    if not hasattr(model, 'encode_decode'):
+        return False
     if (getattr(model, 'test_cfg', None) or {}).get('mode') == 'slide':
         return True
     (height, width), _ = window_of(model)

@@ -15,7 +15,7 @@ from . import words
 from .draw import WIDTH, draw_clusters, draw_field, draw_spectrum, enlarge, heat, ring
 from .fields import Field, mixer_fields, mixer_name, receptive_fields, stage_blocks, watched
 from .inputs import Prepared
-from .predict import Prediction, overlay, predict, window_of
+from .predict import Prediction, in_windows, overlay, predict, window_of
 
 STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1250px;padding:0 1em;
 color:#222}h1{font-size:1.5em}h2{font-size:1.2em;margin:2em 0 .3em;border-top:1px solid #ccc;
@@ -46,10 +46,9 @@ class View:
 
 
 def focus(view: View) -> View:
-    """Cut the input to the window of the model around the pixel, if the model works in windows."""
-    test_cfg = getattr(view.model, 'test_cfg', None) or {}
+    """Cut the input to the window around the pixel, if the model sees the image in windows."""
     size = view.prepared.images.shape[2:]
-    if test_cfg.get('mode') != 'slide':
+    if not in_windows(view.model, view.prepared.images):
         return view
     cut, at = [], []
     for place, length, wide in zip(view.at, size, window_of(view.model)[0]):
@@ -134,8 +133,8 @@ def class_list(prediction: Prediction, most: int = 30) -> str:
 
 def measured(prediction: Prediction) -> str:
     """Return time and memory of a prediction in words."""
-    windows = f', {prediction.windows} windows' * (prediction.windows > 1)
-    memory = f'{prediction.memory / 2**20:.0f} MiB for tensors at the peak'
+    windows = f' for each of {prediction.windows} windows' * (prediction.windows > 1)
+    memory = f'{prediction.memory / 2**20:.0f} MiB of tensors at the peak'
     return f'{prediction.seconds:.2f} s, {memory}{windows}'
 
 
