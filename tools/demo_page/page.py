@@ -8,6 +8,7 @@ from look_inside import words
 from .state import Answer, Models
 
 NONE = '(none)'
+MOST_SHRINKAGE = 0.3  # at the right end of the slider
 PROGRESS = gr.Progress()  # gradio finds it as a default argument
 CSS = """
 .facts{opacity:.75;font-size:13px;margin:.2em 0}
@@ -55,7 +56,7 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
                 )
                 threshold = gr.Slider(
                     0,
-                    0.3,
+                    max(MOST_SHRINKAGE, 2 * start['sparsity_threshold']),
                     start['sparsity_threshold'],
                     step=0.002,
                     label='sparsity_threshold',
@@ -155,7 +156,9 @@ def _settings(models: Models, name: str) -> dict[str, float]:
     return dict(sparsity_threshold=0.01, mode_fraction=1.0) | models.settings(name)
 
 
-def _sliders(models: Models, name: str) -> tuple[float, float, bool]:
+def _sliders(models: Models, name: str) -> tuple:
     """Return the trained settings of a model for the sliders."""
     settings = _settings(models, name)
-    return settings['sparsity_threshold'], settings['mode_fraction'], False
+    threshold = settings['sparsity_threshold']
+    most = max(MOST_SHRINKAGE, 2 * threshold)
+    return gr.update(value=threshold, maximum=most), settings['mode_fraction'], False
