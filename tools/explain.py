@@ -9,8 +9,10 @@ test pipeline of each config.
 """
 
 import argparse
+import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
@@ -92,7 +94,7 @@ def explain(args: argparse.Namespace) -> None:
                 f'{size[0] - 1}, columns 0 to {size[1] - 1}'
             )
     views = [
-        View(name, model, prepared, scaled(points[0], size, prepared.picture.shape))
+        View(name, model, prepared, scaled(points[0], size, prepared.picture.shape), TimeLeft())
         for name, model, prepared in loaded
     ]
     close = focused(views, points[0], size)
@@ -118,9 +120,26 @@ def explain(args: argparse.Namespace) -> None:
 def focused(views: list[View], point: tuple[int, ...], size: tuple) -> list[View]:
     """Return the views from another pixel of the first model's input, whose size is ``size``."""
     return [
-        focus(View(v.name, v.model, v.prepared, scaled(point, size, v.prepared.picture.shape)))
+        focus(replace(v, at=scaled(point, size, v.prepared.picture.shape), fields=[]))
         for v in views
     ]
+
+
+class TimeLeft:
+    """Print how far a long step is, every few seconds."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self.seconds = seconds
+        self.start = self.said = 0.0
+
+    def __call__(self, share: float, text: str) -> None:
+        now = time.monotonic()
+        if share == 0:
+            self.start = self.said = now
+        elif now - self.said >= self.seconds:
+            left = (now - self.start) * (1 - share) / share
+            print(f'  {share:4.0%}  {text}, about {left:.0f} s left', flush=True)
+            self.said = now
 
 
 def scaled(point: tuple[int, ...], size: tuple, other: tuple) -> tuple[int, int]:

@@ -107,3 +107,16 @@ def test_models_of_one_config_get_names_of_their_folders(folder, tmp_path):
     places = [Source('a', 'a.py', '/x/one/last.pth'), Source('a', 'a.py', '/x/two/last.pth')]
     assert explain.unique_names(places) == ['one/a', 'two/a']
     assert explain.unique_names([places[0]] * 2) == ['x/one/a (1)', 'x/one/a (2)']
+
+
+def test_long_steps_say_how_long_they_take(monkeypatch, capsys):
+    now = 100.0
+    monkeypatch.setattr(explain.time, 'monotonic', lambda: now)
+    left = explain.TimeLeft()
+    left(0.0, 'stage 1')
+    now = 104.0
+    left(0.2, 'stage 1')
+    assert capsys.readouterr().out == ''
+    now = 110.0
+    left(0.25, 'stage 2')
+    assert capsys.readouterr().out == '   25%  stage 2, about 30 s left\n'

@@ -141,7 +141,7 @@ def _clicker(models: Models) -> Callable:
         for name in (first, other):
             if name not in (None, NONE):
                 progress(0, f'{name}: receptive field')
-                parts.append(models.fields(name, path, at, settings, full))
+                parts.append(models.fields(name, path, at, settings, full, progress))
         return ''.join(parts)
 
     return click

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from afno_mm.analysis.html_page import escape, picture_tag
 from look_inside.draw import draw_field, enlarge
-from look_inside.fields import mixer_fields, receptive_fields
+from look_inside.fields import mixer_fields
 from look_inside.inputs import Prepared, fits_whole_image, prepare, read_picture
 from look_inside.models import Source, changed_settings, settings_of
 from look_inside.predict import Prediction, Progress, overlay, predict
@@ -106,27 +106,27 @@ class Models:
         at: tuple[float, float],
         settings: dict[str, float] | None = None,
         full_size: bool = False,
+        progress: Progress | None = None,
     ) -> str:
         """Return, as HTML, what a model sees from a place of an image, or what is wrong.
 
         ``at`` is the place as shares of height and width, each in [0, 1).
         """
         with self.lock, problems_in(answer := Answer()):
-            answer.html = self._fields(name, path, at, settings or {}, full_size)
+            answer.html = self._fields(name, path, at, settings or {}, full_size, progress)
         return answer.html
 
-    def _fields(self, name, path, at, settings, full_size):
+    def _fields(self, name, path, at, settings, full_size, progress):
         model = self.get(name)
         prepared = prepare(model, _read(path, full_size), resize=not full_size)
         height, width = prepared.picture.shape[:2]
         pixel = tuple(
             min(max(int(share * side), 0), side - 1) for share, side in zip(at, (height, width))
         )
-        view = focus(View(name, model, prepared, pixel))
-        backbone, images = model.backbone, view.prepared.images
+        view = focus(View(name, model, prepared, pixel, progress))
         with changed_settings(model, settings):
-            whole = receptive_fields(backbone, images, view.at)
-            alone = mixer_fields(backbone, images, view.at)
+            whole = view.receptive_fields()
+            alone = mixer_fields(model.backbone, view.prepared.images, view.at)
         cells = []
         for number, found in enumerate(whole):
             drawn = draw_field(found, view.prepared.picture, 300)

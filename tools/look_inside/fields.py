@@ -5,7 +5,7 @@ features with respect to the image (Luo et al., 2016, https://arxiv.org/abs/1701
 of one mixer is the gradient of its output at one token with respect to its input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -116,15 +116,24 @@ def watched(backbone: Any, blocks: dict[str, Any]) -> Iterator[dict[str, Seen]]:
 
 @torch.enable_grad()
 def receptive_fields(
-    backbone: nn.Module, images: Tensor, at: Sequence[int], probes: int = 16, cell: int = 4
+    backbone: nn.Module,
+    images: Tensor,
+    at: Sequence[int],
+    probes: int | None = None,
+    cell: int | None = None,
+    progress: Callable[[float, str], Any] | None = None,
 ) -> list[Field]:
     """Return the effective receptive field of the token at pixel ``at`` (y, x) after each stage.
 
     ``images`` is the backbone's input ``(1, 3, H, W)``. Each field covers the image; it is averaged
-    over cells of ``cell`` x ``cell`` pixels. More ``probes``, random directions in feature space,
-    give smoother fields. Backbones without token mixers, such as a ResNet, work too.
+    over cells of ``cell`` x ``cell`` pixels, by default a 64th of the longer side, at least 4. More
+    ``probes``, random directions in feature space, give smoother fields and take longer: 16 by
+    default, fewer for images above 128 x 256. ``progress(share, text)`` is called before each
+    probe. Backbones without token mixers, such as a ResNet, work too.
     """
     height, width = images.shape[2:]
+    probes = probes or min(16, max(4, 16 * 128 * 256 // (height * width)))
+    cell = cell or max(4, -(-max(height, width) // 64))
     image = images.detach().clone().requires_grad_()
     blocks = stage_blocks(backbone)
     with watched(backbone, blocks) as seen:
@@ -135,11 +144,13 @@ def receptive_fields(
         named = enumerate(outputs, 1)
         stages = [(f'stage {i}', 'convolutions', x[0].permute(1, 2, 0)) for i, x in named]
     fields = []
-    for name, mixer, features in stages:
+    for done, (name, mixer, features) in enumerate(stages):
         y, x = token_at(at, (height, width), features.shape[:2])
         token = features[y, x]
         square = torch.zeros_like(image[0, 0])
-        for direction in _directions(probes, features):
+        for number, direction in enumerate(_directions(probes, features)):
+            if progress:
+                progress((done + number / probes) / len(stages), f'receptive field of {name}')
             (grad,) = torch.autograd.grad(token, image, direction, retain_graph=True)
             square += grad[0].square().sum(0)
         cells = torch.nn.functional.avg_pool2d(square[None, None], cell, ceil_mode=True)[0, 0]
@@ -149,18 +160,20 @@ def receptive_fields(
 
 
 def mixer_fields(
-    backbone: nn.Module, images: Tensor, at: Sequence[int], probes: int = 16
+    backbone: nn.Module, images: Tensor, at: Sequence[int], most_probes: int = 16
 ) -> list[Field]:
     """Return which tokens the last mixer of each stage connects to the token at pixel ``at``.
 
-    The skip around the mixer does not count. A field has the grid of its stage. The list is empty
-    if the backbone has no token mixers.
+    The skip around the mixer does not count. A field has the grid of its stage. There are up to
+    ``most_probes`` random directions, fewer for more than 4096 tokens. The list is empty if the
+    backbone has no token mixers.
     """
     with torch.no_grad(), watched(backbone, stage_blocks(backbone)) as seen:
         backbone(images)
     fields = []
     for name, s in seen.items():
         y, x = token_at(at, images.shape[2:], s.grid)
+        probes = min(most_probes, max(4, most_probes * 4096 // (s.grid[0] * s.grid[1])))
         first, *others = (_repeat(value, probes) for value in s.args)
         others_by_name = {key: _repeat(value, probes) for key, value in s.kwargs.items()}
         tokens = first.requires_grad_()

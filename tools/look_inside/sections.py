@@ -15,7 +15,7 @@ from . import words
 from .draw import WIDTH, draw_clusters, draw_field, draw_spectrum, enlarge, heat, ring
 from .fields import Field, mixer_fields, mixer_name, receptive_fields, stage_blocks, watched
 from .inputs import Prepared
-from .predict import Prediction, in_windows, overlay, predict, window_of
+from .predict import Prediction, Progress, in_windows, overlay, predict, window_of
 
 STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1250px;padding:0 1em;
 color:#222}h1{font-size:1.5em}h2{font-size:1.2em;margin:2em 0 .3em;border-top:1px solid #ccc;
@@ -30,18 +30,24 @@ vertical-align:-.1em}.bar{display:inline-block;height:.75em;background:#3a7ca5;v
 
 @dataclass
 class View:
-    """A model and what it looks at. ``at`` is a pixel (y, x) of its input."""
+    """A model and what it looks at. ``at`` is a pixel (y, x) of its input.
+
+    ``progress(share, text)`` hears of what takes long.
+    """
 
     name: str
     model: Any
     prepared: Prepared
     at: tuple[int, int]
+    progress: Progress | None = None
     fields: list[Field] = field(default_factory=list)
 
     def receptive_fields(self) -> list[Field]:
         """Return the receptive field of the pixel after each stage."""
         if not self.fields:
-            self.fields = receptive_fields(self.model.backbone, self.prepared.images, self.at)
+            self.fields = receptive_fields(
+                self.model.backbone, self.prepared.images, self.at, progress=self.progress
+            )
         return self.fields
 
 
@@ -96,7 +102,7 @@ def prediction_section(views: Sequence[View]) -> str:
     """Predict the picture with each model, and draw the result."""
     cells, kinds = [], []
     for view in views:
-        prediction = predict(view.model, view.prepared)
+        prediction = predict(view.model, view.prepared, view.progress)
         body, kind = draw_prediction(view, prediction)
         cells.append(f'{body}<small>{measured(prediction)}</small>')
         kinds.append(kind)
