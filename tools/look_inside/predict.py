@@ -225,10 +225,3 @@ class CountedStorages(TorchDispatchMode):
             del self.alive[key]
 
         self.alive[key] = weakref.ref(storage, freed)
-
-
-def resized_picture(picture: np.ndarray, longest: int = 768) -> np.ndarray:
-    """Return a picture with a longest side of at most ``longest`` pixels."""
-    image = Image.fromarray(picture)
-    image.thumbnail((longest, longest))
-    return np.asarray(image)
