@@ -93,6 +93,7 @@ setup(
         'export': ['onnx', 'onnxruntime', 'onnxscript'],  # tools/export.py
         'hub': ['huggingface-hub'],  # from_pretrained of names
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py
+        'demo': ['gradio>=6,<7'],  # tools/demo.py
         'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
         'lint': ['ruff>=0.17,<0.18', 'mypy>=2.4,<3', 'pre-commit'],
     },

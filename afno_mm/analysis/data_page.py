@@ -1,8 +1,5 @@
 """Check the datasets of a config, and show what is in them: as text, and as a page of pictures."""
 
-import base64
-import html
-import io
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,10 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
-from PIL import Image
 
 from ..datasets import Report, inspect_files
 from ..datasets.checked import AuditedFiles
@@ -25,12 +20,7 @@ from ..engine.safety.model_settings import check_class_counts
 from ..engine.safety.switches import is_on
 from ..registry import type_name
 from ..tasks import Task, task_of
-
-STYLE = """body{font:15px sans-serif;margin:1.5em;max-width:1300px}pre{background:#f4f4f4;
-padding:.7em;white-space:pre-wrap}figure{display:inline-block;margin:.3em;vertical-align:top;
-max-width:330px;font-size:12px;overflow-wrap:anywhere}figure img{max-width:160px}
-.bad{outline:3px solid #d00}.colour{display:inline-block;width:1em;height:1em;border:1px solid #888}
-span{margin-right:.3em}"""
+from .html_page import escape, picture_tag, write_html
 
 
 @dataclass
@@ -113,15 +103,13 @@ def write_page(
     many that have a fault, or whose mask has one value alone.
     """
     task = task_of(cfg, default=Task())
-    parts = [f'<!DOCTYPE html><meta charset="utf-8"><title>Data of {_text(cfg.filename)}</title>']
-    parts += [f'<style>{STYLE}</style><h1>Data of {_text(cfg.filename)}</h1>']
+    parts = []
     for checked in results:
-        parts.append(f'<h2>{" and ".join(checked.uses)}</h2><pre>{_text(describe(checked))}</pre>')
+        parts.append(f'<h2>{" and ".join(checked.uses)}</h2><pre>{escape(describe(checked))}</pre>')
         if checked.report:
             parts.append(_legend(checked.dataset.metainfo))
             parts += _figures(checked, task, number, random.Random(seed))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text('\n'.join(parts), encoding='utf-8')
+    write_html(path, f'Data of {cfg.filename}', parts)
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -151,7 +139,7 @@ def _shares(report: Report) -> list[tuple[str, float]]:
 def _legend(meta: dict) -> str:
     pairs = zip(meta.get('classes') or (), meta.get('palette') or ())
     colour = '<span class="colour" style="background:rgb({},{},{})"></span><span>{}</span>'
-    return f'<p>{" ".join(colour.format(*rgb, _text(name)) for name, rgb in pairs)}</p>'
+    return f'<p>{" ".join(colour.format(*rgb, escape(name)) for name, rgb in pairs)}</p>'
 
 
 def _figures(checked: Checked, task: Task, number: int, rng: random.Random) -> list[str]:
@@ -178,19 +166,10 @@ def _figure(checked: Checked, task: Task, index: int, note: str) -> str:
         pictures, caption = task.draw_sample(checked.dataset, index)
     except Exception as error:  # a file that cannot be read
         pictures, caption = [], f'cannot be drawn: {error}'
-    tags = ''.join(f'<img src="data:image/jpeg;base64,{_jpeg(picture)}">' for picture in pictures)
-    name = _text(checked.report.samples[index].image)
-    lines = '<br>'.join(filter(None, (name, _text(caption), f'<b>{_text(note)}</b>' * bool(note))))
+    tags = ''.join(map(picture_tag, pictures))
+    name = escape(checked.report.samples[index].image)
+    lines = '<br>'.join(
+        filter(None, (name, escape(caption), f'<b>{escape(note)}</b>' * bool(note)))
+    )
     kind = ' class="bad"' if note else ''
     return f'<figure{kind}>{tags}<figcaption>{lines}</figcaption></figure>'
-
-
-def _jpeg(picture: np.ndarray) -> str:
-    image, file = Image.fromarray(picture), io.BytesIO()
-    image.thumbnail((240, 240))
-    image.save(file, 'JPEG', quality=80)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))

@@ -96,8 +96,10 @@ def pick_layers(layers: list[Layer], numbers: Sequence[int]) -> dict[int, Layer]
     return {number: layers[number - 1] for number in numbers}
 
 
-def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
+def shrunk_spectrum(layer: Layer, sparsity_threshold: float | None = None) -> tuple[Tensor, Tensor]:
     """Return the spectrum of the first image's tokens after AFNO's soft shrinkage (Eq. 8).
+
+    ``sparsity_threshold`` is by default the mixer's own. 0 returns the spectrum before shrinkage.
 
     It is the mean magnitude over the channels, and the share of real and imaginary parts that are
     zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``. Frequencies that
@@ -113,7 +115,8 @@ def shrunk_spectrum(layer: Layer) -> tuple[Tensor, Tensor]:
         x = full_precision(layer.mixed[:1])
         w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
-        z = block_mlp(z, w1, b1, w2, b2, mixer.sparsity_threshold)[0]  # (K1, K2, C)
+        threshold = mixer.sparsity_threshold if sparsity_threshold is None else sparsity_threshold
+        z = block_mlp(z, w1, b1, w2, b2, threshold)[0]  # (K1, K2, C)
     magnitude = z.abs().mean(-1).double()
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
