@@ -2,6 +2,7 @@
 
 import pywt
 import torch
+from afno_mm.ops import autocast_off, full_precision
 from afno_mm.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,9 +53,8 @@ class Wavelet(nn.Module):
         self.b2 = nn.Parameter(torch.zeros(bands, num_blocks, 1, b))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, H, W, C) -> (B, H, W, C)
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):
-            tokens = x.to(dtype).permute(0, 3, 1, 2)  # (B, C, H, W)
+        with autocast_off(x):
+            tokens = full_precision(x).permute(0, 3, 1, 2)  # (B, C, H, W)
             y = self.mix(tokens).permute(0, 2, 3, 1)
         return (x + y).to(x.dtype)
 
