@@ -20,7 +20,8 @@ def forget(kind):
         forget(each)
 
 
-for command in sys.argv[1:]:
+def run(command):
+    """Run a script as ``python SCRIPT ...`` does."""
     print(f'$ {command}', flush=True)
     python, *sys.argv = shlex.split(command)
     assert python == 'python', command
@@ -36,3 +37,8 @@ for command in sys.argv[1:]:
     for name in ('generators', 'config_writer'):  # each script finds its own
         for module in [m for m in sys.modules if m.split('.')[0] == name]:
             del sys.modules[module]
+
+
+if __name__ == '__main__':
+    for command in sys.argv[1:]:
+        run(command)

@@ -23,7 +23,8 @@ BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
 SMALL = {
     'data/make_scenes.py data/scenes': ' --train 4 --val 2',
     'train_cfg.max_epochs=4 train_cfg.val_interval=2': ' train_cfg.max_epochs=1'
-    ' train_cfg.val_interval=1 param_scheduler=None default_hooks.logger.interval=1 default_hooks.pictures.number=1',
+    ' train_cfg.val_interval=1 param_scheduler=None default_hooks.logger.interval=1'
+    ' default_hooks.pictures.number=1',
 }
 
 
