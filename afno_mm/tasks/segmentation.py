@@ -74,7 +74,9 @@ class Segmentation(Task):
         """
         metrics = evaluators(cfg)
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
-        (official or metrics)[0].update(output_dir=path, keep_results=True)
+        (official or metrics)[0].update(output_dir=path)
+        for metric in official:
+            metric.update(keep_results=True)
         cfg.test_evaluator = metrics
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
