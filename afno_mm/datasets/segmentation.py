@@ -136,6 +136,8 @@ class SegDataset(CheckedFiles):
     LAYOUT = """Expected are images and masks with the same names but for the suffixes, in folders
 below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list as ann_file."""
 
+    METAINFO: dict[str, Any]
+
     def __init__(
         self,
         *,

@@ -85,8 +85,8 @@ class PredictionPicturesHook(Hook):
         if not self.number or not isinstance(data_batch, dict) or not is_main_process():
             return
         loader = runner.val_dataloader
-        size, total = loader.batch_size or 1, len(loader)
-        step = max(1, total * size // self.number)
+        size = loader.batch_size or 1
+        step = max(1, min(len(loader) * size, len(loader.dataset)) // self.number)
         for index, sample in enumerate(outputs, batch_idx * size):
             if index % step or index // step >= self.number:
                 continue
@@ -97,5 +97,6 @@ class PredictionPicturesHook(Hook):
                 panels = [mmcv.imrescale(panel, scale) for panel in pictures]
                 height, width = panels[0].shape[:2]
                 picture = np.concatenate(panels, axis=0 if width > 1.5 * height else 1)
-                name = f'val_{Path(sample.get("img_path", str(index))).stem}'
+                # MLflow wants a suffix in the name.
+                name = f'val_{Path(sample.get("img_path", f"{index}.png")).name}'
                 runner.visualizer.add_image(name, picture, step=runner.iter)

@@ -46,7 +46,8 @@ def validate(name, batches, outputs, **settings):
         drawn[name] = picture
         assert step == 30
 
-    loader = type('Loader', (list,), dict(batch_size=2, dataset=Dataset()))(batches)
+    dataset = Dataset(sample for samples in outputs for sample in samples)
+    loader = type('Loader', (list,), dict(batch_size=2, dataset=dataset))(batches)
     visualizer = SimpleNamespace(add_image=add_image)
     cfg = Config.fromfile(REPOSITORY / f'configs/{name}.py')
     runner = SimpleNamespace(visualizer=visualizer, cfg=cfg, val_dataloader=loader, iter=30)
@@ -72,8 +73,9 @@ def test_image_truth_and_prediction_of_a_few_images_spread_over_the_data():
         for batch in range(5)
     ]
     drawn = validate(NAMES[0], batches, outputs, number=3, side=32)
-    assert list(drawn) == ['val_0', 'val_3', 'val_6']
-    picture = drawn['val_0']
+    # As upstream's hooks, with the suffix, which MLflow needs.
+    assert list(drawn) == ['val_0.png', 'val_3.png', 'val_6.png']
+    picture = drawn['val_0.png']
     assert picture.dtype == np.uint8 and picture.shape == (3 * 20, 32, 3)  # wide: one below another
     assert picture[:20].reshape(-1, 3).tolist() == [[50, 100, 200]] * 640
     assert picture[20:40].max() == 80 and picture[40:].min() == 0.4 * 50 + 0.6 * 255
