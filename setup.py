@@ -68,12 +68,14 @@ setup(
         'torchmetrics>=1.0',
         'packaging',
         'safetensors',  # weights that hold no code
+        'tensorboard',  # what trainings log
     ],
     extras_require={
         # setuptools builds wheels itself since 70.1.
         'tests': [
             'pytest',
             'pytest-xdist',
+            'PyWavelets',  # the mixer of docs/tutorials
             'hypothesis',
             'scikit-image',
             'scikit-learn',

@@ -200,6 +200,8 @@ def test_upstream_s_tools_find_what_they_need(path):
         'checkpoint',
         'sampler_seed',
         'visualization',
+        'memory',
+        'pictures',
     }
     assert 'param_scheduler' in cfg
     assert cfg.data_preprocessor == cfg.model.data_preprocessor

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+import wavelet_mixer  # noqa: F401  docs/tutorials/wavelet_mixer registers its mixer
 from afno_mm.mixers import build_mixer
 from afno_mm.registry import MODELS
 from mmengine.registry import DefaultScope
@@ -25,6 +26,7 @@ MIXERS = {
     'SA': dict(type='SA'),
     'ESA': dict(type='ESA', sr_ratio=2),
     'Identity': dict(type='Identity'),
+    'Wavelet': dict(type='Wavelet', num_blocks=4),
 }
 # The maps of at least one of the images are smaller than windows, modes and filters.
 SIZES = [(64, 64), (40, 72)]

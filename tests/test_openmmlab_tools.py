@@ -1,16 +1,25 @@
-"""Scripts of MMSegmentation that read our configs. test_configs.py has vis_scheduler.py."""
+"""Scripts of MMSegmentation and MMPretrain that read our configs, datasets and logs.
+
+test_configs.py has vis_scheduler.py, test_own_data_page.py has analyze_logs.py.
+"""
 
 import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import matplotlib.pyplot as plt
+import mmengine
+import mmpretrain
 import mmseg
 import numpy as np
 import pytest
 import torch
 from afno_mm.engine import build_model, read_config
+from afno_mm.registry import DATASETS
+from mmengine.config import Config
 from PIL import Image
+from running import REPOSITORY
 
 CONFIG = Path(__file__).parents[1] / 'configs/segformer_afno_b0_scenes.py'
 SCRIPT = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/visualization_cam.py'
@@ -69,3 +78,56 @@ def test_mmsegmentation_draws_what_a_class_looks_at(layer, tmp_path, monkeypatch
     monkeypatch.setattr(sys, 'argv', [str(each) for each in (SCRIPT, *arguments)])
     runpy.run_path(str(SCRIPT), run_name='__main__')
     assert np.asarray(Image.open('vis_cam.png')).any() and Path('prediction.png').exists()
+
+
+@pytest.mark.parametrize('number', [2, 19])
+def test_the_confusion_matrix_of_a_segmentation_model(number, tmp_path, monkeypatch):
+    """MMSegmentation's own count overflows from 16 classes on."""
+    script = REPOSITORY / 'tools/confusion_matrix.py'
+    for name in ('images', 'masks', 'pred'):
+        (tmp_path / name).mkdir()
+    values = np.array([[0, 0, 255, number - 1]] * 4, np.uint8)
+    Image.fromarray(values).convert('RGB').save(tmp_path / 'images/a.png')
+    Image.fromarray(values).save(tmp_path / 'masks/a.png')
+    predicted = np.array([[0, number - 1, 1, number - 1]] * 4, np.uint8)
+    Image.fromarray(predicted).save(tmp_path / 'pred/a.png')
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    dataset = dict(
+        type='afno_mm.SegDataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        metainfo=dict(classes=[f'class {k}' for k in range(number)]),
+        pipeline=[*pipeline, dict(type='PackSegInputs')],
+    )
+    cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+    cfg.dump(str(tmp_path / 'config.py'))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setattr(plt, 'savefig', lambda *args, **kwargs: saved.append(args))
+    saved = []
+    arguments = [str(tmp_path / name) for name in ('config.py', 'pred', 'matrix')]
+    monkeypatch.setattr(sys, 'argv', [str(script), *arguments])
+    names = runpy.run_path(str(script), run_name='__main__')
+    assert saved == [(str(tmp_path / 'matrix/confusion_matrix.png'),)]
+    matrix = names['count'](DATASETS.build(dataset), [predicted])
+    assert matrix.sum() == 12 and matrix[0, 0] == matrix[0, -1] == matrix[-1, -1] == 4
+
+
+def test_mmpretrain_draws_the_confusion_matrix_of_kept_predictions(tmp_path, monkeypatch):
+    path = Path(mmpretrain.__file__).parent / '.mim/tools/analysis_tools/confusion_matrix.py'
+    if not path.exists():
+        pytest.skip(f'{path} is not installed')
+    script = str(path)
+    kept = [
+        dict(pred_score=torch.eye(10)[k], pred_label=torch.tensor([k]), gt_label=torch.tensor([0]))
+        | dict(num_classes=10)
+        for k in (0, 0, 3)
+    ]
+    mmengine.dump(kept, tmp_path / 'kept.pkl')  # as tools/test.py --out writes it
+    config = CONFIG.with_name('mit_afno_b0_images.py')
+    out = ['--out', 'matrix.pkl', '--show-path', 'matrix.png']
+    monkeypatch.setattr(sys, 'argv', [script, str(config), 'kept.pkl', *out])
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(script, run_name='__main__')
+    matrix = mmengine.load('matrix.pkl')
+    assert matrix[0].tolist() == [2, 0, 0, 1] + [0] * 6 and matrix.sum() == 3
+    assert np.asarray(Image.open('matrix.png')).any()

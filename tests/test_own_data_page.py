@@ -1,14 +1,19 @@
 """The page on one's own data does what it says: its commands run in an empty folder."""
 
+import io
 import os
 import re
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
+import mmpretrain
 import numpy as np
 import pytest
 from PIL import Image
 from running import REPOSITORY, scalars
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 PAGE = (REPOSITORY / 'docs/own_data.md').read_text()
 BLOCKS = re.findall(r'^```(bash|python)\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
@@ -75,6 +80,38 @@ def test_the_page_checks_and_shows_data_of_every_task(ran):
     for name, text in (('cats', 'background'), ('shapes', 'spiral (7)'), ('holes', 'spiral_0')):
         page = (folder / f'work_dirs/{name}/data.html').read_text()
         assert text in page and page.count('data:image/jpeg') >= 40
+
+
+@pytest.mark.slow
+def test_tensorboard_shows_the_training_and_the_same_pictures_at_each_validation(ran):
+    folder, _ = ran
+    (log,) = folder.glob('work_dirs/cats/*/vis_data/scalars.json')
+    events = EventAccumulator(str(log.parent)).Reload()
+    wanted = {'lr', 'loss', 'grad_norm', 'memory', 'mIoU', 'val/loss', 'val/decode.loss_ce'}
+    assert wanted <= {*events.Tags()['scalars']}
+    names = events.Tags()['images']
+    assert len(names) == 4 and all(name.startswith('val_cat_') for name in names)
+    for name in names:
+        pictures = events.Images(name)
+        assert [picture.step for picture in pictures] == [25, 50, 75, 100]
+        pixels = np.asarray(Image.open(io.BytesIO(pictures[-1].encoded_image_string)))
+        image, truth, prediction = np.split(pixels.astype(int), 3, axis=1)
+        assert 0 < (abs(truth - prediction).sum(2) > 30).mean() < 0.4
+        assert (image != truth).any()
+
+
+@pytest.mark.slow
+def test_mmpretrain_draws_the_curves_of_the_training(ran, tmp_path, monkeypatch):
+    script = Path(mmpretrain.__file__).parent / '.mim/tools/analysis_tools/analyze_logs.py'
+    if not script.exists():
+        pytest.skip(f'{script} is not installed')
+    (log,) = ran[0].glob('work_dirs/cats/*/vis_data/scalars.json')
+    for number, keys in enumerate((['loss', 'val/loss'], ['mIoU'], ['grad_norm'])):
+        out = str(tmp_path / f'{number}.png')
+        argv = [str(script), 'plot_curve', str(log), '--keys', *keys, '--out', out]
+        monkeypatch.setattr(sys, 'argv', argv)
+        runpy.run_path(str(script), run_name='__main__')
+        assert len(np.unique(np.asarray(Image.open(out)))) > 10
 
 
 def test_every_block_of_the_page_is_executed():

@@ -6,6 +6,7 @@ differs from PyTorch by more than 1e-4 (float16: 2e-2 of the largest value); it 
 
 import argparse
 import logging
+import sys
 import warnings
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
@@ -13,6 +14,7 @@ from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from afno_mm.export import DYNAMIC, FORMATS, Exported, ExportError, export_model
+from mmengine.utils import ProgressBar
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +65,7 @@ def main() -> None:
     args = parse_args()
     logging.disable(logging.INFO)  # messages from building the model
     warnings.simplefilter('ignore')
+    bar = ProgressBar(5 if args.compile_package else 4, file=sys.stdout)
     try:
         exported = export_model(
             read_config(args.config, args.cfg_options),
@@ -76,10 +79,11 @@ def main() -> None:
             half=args.half,
             opset=args.opset,
             package=args.compile_package,
+            step=bar.update,
         )
     except (ExportError, FileNotFoundError, ModuleNotFoundError) as error:
         raise SystemExit(f'{type(error).__name__}: {error}') from error
-    print(describe(exported))
+    print(f'\n{describe(exported)}')
     if not exported.ok:
         raise SystemExit('the file differs from PyTorch and was removed')
 

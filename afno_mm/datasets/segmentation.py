@@ -136,6 +136,8 @@ class SegDataset(CheckedFiles):
     LAYOUT = """Expected are images and masks with the same names but for the suffixes, in folders
 below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list as ann_file."""
 
+    METAINFO: dict[str, Any]
+
     def __init__(
         self,
         *,
@@ -160,6 +162,7 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         )
         has_palette = metainfo.get('palette') or self.METAINFO.get('palette')
         palette = self._metainfo['palette'] if has_palette else ()
+        self.METAINFO = self._metainfo  # MMSegmentation's confusion_matrix.py reads it.
         self.colours = {colour(*rgb): index for index, rgb in enumerate(palette)}
         if label_map:
             self._set_label_map(label_map)

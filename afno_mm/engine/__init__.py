@@ -18,7 +18,7 @@ from .cpu import (
     keep_freed_memory,
 )
 from .foreign_weights import ForeignWeightsHook
-from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, ValidateResumedHook
+from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, MemoryHook, ValidateResumedHook
 from .layer_decay import LearningRateDecayOptimWrapperConstructor
 from .model import build_model, image_size, trained_model
 from .runner import build_runner
@@ -26,7 +26,7 @@ from .val_loss import ValLoopWithLoss, ValLossHook
 
 __all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
 __all__ += ['EndedScheduleHook', 'ForeignWeightsHook', 'GlooSyncBatchNorm']
-__all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'ValLossHook']
-__all__ += ['ValLoopWithLoss', 'ValidateResumedHook']
+__all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'MemoryHook']
+__all__ += ['ValLossHook', 'ValLoopWithLoss', 'ValidateResumedHook']
 __all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']
 __all__ += ['keep_freed_memory', 'load_config', 'read_config', 'trained_model', 'use_amp']

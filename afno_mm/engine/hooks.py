@@ -2,9 +2,11 @@
 
 import os.path as osp
 import re
+import resource
 from typing import Any
 
 import mmengine
+from mmengine.device import get_device
 from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -26,6 +28,18 @@ class MeanLossHook(Hook):
     ) -> None:
         if outputs and runner.world_size > 1:
             all_reduce_dict(outputs, op='mean')
+
+
+@HOOKS.register_module()
+class MemoryHook(Hook):
+    """Log the peak memory of the process in MB as ``memory``, if MMEngine logs no GPU's."""
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if get_device() == 'cpu':
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            runner.message_hub.update_scalar('train/memory', peak)
 
 
 @HOOKS.register_module()

@@ -1,6 +1,7 @@
 """Export a config's model, and check the file against PyTorch."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def export_model(
     half: bool = False,
     opset: int | None = None,
     package: bool = False,
+    step: Callable[[], object] = lambda: None,
 ) -> Exported:
     """Export a config's model and compare the file with PyTorch on random images.
 
@@ -81,6 +83,7 @@ def export_model(
         opset: ONNX opset. Default: the newest that torch writes for the model.
         package: Whether to also compile an ``exported_program`` with AOTInductor for this CPU, to
             ``out`` with the suffix .aoti.pt2.
+        step: Called after each of the steps build, run, write, compile (if asked for) and check.
 
     Raises:
         ExportError: If settings do not fit, the model cannot be exported so, or the file refuses
@@ -109,6 +112,7 @@ def export_model(
     if format == 'exported_program' and path.suffix != '.pt2':
         raise ExportError(f'PyTorch loads programs from files named *.pt2, got --out {path}')
     path.parent.mkdir(parents=True, exist_ok=True)
+    step()
     with torch.no_grad():
         inputs = [network.random_images(*shape) for shape in _shapes(size, dynamic)]
         # Before the model becomes float16: a float16 file is compared with float32.
@@ -119,8 +123,10 @@ def export_model(
         request = Request(
             network, inputs[0], DYNAMIC[dynamic], list(expected[0]), path, metadata, opset
         )
+        step()
         with portable(network):
             FORMATS[format].write(request)
+        step()
         loaders = {path: FORMATS[format].load}
         tolerance = HALF_TOLERANCE if half else TOLERANCE
         ok = False
@@ -129,10 +135,12 @@ def export_model(
                 compiled = path.with_name(path.name.removesuffix('.pt2') + '.aoti.pt2')
                 compile_package(path, compiled)
                 loaders[compiled] = load_package
+                step()
             parity = {
                 written: check_parity(expected, load(written), inputs, tolerance)
                 for written, load in loaders.items()
             }
+            step()
             ok = all(result.ok for results in parity.values() for result in results)
         finally:
             if not ok:  # Nobody must find a file that differs from the model.

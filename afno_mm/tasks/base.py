@@ -86,6 +86,14 @@ class Task:
         """Return pictures ``(H, W, 3)``, uint8 RGB, of a sample of a dataset, and a caption."""
         return [rgb(load_sample(dataset, index)['img'])], ''
 
+    def draw_prediction(self, inputs: Any, sample: Any, dataset: Any) -> list[np.ndarray]:
+        """Return pictures of a prediction, uint8 RGB of one size, to look at side by side.
+
+        ``inputs`` is a sample of the data loader's ``inputs``, ``sample`` is what the model
+        predicted for it, and ``dataset`` has the classes. A task without pictures returns none.
+        """
+        return []
+
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Return a table of the scores of predictors without training, and below of ``models``."""
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from ..registry import TASKS
-from .base import Batch, Scores, Task, model_type, random_images, score_table
+from .base import Batch, Scores, Task, model_type, random_images, rgb, score_table
 
 
 @TASKS.register_module()
@@ -50,6 +50,15 @@ class Classification(Task):
         pictures, _ = super().draw_sample(dataset, index)
         label, classes = dataset.get_data_info(index)['gt_label'], dataset.metainfo.get('classes')
         return pictures, f'{classes[label] if classes else "class"} ({label})'
+
+    def draw_prediction(self, inputs: Tensor, sample: Any, dataset: Any) -> list[np.ndarray]:
+        """Draw the image with its class and the predicted one."""
+        from mmpretrain.visualization import UniversalVisualizer
+
+        image = rgb(inputs.permute(1, 2, 0).cpu().numpy())
+        classes = dataset.metainfo.get('classes')
+        # At 224 pixels the text has room.
+        return [UniversalVisualizer().visualize_cls(image, sample, classes, resize=224)]
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the most frequent class of the training images."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
@@ -37,6 +38,12 @@ class Inpainting(Task):
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
         """Return the reconstructed 'image' ``(B, 3, H, W)``. Masked pixels of images are black."""
         return dict(image=self.forward(model, images))
+
+    def draw_prediction(self, inputs: Any, sample: Any, dataset: Any) -> list[np.ndarray]:
+        """Draw the masked image, its reconstruction and the true image."""
+        shown = torch.where(sample.mask, 0, sample.gt_image)
+        images = (shown, sample.pred_image, sample.gt_image)
+        return [image.permute(1, 2, 0).cpu().numpy() for image in images]
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the mean colour and the masked image, as it is and filled in."""

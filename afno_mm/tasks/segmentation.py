@@ -74,7 +74,9 @@ class Segmentation(Task):
         """
         metrics = evaluators(cfg)
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
-        (official or metrics)[0].update(output_dir=path, keep_results=True)
+        (official or metrics)[0].update(output_dir=path)
+        for metric in official:
+            metric.update(keep_results=True)
         cfg.test_evaluator = metrics
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
@@ -85,18 +87,28 @@ class Segmentation(Task):
         image = rgb(sample['img'])
         if 'gt_seg_map' not in sample:
             return [image], sample.get('fault', 'no mask')
-        classes, palette = dataset.metainfo['classes'], np.array(dataset.metainfo['palette'])
+        classes = dataset.metainfo['classes']
         labels = imresize(
             sample['gt_seg_map'].astype(np.uint8), image.shape[1::-1], interpolation='nearest'
         )
         is_class = labels < len(classes)
-        stripes = np.indices(labels.shape).sum(0)[..., None] // 4 % 2 * 255
-        colours = np.where(is_class[..., None], palette[np.where(is_class, labels, 0)], stripes)
-        overlay = image * 0.4 + colours * 0.6
         shares = np.bincount(labels[is_class], minlength=len(classes)) / labels.size
         parts = [f'{classes[k]} {shares[k]:.1%}' for k in np.flatnonzero(shares)]
         parts += [f'ignored {1 - is_class.mean():.1%}'] if not is_class.all() else []
-        return [image, overlay.astype(np.uint8)], ', '.join(parts)
+        return [image, overlay(image, labels, dataset.metainfo['palette'])], ', '.join(parts)
+
+    def draw_prediction(self, inputs: Tensor, sample: Any, dataset: Any) -> list[np.ndarray]:
+        """Draw the image, and the image under its mask and under the predicted one."""
+        from mmcv import imresize
+
+        image = rgb(inputs.permute(1, 2, 0).cpu().numpy())
+        pictures = [image]
+        for name in ('gt_sem_seg', 'pred_sem_seg'):
+            if name in sample:
+                labels = sample.get(name).data[0].cpu().numpy().astype(np.uint8)
+                labels = imresize(labels, image.shape[1::-1], interpolation='nearest')
+                pictures.append(overlay(image, labels, dataset.metainfo['palette']))
+        return pictures
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score the most frequent class of each pixel in the training labels."""
@@ -114,3 +126,13 @@ class Segmentation(Task):
         scores = {name: baselines.score_constant_prediction(prediction, val)} | models
         miou = {name: score['mIoU'] for name, score in scores.items()}
         return score_table(f'\nmIoU on {len(val)} validation images', miou)
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, palette: Any) -> np.ndarray:
+    """Lay the colours of labels ``(H, W)`` over an image. Stripes are labels of no class."""
+    is_class = labels < len(palette)
+    stripes = np.indices(labels.shape).sum(0)[..., None] // 4 % 2 * 255
+    colours = np.where(
+        is_class[..., None], np.array(palette)[np.where(is_class, labels, 0)], stripes
+    )
+    return (image * 0.4 + colours * 0.6).astype(np.uint8)

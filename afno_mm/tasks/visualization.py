@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import mmcv
-import torch
+import numpy as np
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmpretrain.engine import VisualizationHook
 from mmseg.visualization import SegLocalVisualizer
 
 from ..registry import HOOKS, VISUALIZERS
+from .base import Task, task_of
+from .inpainting import Inpainting
 
 
 @HOOKS.register_module()
@@ -52,9 +55,7 @@ class InpaintingVisualizationHook(Hook):
         for sample in outputs:
             if self.seen % self.interval == 0:
                 name = Path(sample.get('img_path', str(self.seen))).stem
-                shown = torch.where(sample.mask, 0, sample.gt_image)
-                images = torch.cat([shown, sample.pred_image, sample.gt_image], dim=-1)
-                picture = images.permute(1, 2, 0).cpu().numpy()  # RGB (H, 3 * W, 3)
+                picture = np.hstack(Inpainting().draw_prediction(None, sample, None))
                 if self.show:
                     runner.visualizer.show(picture, name, wait_time=self.wait_time)
                 if self.out_dir:
@@ -63,3 +64,39 @@ class InpaintingVisualizationHook(Hook):
                     step = runner.epoch if mode == 'val' else 0
                     runner.visualizer.add_image(name, picture, step=step)
             self.seen += 1
+
+
+@HOOKS.register_module()
+@dataclass(eq=False)
+class PredictionPicturesHook(Hook):
+    """Draw the predictions of a few validation images at each validation, always the same ones.
+
+    They are spread evenly over the data. The config's task decides what a picture shows. It goes
+    to the Runner's visualizer, so to TensorBoard and to the folder ``vis_data/vis_image``. With
+    several processes, the first one draws some of its own images.
+    """
+
+    number: int = 4  # how many images; 0 draws none
+    side: int = 512  # largest height and width of an image, in pixels
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if not self.number or not isinstance(data_batch, dict) or not is_main_process():
+            return
+        loader = runner.val_dataloader
+        size = loader.batch_size or 1
+        step = max(1, min(len(loader) * size, len(loader.dataset)) // self.number)
+        for index, sample in enumerate(outputs, batch_idx * size):
+            if index % step or index // step >= self.number:
+                continue
+            inputs = data_batch['inputs'][index % size]
+            pictures = task_of(runner.cfg, Task()).draw_prediction(inputs, sample, loader.dataset)
+            if pictures:
+                scale = min(1, self.side / max(pictures[0].shape[:2]))
+                panels = [mmcv.imrescale(panel, scale) for panel in pictures]
+                height, width = panels[0].shape[:2]
+                picture = np.concatenate(panels, axis=0 if width > 1.5 * height else 1)
+                # MLflow wants a suffix in the name.
+                name = f'val_{Path(sample.get("img_path", f"{index}.png")).name}'
+                runner.visualizer.add_image(name, picture, step=runner.iter)

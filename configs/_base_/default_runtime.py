@@ -5,6 +5,8 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    memory=dict(type='afno_mm.MemoryHook'),
+    pictures=dict(type='afno_mm.PredictionPicturesHook'),
 )
 # Without a seed MMEngine draws one for each training. With the same seed, models that are compared
 # see the same images in the same order, with the same augmentation. Set another to repeat one.

@@ -17,10 +17,12 @@ gets the test images of the 20 classes instead, with labels merged as in the tra
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from mmengine.utils import track_iter_progress
 from PIL import Image
 
 from .datasetgan_sets import CAR_TO_ADE, SETS
@@ -93,7 +95,7 @@ def _convert_split(folder, root, name, split, merge, size):
             raise FileNotFoundError(f'{folder} has {of} images with masks; wanted {num_train}')
         pairs = dict(list(pairs.items())[:num_train])
     seen, small = set(), 0
-    for number, (image_path, mask_path) in pairs.items():
+    for number, (image_path, mask_path) in track_iter_progress([*pairs.items()], file=sys.stdout):
         mask = read_mask(mask_path, len(classes))
         if split == 'train':
             ids, counts = np.unique(mask, return_counts=True)

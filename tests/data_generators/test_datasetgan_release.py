@@ -45,9 +45,11 @@ def converted(root, name, split, kind, number):
     return np.array(Image.open(root / name / kind / split / f'{number:04d}.png'))
 
 
-def test_all_sets_are_converted_and_load(release, tmp_path):
+def test_all_sets_are_converted_and_load(release, tmp_path, capsys):
     lines = list(convert(release, tmp_path / 'out', 16))
     assert len(lines) == 8
+    shown = capsys.readouterr().out
+    assert '16/16' in shown and 'ETA' in shown
     assert 'faces train: 16 of 18 images' in lines[0] and '20 classes merged to 12' in lines[-3]
     for name, (dataset, num_train) in SETS.items():
         for split, count in (('train', num_train), ('val', 11)):

@@ -124,6 +124,9 @@ def test_predictions_are_kept_as_pngs_or_in_a_pickle():
     Segmentation().keep_predictions(cfg, 'out')
     assert 'output_dir' not in cfg.test_evaluator[0]
     assert cfg.test_evaluator[1].output_dir == 'out' and cfg.test_evaluator[1].keep_results
+    cfg.test_evaluator = dict(type='IoUMetric')
+    Segmentation().keep_predictions(cfg, 'out')
+    assert cfg.test_evaluator == [dict(type='IoUMetric', output_dir='out')]
 
 
 def test_classification_has_a_default_test_time_augmentation():

@@ -59,6 +59,7 @@ def test_commands_of_the_page(command, files, tmp_path, monkeypatch, capsys):
     assert errors and max(errors) < (1e-2 if '--half' in command else 1e-4)
     assert 'initial weights' not in output and 'windows of (64, 64)' in output
     assert output.splitlines()[-1].startswith('wrote work_dirs/tiny/tiny.')
+    assert '4/4' in output and 'ETA' in output
     assert ('opset' in output) == ('--format' not in command)
 
 

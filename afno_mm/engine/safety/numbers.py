@@ -26,7 +26,8 @@ class FiniteNumbersHook(Hook):
     last good checkpoint stays. With loss scaling, the scaler skips such steps itself: the training
     stops after ``max_skipped`` skipped steps in a row.
 
-    After the first step, this hook names the parameters that no gradient reached.
+    After the first step, this hook names the parameters that no gradient reached. If MMEngine clips
+    no gradients, this hook logs their norm in its place, as ``grad_norm``.
     """
 
     priority = 'VERY_HIGH'
@@ -38,10 +39,11 @@ class FiniteNumbersHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Look at the gradients before each step of each optimiser."""
-        self.model = bare_model(runner)
+        self.model, self.hub, self.clips = bare_model(runner), runner.message_hub, False
         for wrapper in _wrappers(runner):
             wrapper.optimizer.register_step_pre_hook(self._before_step)
             norm = wrapper.clip_grad_kwargs or {}
+            self.clips |= bool(norm)
             if norm and norm.get('type', 'norm') == 'norm' and not _scaler(wrapper):
                 # Clipping by a norm that is not finite would spoil all gradients at once.
                 norm['error_if_nonfinite'] = True
@@ -71,8 +73,12 @@ class FiniteNumbersHook(Hook):
         self.steps += 1
         parameters = [p for group in optimizer.param_groups for p in group['params']]
         gradients = [p.grad for p in parameters if p.grad is not None]
-        if gradients and not torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all():
-            raise self.error('the gradients are not finite')
+        if gradients:
+            norms = torch.stack(torch._foreach_norm(gradients))
+            if not torch.isfinite(norms).all():
+                raise self.error('the gradients are not finite')
+            if not self.clips:
+                self.hub.update_scalar('train/grad_norm', torch.linalg.vector_norm(norms))
         if self.steps == 1:
             self._name_parameters_without_gradient()
 

@@ -12,5 +12,5 @@ param_scheduler = dict(
 )
 auto_scale_lr = dict(enable=False, base_batch_size=256)
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=10)
-val_cfg = dict()
+val_cfg = dict(type='afno_mm.ValLoopWithLoss')
 test_cfg = dict()

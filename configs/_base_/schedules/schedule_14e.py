@@ -10,5 +10,5 @@ param_scheduler = [
     dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=True, convert_to_iter_based=True),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=14, val_interval=7)
-val_cfg = dict()
+val_cfg = dict(type='afno_mm.ValLoopWithLoss')
 test_cfg = dict()

@@ -6,5 +6,5 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = None  # MMPretrain's vis_scheduler.py reads this key
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 train_cfg = dict(by_epoch=True, max_epochs=2000, val_interval=100)
-val_cfg = dict()
+val_cfg = dict(type='afno_mm.ValLoopWithLoss')
 test_cfg = dict()

@@ -23,5 +23,5 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=1024)
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=1)
-val_cfg = dict()
+val_cfg = dict(type='afno_mm.ValLoopWithLoss')
 test_cfg = dict()

@@ -1,0 +1,48 @@
+"""Draw the confusion matrix of a segmentation model from the predictions of a test.
+
+    python tools/test.py CONFIG CHECKPOINT --cfg-options test_evaluator.0.output_dir=predictions
+    python tools/confusion_matrix.py CONFIG predictions FOLDER
+
+This runs MMSegmentation's own script, with its arguments, and counts in its place: MMSegmentation
+1.4.2 adds class ids in 8 bits, so that its matrix is wrong from 16 classes on.
+"""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+import mmseg
+import numpy as np
+from mmengine.utils import track_iter_progress
+
+
+def count(dataset: Any, results: list[np.ndarray]) -> np.ndarray:
+    """Return the pixels of each true class (rows) for each predicted class (columns)."""
+    if len(dataset) != len(results):
+        raise SystemExit(f'{len(results)} predictions, but the dataset has {len(dataset)} images')
+    number = len(dataset.metainfo['classes'])
+    matrix = np.zeros((number, number))
+    for index, result in enumerate(track_iter_progress(results, file=sys.stdout)):
+        truth = dataset[index]['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(int)
+        # With reduce_zero_label the files have ids from 1.
+        predicted = result.astype(int) - bool(dataset.reduce_zero_label)
+        counted = truth != dataset.ignore_index
+        pairs = number * truth[counted] + predicted[counted]
+        matrix += np.bincount(pairs, minlength=number**2).reshape(number, number)
+    return matrix
+
+
+def main() -> None:
+    path = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/confusion_matrix.py'
+    spec = spec_from_file_location('mmseg_confusion_matrix', path)
+    assert spec and spec.loader
+    script: Any = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.calculate_confusion_matrix = count
+    script.main()
+
+
+if __name__ == '__main__':
+    main()
