@@ -3,12 +3,12 @@
 python benchmarks/gpu_table.py benchmarks/results/nvidia_h200
 """
 
-import argparse
 import json
 import statistics
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
+from afno_mm.command_line import Parser
 from mixer_bench import read_results, speed_ups
 from mixer_bench.ratios import median
 from traffic import FUSED_TRANSFERS
@@ -54,9 +54,7 @@ def mixers_table(results: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__, 'python benchmarks/gpu_table.py benchmarks/results/nvidia_h200')
     parser.add_argument('folder', type=Path, help='where on_gpu.sh has written its results')
     folder = parser.parse_args().folder
     for file in sorted(folder.glob('stages_*.json')):

@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 
 import torch
+from afno_mm.command_line import Parser
 
 # Bytes of shared memory that one program may have, by compute capability (CUDA C++ Programming
 # Guide, "Technical Specifications per Compute Capability").
@@ -148,9 +149,8 @@ def table(entries: list[dict]) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'python benchmarks/kernel_resources.py --capabilities 90 --shapes 8x64 --kinds half'
+    parser = Parser(__doc__, example)
     parser.add_argument('--capabilities', type=int, nargs='+', default=list(SHARED_MEMORY))
     parser.add_argument(
         '--shapes', nargs='+', default=[f'{k}x{b}' for k, b in SHAPES], metavar='BLOCKSxSIZE'

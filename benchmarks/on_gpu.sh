@@ -11,6 +11,7 @@
 # It downloads nothing. Install before: pip install -e '.[tests,bench]'
 # DEVICE=cpu TINY=1 runs it without a GPU at tiny sizes, to try the script itself.
 set -uo pipefail
+case "${1:-}" in -h | --help) sed -n '2,13s/^# \?//p' "$0"; exit 0 ;; esac
 self=$(realpath "$0")
 out=${1:?usage: benchmarks/on_gpu.sh OUT [STEP ...]}
 shift

@@ -9,12 +9,12 @@ three passes (transform along W; transform along H, MLP and inverse; inverse alo
 tokens added) moves 7 transfers forward and 17.5 in training.
 """
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
+from afno_mm.command_line import Parser
 from afno_mm.ops.afno import planar
 from afno_mm.ops.afno.triton import block_mlp, kernels, operator
 from mixer_bench.layers import STAGES, Stage
@@ -165,9 +165,7 @@ def table(batch: int, bandwidth: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__, 'python benchmarks/traffic.py --bandwidth 4.8e12')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument(
         '--bandwidth', type=float, default=3.35e12, help='bytes per second (default: an H100)'

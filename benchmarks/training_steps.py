@@ -20,6 +20,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
+from afno_mm.command_line import Parser, config_argument
 from mixer_bench.limits import Machine, synchronize
 from mixer_bench.measure import DTYPES, Settings, circumstances
 
@@ -131,10 +132,9 @@ def table(rows: list[dict]) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('configs', nargs='+')
+    example = 'python benchmarks/training_steps.py configs/segformer_{afno,esa}_b3_cityscapes.py'
+    parser = Parser(__doc__, example)
+    parser.add_argument('configs', nargs='+', type=config_argument)
     parser.add_argument('--device', default='cuda', help="'cuda' (default), 'cuda:1', 'cpu'")
     parser.add_argument('--dtype', choices=DTYPES, default='bf16')
     parser.add_argument('--size', type=int, nargs=2, default=(1024, 1024), metavar=('H', 'W'))

@@ -7,13 +7,13 @@ The Triton backend takes products on small grids and the FFT on large ones. `DEN
 in turns on the same tokens. Time is that of the forward transform and the inverse one together.
 """
 
-import argparse
 import json
 import statistics
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
+from afno_mm.command_line import Parser
 from afno_mm.ops.afno import planar
 from mixer_bench.limits import synchronize
 from mixer_bench.measure import HALF, Settings, circumstances
@@ -66,9 +66,8 @@ def table(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'python benchmarks/transform_threshold.py --device cpu --dtypes fp32 --sides 32 64'
+    parser = Parser(__doc__, example)
     parser.add_argument('--device', default='cuda')
     parser.add_argument('--dtypes', nargs='+', default=['bf16', 'tf32', 'fp32'])
     parser.add_argument('--sides', type=int, nargs='+', default=[32, 64, 128, 256, 512, 1024])

@@ -15,6 +15,7 @@ from typing import Any
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 import mmseg
 import numpy as np
+from afno_mm.command_line import Parser, config_argument
 from mmengine.utils import track_iter_progress
 
 
@@ -34,7 +35,20 @@ def count(dataset: Any, results: list[np.ndarray]) -> np.ndarray:
     return matrix
 
 
+def parse_args() -> list[str]:
+    """Return the arguments for MMSegmentation's script."""
+    example = 'afno-mm confusion-matrix segformer_afno_b0_scenes predictions matrix'
+    parser = Parser(__doc__, example)
+    parser.add_argument('config', type=config_argument, help='config file or name')
+    parser.add_argument('predictions', help='folder with the predictions of tools/test.py')
+    parser.add_argument('folder', help='where to write the picture')
+    parser.epilog += '\n\nOther options go to the script: --show, --title, --color-theme'
+    args, others = parser.parse_known_args()
+    return [args.config, args.predictions, args.folder, *others]
+
+
 def main() -> None:
+    sys.argv[1:] = parse_args()
     path = Path(mmseg.__file__).parent / '.mim/tools/analysis_tools/confusion_matrix.py'
     spec = spec_from_file_location('mmseg_confusion_matrix', path)
     assert spec and spec.loader

@@ -13,15 +13,15 @@ import argparse
 import warnings
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+from afno_mm.command_line import Parser
 from demo_page.state import Models, example_images
 from look_inside.models import find_models
 from mmengine.device import get_device
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    example = 'afno-mm demo work_dirs --images data/scenes/leftImg8bit/val'
+    parser = Parser(__doc__, example)
     add = parser.add_argument
     models = 'work dirs, folders of work dirs, or pairs CONFIG.py CHECKPOINT.pth '
     models += '(default: work_dirs)'

@@ -39,7 +39,9 @@ def test_help_shows_an_example(path, monkeypatch, capsys):
     text = help_of(path, monkeypatch, capsys)
     script = str(path.relative_to(REPOSITORY))
     name = path.stem.replace('_', '-')
-    found = re.search(rf'^  +(afno-mm {name}\b|python {re.escape(script)}).*$', text, re.MULTILINE)
+    found = re.search(
+        rf'^  +(afno-mm {name}\b|(python )?{re.escape(script)}).*$', text, re.MULTILINE
+    )
     assert found, f"{script}: write example = 'afno-mm {name} ...' and Parser(__doc__, example)"
 
 
