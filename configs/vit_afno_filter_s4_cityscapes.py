@@ -9,7 +9,7 @@
 # filters. All else is vit_afno_s4_cityscapes.py. To start from the weights of the classifier:
 #   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 #
-# To train from random weights, add model.backbone.mixer.init=scaled (docs/mixers.md).
+# To train from random weights, add model.backbone.mixer.init=scaled (docs/mixers/afno.md).
 _base_ = [
     '_base_/models/vit_afno_filter_s4.py',
     '_base_/models/vit_segmentor.py',

@@ -9,7 +9,8 @@
 #
 # From the paper (A.1): 10 layers, a tenth of ImageNet. A.1 does not give the widths. We take from
 # A.5, which has 12 layers: width and blocks. lambda is that of the ablations (5.5, A.6), because
-# 0.1 lets almost nothing through at this width (docs/mixers.md). The bias is the identity (Fig. 3).
+# 0.1 lets almost nothing through at this width (docs/mixers/afno.md). The bias is the identity
+# (Fig. 3).
 # The files in _base_ say what they take from the paper and what is our choice:
 # imagenet_inpainting.py for the masks, inpainting.py for the loss, schedule_100e.py for the
 # optimiser.

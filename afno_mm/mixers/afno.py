@@ -49,7 +49,7 @@ class AFNO(nn.Module):
         init: 'published' draws all parameters from ``0.02 * N(0, 1)``. 'scaled' keeps the scale
             of the spectrum at any block size, see :func:`afno_mm.ops.scaled_weights`. With
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
-            coefficients to zero, and those have no gradient (docs/mixers.md).
+            coefficients to zero, and those have no gradient (docs/mixers/afno.md).
         frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
             beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
             It is an idea of this project, not of the paper. It starts at g = 0, so weights of

@@ -32,7 +32,7 @@ class LS(nn.Module):
     tokens), whatever the dtype of the module and under any autocast. The rest runs in the dtype
     of the parameters, or in autocast's. A float16 module runs in float32 where gradients are
     recorded. Float16 autocast still needs loss scaling: the gradient of a mean loss is below its
-    range (docs/mixers.md).
+    range (docs/mixers/ls.md).
 
     For backward it keeps the tokens, queries, keys, values and the result of the attention: 5
     times the tokens. Backward computes the rest again; with it they would be 13 times the tokens.
