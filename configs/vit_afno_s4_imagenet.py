@@ -8,8 +8,8 @@
 # From the paper (A.5): width, blocks, lambda and the convolution as bias. The '16M' parameters of
 # the table are those of the identity as bias (16.27M), mixer.bias=identity. docs/mixers/afno.md
 # shows how little lambda 0.1 lets through at first; mixer.init=scaled or
-# mixer.sparsity_threshold=0.01 let more through. The paper mentions neither a position embedding nor stochastic depth: both are
-# as in MMPretrain, and the embedding is learned.
+# mixer.sparsity_threshold=0.01 let more through. The paper mentions neither a position embedding
+# nor stochastic depth: both are as in MMPretrain, and the embedding is learned.
 _base_ = [
     '_base_/models/vit_afno_s4.py',
     '_base_/models/classifier.py',

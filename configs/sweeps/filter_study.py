@@ -7,11 +7,11 @@
 # command goes on. OMP_NUM_THREADS=1 is set for two jobs on two cores; results depend on it in the
 # last bits.
 #
-# 'AFNO+filter' is mixer.frequency_filter=smooth (docs/mixers/afno.md): an idea of this project, not
-# of the paper. Method, data and network are those of study.py, and so are AFNO, GFN, LS and
-# none. Each mixer first chooses its learning rate with a seed that does not count. Then it is trained with
-# eight more seeds, on the same images, masks and augmentation as the others. The networks have 313
-# to 316 thousand parameters: AFNO+filter has 314,540, AFNO 314,648.
+# 'AFNO+filter' is mixer.frequency_filter=smooth (docs/mixers/afno.md): an idea of this project,
+# not of the paper. Method, data and network are those of study.py, and so are AFNO, GFN, LS and
+# none. Each mixer first chooses its learning rate with a seed that does not count. Then it is
+# trained with eight more seeds, on the same images, masks and augmentation as the others. The
+# networks have 313 to 316 thousand parameters: AFNO+filter has 314,540, AFNO 314,648.
 label = 'mixer'
 
 
