@@ -5,8 +5,8 @@
 #   python tools/train.py configs/vit_afno_scenes.py --work-dir work_dirs/vit_none_scenes \
 #       --cfg-options model.backbone.mixer.type=Identity    # the same network without mixer
 #
-# Expect, by tools/test.py (all measured by us with torch 2.14.1 and one thread of a shared AMD EPYC,
-# the last row with tools/baseline.py):
+# Expect, by tools/test.py (all measured by us, torch 2.14.1, one thread of a shared AMD EPYC; the
+# last row by tools/baseline.py):
 #
 #   mIoU with randomness.seed=     0      1      2    mean (standard deviation)
 #   AFNO                       23.99  23.29  24.80    24.03 (0.76)
