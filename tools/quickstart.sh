@@ -36,7 +36,8 @@ train_and_test() {
 }
 
 control= # the process group of the training without a mixer, while it runs
-trap '[ -z "$control" ] || kill -- "-$control" 2>/dev/null || true' EXIT
+# On Ctrl-C and errors it gets the signal of Ctrl-C too. It then saves a checkpoint.
+trap '[ -z "$control" ] || { kill -INT -- "-$control" && wait "$control"; } 2>/dev/null || true' EXIT
 
 # with_and_without_mixer CONFIG FOLDER: train and test a config in FOLDER and, at the same time, the
 # same network without its mixer in FOLDER_no_mixer. Each gets one core, the same data and seed.
