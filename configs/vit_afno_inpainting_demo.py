@@ -2,9 +2,15 @@
 #
 #   python data/make_images.py data/images
 #   python tools/train.py configs/vit_afno_inpainting_demo.py
+# The same network without mixer:
+#   python tools/train.py configs/vit_afno_inpainting_demo.py \
+#       --work-dir work_dirs/vit_none_inpainting --cfg-options model.backbone.mixer.type=Identity
 #
-# Expect: 26.4 dB PSNR and 0.825 SSIM. The masked image filled with its mean colour has 22.8 and
-# 0.769, the mean colour of the training images 14.1 and 0.494 (all measured by us).
+# `tools/quickstart.sh inpainting` does all this.
+#
+# Expect: 26.4 dB PSNR and 0.825 SSIM. The same network without mixer has 19.2 and 0.695 (one seed),
+# the masked image filled with its mean colour 22.8 and 0.769, the mean colour of the training
+# images 14.1 and 0.494 (all measured by us).
 # Parameters: 0.64M.
 #
 # The recipe is that of the ImageNet configs, at 64x64 pixels. The walk has 256 steps, which is

@@ -30,17 +30,20 @@ def parse_args() -> argparse.Namespace:
         metavar='METRICS.json',
         help='also print the scores of models, from files of tools/test.py --out-item metrics',
     )
-    return parser.parse_args()
+    parser.add_argument('--names', nargs='+', help='names of these models (default: their folders)')
+    args = parser.parse_args()
+    if args.names and len(args.names) != len(args.beside):
+        parser.error(f'--beside has {len(args.beside)} models, --names has {len(args.names)}')
+    return args
 
 
 def main() -> None:
     args = parse_args()
     cfg = read_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    one = len(args.beside) == 1
-    models = {
-        'the model' if one else str(Path(file).parent): mmengine.load(file) for file in args.beside
-    }
+    folders = [str(Path(file).parent) for file in args.beside]
+    names = args.names or (['the model'] if len(folders) == 1 else folders)
+    models = {name: mmengine.load(file) for name, file in zip(names, args.beside)}
     print(task_of(cfg).baseline(cfg, models))
 
 
