@@ -65,8 +65,8 @@ with_and_without_mixer() {
     fi
     control=
 }
-# compare CONFIG FOLDER: print the score from this folder, that from FOLDER_no_mixer if it exists, and
-# a score that needs no training.
+# compare CONFIG FOLDER: print the score from this folder, that from FOLDER_no_mixer if it exists,
+# and a score that needs no training.
 compare() {
     local metrics=("$root/$2/metrics.json") names=()
     if [ -e "$root/$2_no_mixer/metrics.json" ]; then
