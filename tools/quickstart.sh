@@ -37,7 +37,12 @@ train_and_test() {
 
 control= # the process group of the training without a mixer, while it runs
 # On Ctrl-C and errors it gets the signal of Ctrl-C too. It then saves a checkpoint.
-trap '[ -z "$control" ] || { kill -INT -- "-$control" && wait "$control"; } 2>/dev/null || true' EXIT
+stop_control() {
+    if [ -n "$control" ]; then
+        { kill -INT -- "-$control" && wait "$control"; } 2>/dev/null || true
+    fi
+}
+trap stop_control EXIT
 
 # with_and_without_mixer CONFIG FOLDER: train and test a config in FOLDER and, at the same time, the
 # same network without its mixer in FOLDER_no_mixer. Each gets one core, the same data and seed.
@@ -60,8 +65,8 @@ with_and_without_mixer() {
     fi
     control=
 }
-# compare CONFIG FOLDER: print the score from this folder, that from FOLDER_no_mixer if
-# it exists, and a score that needs no training.
+# compare CONFIG FOLDER: print the score from this folder, that from FOLDER_no_mixer if it exists,
+# and a score that needs no training.
 compare() {
     local metrics=("$root/$2/metrics.json") names=()
     if [ -e "$root/$2_no_mixer/metrics.json" ]; then
