@@ -6,10 +6,9 @@
 # Parameters: 3.72M; segformer_afno_b0_cityscapes has 3.72M.
 #
 # Stage 4 is 248 wide in place of AFNO's 256, which pays for the filters. All else is
-# segformer_afno_b0_cityscapes.py. To start from weights of that model, widen stage 4 again:
-#   --cfg-options model.backbone.embed_dims=[88,136,200,256] \
-#       model.decode_head.in_channels=[88,136,200,256] \
-#       model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
+# segformer_afno_b0_cityscapes.py. To start from weights of that model, give its widths
+# [88,136,200,256] to model.backbone.embed_dims and model.decode_head.in_channels, and add
+#   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = [
     '_base_/models/mit_afno_filter_b0.py',
     '_base_/models/segformer.py',

@@ -6,10 +6,9 @@
 # Parameters: 50.07M; segformer_afno_b3_cityscapes has 50.06M.
 #
 # Stage 3 is 435 wide in place of AFNO's 440, which pays for the filters. All else is
-# segformer_afno_b3_cityscapes.py. To start from weights of that model, widen stage 3 again:
-#   --cfg-options model.backbone.embed_dims=[208,288,440,512] \
-#       model.decode_head.in_channels=[208,288,440,512] \
-#       model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
+# segformer_afno_b3_cityscapes.py. To start from weights of that model, give its widths
+# [208,288,440,512] to model.backbone.embed_dims and model.decode_head.in_channels, and add
+#   --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = [
     '_base_/models/mit_afno_filter_b3.py',
     '_base_/models/segformer.py',
