@@ -27,7 +27,7 @@ class ScaleFusion(ConvModule):
     ) -> Tensor:
         """Fuse scales ``(B, C, H_i, W_i)`` at the size of the first one."""
         weights = self.conv.weight.chunk(len(scales), 1)
-        if scales[0].device.type != 'cpu' and mode == 'bilinear':
+        if scales[0].device.type == 'cuda' and mode == 'bilinear':
             fused = self._fuse_by_products(scales, weights, align_corners)
         else:
             fused = F.conv2d(scales[0], weights[0], self.conv.bias)

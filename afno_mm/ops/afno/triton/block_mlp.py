@@ -75,7 +75,7 @@ AMPERE = {
     'weight gradient': {
         'half': (64, 64, 64, 8, 3),
         'tf32': (32, 64, 64, 8, 3),
-        'exact': (16, 64, 64, 8, 2),
+        'exact': (16, 32, 32, 4, 2),
     },
 }
 # The sum of a gradient: rows, channels, warps.
