@@ -17,7 +17,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.analysis.html_page import escape, write_html
-from afno_mm.command_line import Parser, config_argument
+from afno_mm.command_line import Parser
 from afno_mm.engine.config import add_cfg_options
 from look_inside.inputs import prepare, read_picture
 from look_inside.models import Source, unique_names
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     example = 'afno-mm explain segformer_afno_b0_scenes CHECKPOINT IMAGE --at 64 128'
     parser = Parser(__doc__, example)
     add = parser.add_argument
-    add('config', type=config_argument, help='config file or name')
+    add('config', help='config file or name')
     add('checkpoint', help='its checkpoint')
     add('image', help='image file, of any size')
     compare = 'models to show beside the first, each as two files'

@@ -82,7 +82,7 @@ def test_several_pixels_each_have_their_pictures(folder, tmp_path):
         (dict(image='no.jpg'), 'there is no image no.jpg'),
         (dict(image='text.jpg'), 'text.jpg is not an image that can be read'),
         (dict(image='cut.jpg'), 'cut.jpg is damaged: image file is truncated'),
-        (dict(config='no.py'), 'there is no config no.py'),
+        (dict(config='no.py'), "there is no file 'no.py'"),
         (dict(checkpoint='no.pth'), 'there is no checkpoint no.pth'),
         (dict(checkpoint='text.jpg'), 'text.jpg'),
         (dict(checkpoint='esa'), 'do not fit|does not fit'),

@@ -9,6 +9,7 @@ from typing import Any
 from afno_mm.engine import read_config
 from afno_mm.hub.files import read_weights
 from afno_mm.hub.load import from_pretrained, model_of, read_config_file
+from afno_mm.names import config_file
 from torch import nn
 
 SETTINGS = ('sparsity_threshold', 'mode_fraction')
@@ -32,6 +33,8 @@ class Source:
 def load_model(config: str, checkpoint: str, device: str, options: dict | None = None) -> Any:
     """Return a config's model with the weights of a checkpoint, in evaluation mode.
 
+    ``config`` is a file or a name, see :func:`afno_mm.names.config_file`.
+
     ``options`` are those of ``--cfg-options``. ``model.cfg`` and ``model.dataset_meta`` have the
     config, and the names and colours of the classes.
 
@@ -39,9 +42,9 @@ def load_model(config: str, checkpoint: str, device: str, options: dict | None =
         FileNotFoundError: If one of the files is missing.
         CheckpointError: If the checkpoint is damaged or does not fit the config.
     """
-    for kind, path in (('config', config), ('checkpoint', checkpoint)):
-        if not Path(path).is_file():
-            raise FileNotFoundError(f'there is no {kind} {path}')
+    config = config_file(config)
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
     found = read_config_file(config)
     if options:
         found.cfg = read_config(config, options).to_dict()
