@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 # Without a GPU, Triton interprets its kernels. It reads the variable when it is imported, so this
 # stands before the import of any test.
@@ -27,7 +28,12 @@ def seeded():
 
 @pytest.fixture(autouse=True)
 def logs_are_on():
-    """Undo the logging.disable of tools that a test runs in this process."""
+    """Undo what an earlier test left: logging.disable, and log files in folders that are gone."""
+    for logger in MMLogger._instance_dict.values():
+        for handler in [*logger.handlers]:
+            file = getattr(handler, 'baseFilename', None)
+            if file and not Path(file).is_file():
+                logger.removeHandler(handler)
     yield
     logging.disable(logging.NOTSET)
 

@@ -54,8 +54,8 @@ HOPPER = {
         'exact': (16, 64, 64, 8, 2),
     },
 }
-# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills, and all fit the 99 KB
-# of shared memory of capability 8.6.
+# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills more than 16 bytes a
+# thread, and all fit the 99 KB of shared memory of capability 8.6.
 AMPERE = {
     'fused forward': {
         'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (32, 32, 8, 2)},
