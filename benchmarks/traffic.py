@@ -114,6 +114,7 @@ def transfers(
     settings = 0.01, mode_fraction, 'ortho', True, dtype
     asked = block_mlp._tf32_is_allowed, block_mlp._capability
     block_mlp._tf32_is_allowed, block_mlp._capability = lambda: True, lambda device: 9
+    _forget_matrices()  # Kept matrices may have values.
     try:
         with FakeTensorMode(), Count() as count, counted_kernels(count):
             shape = batch, stage.height, stage.width, stage.embed_dims
@@ -129,10 +130,14 @@ def transfers(
                 counts[phase] = count.bytes / x.nbytes
     finally:
         block_mlp._tf32_is_allowed, block_mlp._capability = asked
-        for matrices in (planar._along_h, planar._along_w):
-            matrices.cache_clear()  # These have no values.
+        _forget_matrices()  # These have no values.
     del counts['first']
     return counts
+
+
+def _forget_matrices() -> None:
+    for matrices in (planar._along_h, planar._along_w, planar._multiplicity):
+        matrices.cache_clear()
 
 
 def fused_tile_bytes(stage: Stage, itemsize: int = 2) -> int:

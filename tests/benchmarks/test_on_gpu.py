@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from afno_mm.ops.afno import planar
 from mixer_bench.layers import STAGES, Stage
 from traffic import operands, transfers
 
@@ -68,6 +69,12 @@ def test_truncation_saves_traffic_and_training_moves_more_than_inference():
     assert quarter['forward'] < 0.7 * full['forward']
     assert quarter['train'] < 0.7 * full['train']
     assert 2 < full['train'] / full['forward'] < 4
+
+
+def test_counting_keeps_matrices_with_and_without_values_apart():
+    real = planar._multiplicity(STAGES[2].width, 33, 'cpu')
+    transfers(STAGES[2])
+    assert torch.equal(planar._multiplicity(STAGES[2].width, 33, 'cpu'), real)
 
 
 def test_a_new_kernel_must_be_counted():
