@@ -32,7 +32,8 @@ def load_sweep(
       paired: they see the same images in the same order, with the same masks and augmentation.
       Without ``seeds``, each point is trained once, with the seed of its config.
     * ``tune`` (optional): arguments of :class:`Tune`.
-    * ``comparisons`` (optional): pairs of names of points that the results compare.
+    * ``comparisons`` (optional): pairs of names of points that the results compare. A dict from
+      names of questions to lists of pairs corrects p for the pairs of each question alone.
     * ``small`` (optional): settings that replace those above if ``small`` is asked for.
     * ``label`` (optional): what the names of the points are values of.
     * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
@@ -96,7 +97,10 @@ def load_sweep(
         planned,
         seeds,
         points,
-        [tuple(pair) for pair in cfg.get('comparisons', ())],
+        {
+            question: [tuple(pair) for pair in pairs]
+            for question, pairs in cfg['comparisons'].items()
+        },
         note,
         tune,
         trials,
@@ -121,7 +125,10 @@ def _read(path, small):
     plot_over = cfg.get('plot_over', 'names')
     if plot_over not in ('names', 'parameters'):
         raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
-    for pair in cfg.get('comparisons', ()):
+    comparisons = cfg.setdefault('comparisons', {})
+    if not isinstance(comparisons, dict):
+        cfg['comparisons'] = comparisons = {'': comparisons}
+    for pair in (pair for pairs in comparisons.values() for pair in pairs):
         if len(pair) != 2 or not set(pair) <= set(cfg['points']):
             raise ValueError(
                 f'comparisons of {path} has {pair!r}: '

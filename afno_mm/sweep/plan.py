@@ -106,7 +106,8 @@ class Sweep:
     stages: list[Stage]
     seeds: list[int] | list[None]  # all points share them
     points: dict[str, list[Run]]  # by name: one run for each stage, seed after seed
-    comparisons: list[tuple[str, str]] = field(default_factory=list)  # fixed before the results
+    # Pairs of points by question, fixed before the results.
+    comparisons: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     note: str = ''  # stands above the results
     tune: Tune | None = None
     trials: dict[str, list[Run]] = field(default_factory=dict)  # by name: one for each value

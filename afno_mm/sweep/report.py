@@ -1,5 +1,6 @@
 """Write the results of a sweep as JSON, as tables and as plots."""
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -116,9 +117,10 @@ def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
     """Return the paired differences of each comparison, with tests of the stages' own metrics."""
     compared = []
     for i, stage in enumerate(sweep.stages):
-        for metric in (stage.metric, *stage.others):
+        metrics = (stage.metric, *stage.others)
+        for metric, (question, pairs) in itertools.product(metrics, sweep.comparisons.items()):
             family: list[dict[str, Any]] = []
-            for pair in sweep.comparisons:
+            for pair in pairs:
                 both = [
                     seed
                     for seed in zip(sweep.seeds, *(outcomes[name][i] for name in pair))
@@ -129,12 +131,13 @@ def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
                         record.value(a, metric) - record.value(b, metric) for _, a, b in both
                     ]
                     mean, error = mean_and_error(differences)
-                    entry = dict(pair=pair, metric=metric, seeds=[seed for seed, *_ in both])
+                    entry = dict(question=question, pair=pair, metric=metric)
+                    entry['seeds'] = [seed for seed, *_ in both]
                     family.append(entry | dict(differences=differences, mean=mean, error=error))
             if metric == stage.metric:
                 p_values = [sign_flip_test(one['differences']) for one in family]
                 # Comparisons without results yet count as well.
-                every = p_values + [1.0] * (len(sweep.comparisons) - len(family))
+                every = p_values + [1.0] * (len(pairs) - len(family))
                 for one, p, corrected in zip(family, p_values, holm(every)):
                     one.update(p=p, p_holm=corrected)
             compared += family
@@ -145,14 +148,18 @@ def _comparison_table(sweep, compared):
     if not compared:
         return ''
     rows = [['paired difference', 'metric', 'seeds', 'mean ± standard error', 'p', 'p (Holm)']]
+    if any(sweep.comparisons):
+        rows[0].insert(0, 'question')
     for one in compared:
         tested = [f'{one[key]:.4f}' if key in one else '' for key in ('p', 'p_holm')]
         size = f'{one["mean"]:+.3f} ± {one["error"]:.3f}'
-        rows.append([' - '.join(one['pair']), one['metric'], str(len(one['seeds'])), size, *tested])
+        row = [' - '.join(one['pair']), one['metric'], str(len(one['seeds'])), size, *tested]
+        rows.append([one['question'], *row] if any(sweep.comparisons) else row)
+    counts = ' and '.join(str(len(pairs)) for pairs in sweep.comparisons.values())
     return (
         f'{_markdown(rows)}\np is that of an exact two-sided sign-flip test of the paired '
-        f"differences, before and after Holm's correction for the {len(sweep.comparisons)} "
-        'comparisons that the config names.\n'
+        f"differences, before and after Holm's correction for the {counts} comparisons that the "
+        f'config names{" for each question" if len(sweep.comparisons) > 1 else ""}.\n'
     )
 
 

@@ -41,6 +41,11 @@ def test_invalid_sweep_is_refused(folder, old, new, message):
         load(folder, sweep=SWEEP.replace(old, new))
 
 
+def test_comparisons_may_be_a_list(folder):
+    sweep = load(folder, sweep=f"{SWEEP}\ncomparisons = [('2', '100')]\n")
+    assert sweep.comparisons == {'': [('2', '100')]}
+
+
 def test_point_may_have_its_own_configs(folder):
     sweep = SWEEP.replace('gain}', "gain, 'configs': ['climb_on.py', 'climb.py']}")
     assert [run.folder.name for run in load(folder, sweep=sweep).points['2']] == [

@@ -37,7 +37,10 @@ points = {name: {'model.gain': gain} for name, gain in
 stages = [dict(config='climb.py', metric='PSNR', others=['SSIM'])]
 seeds = list(range(6))
 tune = dict(key='optim_wrapper.optimizer.lr', values=[1.0, 2.0], seed=9)
-comparisons = [('fast', 'slow'), ('fast', 'also-fast'), ('broken', 'slow')]
+comparisons = {
+    'which gain': [('fast', 'slow'), ('fast', 'also-fast'), ('broken', 'slow')],
+    'one pair': [('fast', 'slow')],
+}
 """
 
 
@@ -67,9 +70,10 @@ def test_each_point_takes_the_best_value_of_its_trials_for_all_seeds(ran):
 
 def test_comparisons_find_the_planted_effect_and_no_other(ran):
     results = json.loads((ran[0].folder / 'results.json').read_text())
-    effect, none, ssim_effect, ssim_none = results['comparisons']
+    effect, none, alone, ssim_effect, ssim_none, _ = results['comparisons']
     assert effect['differences'] == pytest.approx([1.0] * 6) and effect['seeds'] == list(range(6))
     assert effect['p'] == 2 / 64 and effect['p_holm'] == 6 / 64
+    assert alone == effect | dict(question='one pair', p_holm=2 / 64)
     assert none['mean'] == 0 and none['p'] == none['p_holm'] == 1
     assert ssim_effect['mean'] == pytest.approx(0.1) and 'p' not in ssim_effect
     assert ssim_none['metric'] == 'SSIM'
@@ -95,7 +99,7 @@ def test_table_has_means_with_errors_and_the_tests(ran):
         rows[3] == '| fast | 1e-06M | 2.0 | 6.5 ± 1.5 (6 of 6 seeds) | 0.65 ± 0.15 (6 of 6 seeds) |'
     )
     assert rows[5] == '| broken |  | not chosen | failed | not trained |'
-    assert '| fast - slow | PSNR | 6 | +1.000 ± 0.000 | 0.0312 | 0.0938 |' in rows
+    assert '| which gain | fast - slow | PSNR | 6 | +1.000 ± 0.000 | 0.0312 | 0.0938 |' in rows
     assert (ran[0].folder / 'curves.png').stat().st_size > 5000
 
 
