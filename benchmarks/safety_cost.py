@@ -1,11 +1,15 @@
-"""Measure what the safeties cost: the same training with all of them and with none, in turns.
+"""Measure what the safeties cost, in a training with all of them and in one with none, in turns.
 
     python benchmarks/safety_cost.py                      the demo of the README, on its scenes
     python benchmarks/safety_cost.py --out results.json   write the raw values too
 
-Each round trains both ways, in an order drawn anew. The time of a step is the processor time of the
-training process, with one thread, so that other work on the machine disturbs it little. The first
-steps of each training are left out. Every ten steps save a checkpoint, which is timed by itself.
+Each round trains both ways, in an order drawn anew. Times of steps are processor times of the
+training process, with one thread and no workers. The first steps of each training are left out.
+
+* The training with safeties also times their own functions, as a share of its steps. This is sharp:
+  what disturbs the machine disturbs both.
+* The difference of both trainings has all that the safeties change, and the noise of the machine.
+* Every ten steps save a checkpoint, which is timed by itself.
 """
 
 import json
@@ -24,11 +28,13 @@ from afno_mm.command_line import Parser
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 5
 EVERY = 10
+MEASURED = ('steps', 'checkpoints')
 
 
 def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
-    """Train in this process. Return the seconds of each step and of each checkpoint."""
+    """Train in this process. Return the seconds of each step and checkpoint, and of each safety."""
     from afno_mm.engine import build_runner, read_config
+    from afno_mm.engine.safety import resume
     from afno_mm.engine.safety.switches import SAFETIES
     from mmengine.hooks import Hook
 
@@ -44,7 +50,19 @@ def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
     )
     cfg.param_scheduler = []
     cfg.randomness = dict(seed=0)
-    found = dict(steps=[], checkpoints=[])
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    found: dict[str, list[float]] = dict(steps=[], checkpoints=[])
+    spent: dict[str, float] = {}  # by safety: seconds since the last start of a step
+
+    def counted(name, function):
+        def run(*args, **kwargs):
+            start = time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[name] = spent.get(name, 0) + time.process_time() - start
+
+        return run
 
     class Clock(Hook):
         """Note the processor time of every step, from the start of one to the start of the next."""
@@ -56,6 +74,9 @@ def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
             now = time.process_time()
             if runner.iter >= WARM_UP and runner.iter % EVERY:  # no checkpoint since the last start
                 found['steps'].append(now - self.start)
+                for name, seconds in spent.items():
+                    found.setdefault(name, []).append(seconds)
+            spent.clear()
             self.start = now
 
     with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +92,14 @@ def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
                 found['checkpoints'].append(time.perf_counter() - start)
 
         saver.after_train_iter = timed
+        own = {kind: name for name, kind in SAFETIES.items() if name != 'checkpoints'}
+        for hook in runner.hooks:
+            name = own.get(f'afno_mm.{type(hook).__name__}')
+            for method in ('before_train_iter', 'after_train_iter', '_before_step'):
+                # seed_everything, below, is all that exact_resume does in a step.
+                if name not in (None, 'exact_resume') and hasattr(hook, method):
+                    setattr(hook, method, counted(name, getattr(hook, method)))
+        resume.seed_everything = counted('exact_resume', resume.seed_everything)
         runner.register_hook(Clock())
         runner.train()
     return found
@@ -84,6 +113,20 @@ def compare(on: list[float], off: list[float]) -> str:
         f'{statistics.mean(on):.4f} s with, {statistics.mean(off):.4f} s without: '
         f'{statistics.mean(ratios):+.2f} % (standard error {error:.2f}, {len(ratios)} rounds)'
     )
+
+
+def shares(rounds: list[dict[str, dict[str, list[float]]]]) -> str:
+    """Return the time in each safety's own functions, in percent of the steps of the same runs."""
+    runs = [values['on'] for values in rounds]
+    names = dict.fromkeys(name for run in runs for name in run if name not in MEASURED)
+    lines, total = [], [0.0] * len(runs)
+    for name in names:
+        parts = [100 * sum(run.get(name, [])) / sum(run['steps']) for run in runs]
+        total = [a + b for a, b in zip(total, parts)]
+        lines.append(f'  {name}: {statistics.mean(parts):.3f} % of a step')
+    worst = max(total)
+    lines.append(f'  together: {statistics.mean(total):.3f} % of a step, at most {worst:.3f} %')
+    return '\n'.join(lines)
 
 
 def main() -> None:
@@ -115,7 +158,8 @@ def main() -> None:
         rounds.append(values)
         medians = {way: statistics.median(found['steps']) for way, found in values.items()}
         print(f'round {number + 1} of {args.rounds}: seconds per step {medians}', flush=True)
-    for kind in ('steps', 'checkpoints'):
+    print(f'in the functions of the safeties:\n{shares(rounds)}')
+    for kind in MEASURED:
         on, off = ([statistics.median(r[way][kind]) for r in rounds] for way in ('on', 'off'))
         print(f'{kind}: {compare(on, off)}')
     if args.out:
