@@ -35,7 +35,16 @@ ALLOWED = {
         'mmengine',
         'numpy',
     },
-    'export': {'version', 'tasks', 'engine', *OPENMMLAB, 'numpy', 'onnx', 'onnxruntime'},
+    'export': {
+        'version',
+        'backbones',
+        'tasks',
+        'engine',
+        *OPENMMLAB,
+        'numpy',
+        'onnx',
+        'onnxruntime',
+    },
     'hub': {'version', 'tasks', 'engine', 'mmengine', 'safetensors', 'huggingface_hub'},
     'analysis': {
         *('registry', 'ops', 'mixers', 'backbones', 'datasets', 'tasks', 'engine'),

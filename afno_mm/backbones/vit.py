@@ -1,12 +1,13 @@
 """Vision Transformers of MMPretrain and MMSegmentation with a mixer slot."""
 
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
 import torch
 from mmpretrain.models.backbones import vision_transformer as mmpretrain_vit
 from mmseg.models.backbones import vit as mmseg_vit
-from torch import nn
+from torch import Tensor, nn
 
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
@@ -159,6 +160,17 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
 
     def _grid(self) -> tuple[int, int]:
         return tuple(size // self.patch_size for size in self.img_size)
+
+    def _pos_embeding(self, x: Tensor, hw_shape: Sequence[int], pos_embed: Tensor) -> Tensor:
+        """Add position embeddings, also on another grid with the same number of tokens.
+
+        Upstream compares the numbers alone, and so does not resize them from 4x6 to 6x4.
+        """
+        if x.shape[1] == pos_embed.shape[1] and tuple(hw_shape) != self._grid():
+            pos_embed = self.resize_pos_embed(
+                pos_embed, hw_shape, self._grid(), self.interpolate_mode
+            )
+        return super()._pos_embeding(x, hw_shape, pos_embed)
 
     def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Resize position embeddings of another, square image size, as upstream for ``init_cfg``.

@@ -51,12 +51,15 @@ def _forwards() -> list[tuple[type, str, Callable]]:
     from mmseg.models.backbones import vit as mmseg_vit
     from mmseg.models.utils import embed as mmseg_embed
 
+    from ..backbones import SegViT
+
     return [
         (mmcv_transformer.AdaptivePadding, 'forward', _pad),
         (mmseg_embed.AdaptivePadding, 'forward', _pad),
         (mmpretrain_attention.ShiftWindowMSA, 'forward', _shifted_windows),
         (mmseg_swin.ShiftWindowMSA, 'forward', _shifted_windows),
         (mmseg_vit.VisionTransformer, '_pos_embeding', _embed_positions),
+        (SegViT, '_pos_embeding', _embed_positions),
         (nn.MultiheadAttention, 'forward', _attend),
     ]
 

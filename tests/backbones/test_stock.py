@@ -108,6 +108,19 @@ def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_pat
     models[0].load_state_dict(source.state_dict())
 
 
+def test_position_embeddings_follow_a_transposed_image():
+    """4x6 and 6x4 patches are as many. The embeddings still belong to rows and columns."""
+    model = BACKBONES['SegViT'].ours(**dict(BACKBONES['SegViT'].settings, img_size=(32, 48)))
+    rows = torch.arange(4.0)[:, None].expand(4, 6)
+    with torch.no_grad():
+        model.pos_embed[:, 1:] = rows.reshape(1, 24, 1)
+    tokens = torch.zeros(1, 25, model.pos_embed.shape[-1])
+    for grid in ((4, 6), (6, 4), (2, 12)):
+        added = model._pos_embeding(tokens, grid, model.pos_embed)[0, 1:, 0].unflatten(0, grid)
+        assert (added == added[:, :1]).all(), grid
+        assert (added.diff(dim=0) > 0).all(), grid
+
+
 @pytest.mark.parametrize('name', ['ViT', 'SegViT'])
 @pytest.mark.parametrize('class_token', [False, True])
 @pytest.mark.parametrize('size', [64, 96])
