@@ -41,9 +41,9 @@ def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int,
     """
     if mode_fraction == 1:
         return grid[0] // 2, grid[1] // 2
-    # len(range(p)) is p. It makes torch.compile treat p as a constant if layers have different
+    # range(p).stop is p. It makes torch.compile treat p as a constant if layers have different
     # mode_fractions; autograd functions take no symbols that come from floats.
-    p, q = len(range(round(mode_fraction * 2**48))), 2**48
+    p, q = range(round(mode_fraction * 2**48)).stop, 2**48
     almost = round(1e-9 * q)  # as int(mode_fraction * n + 1e-9)
     m, n = ((p * (size // 2) + almost) // q for size in grid)
     return m, n
