@@ -1,7 +1,7 @@
 """Token mixers for high-resolution vision in MMSegmentation and MMPretrain.
 
-Where none of OpenMMLab's packages is installed, ``afno_mm.ops`` and ``afno_mm.mixers`` work with
-torch alone, and the other parts do not.
+If no OpenMMLab package is installed, ``afno_mm.ops`` and ``afno_mm.mixers`` still work, with torch
+alone. The other subpackages need the OpenMMLab packages.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from .version import __version__
 if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
     from .environment import check_environment, is_command
 
-    # The command starts each tool as a program of its own. So 'afno-mm doctor' works in any case.
+    # Skip the check in ``afno-mm`` itself, so that 'afno-mm doctor' starts in a broken environment.
     if not is_command():
         check_environment()
 
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
     """Import from_pretrained at its first use: it needs OpenMMLab, which loads slowly."""
     if name != 'from_pretrained':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from . import engine  # noqa: F401  names the command if OpenMMLab is missing
+    from . import engine  # noqa: F401  raises with the pip command if OpenMMLab is missing
     from .hub import from_pretrained
 
     return from_pretrained

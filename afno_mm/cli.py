@@ -1,7 +1,7 @@
 """The command ``afno-mm``: runs the scripts of ``tools/`` and ``data/`` from any folder.
 
-A script is a command: ``tools/new_config.py`` is ``afno-mm new-config``. The list of commands is
-read from the scripts: from the docstring and from ``example = '...'``.
+Each script is one command: ``tools/new_config.py`` is ``afno-mm new-config``. The list of commands
+shows the first sentence of each script's docstring or comment, and its example.
 """
 
 import ast
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .names import nearest, root_folder
 from .version import __version__
 
-# Other scripts start the first two; the others are for work on the source tree.
+# Scripts that are not commands: other scripts start the first two, the rest is for the source tree.
 NO_COMMANDS = {'dist_launch.py', 'environment.sh'}
 NO_COMMANDS |= {'quickstart.sh', 'run_tests.sh', 'write_model_index.py'}
 TITLES = {'tools': 'Models:', 'data': 'Data:'}
@@ -27,7 +27,7 @@ CONFIG is a file, or a name that 'afno-mm list-models' lists.
 
 
 class Command(NamedTuple):
-    """A script, what it does in one line, and a command that works."""
+    """A script, its summary in one line, and a working example command."""
 
     script: Path
     summary: str
@@ -35,7 +35,7 @@ class Command(NamedTuple):
 
 
 def find_commands() -> dict[str, Command]:
-    """Return the commands by name: those of the checkout, or those in an installed wheel."""
+    """Return the commands of the checkout, or of the installed wheel, by name."""
     root = root_folder()
     scripts = [path for folder in ('tools', 'data') for path in sorted(root.glob(f'{folder}/*.*'))]
     return {
@@ -46,7 +46,7 @@ def find_commands() -> dict[str, Command]:
 
 
 def _describe(path):
-    """Return the first sentence about a script, and its example or ''."""
+    """Return the summary of a script, and its example or ''."""
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.sh':
         example = re.search(r'^# .*(afno-mm .*)$', text, re.MULTILINE)
@@ -63,7 +63,7 @@ def _describe(path):
 
 
 def overview(commands: dict[str, Command]) -> str:
-    """Return the list of commands, with one line and an example each."""
+    """Return the usage, then each command with its summary and its example."""
     width = max(map(len, commands))
     lines, title = [USAGE.rstrip()], ''
     for name, command in commands.items():
@@ -75,11 +75,11 @@ def overview(commands: dict[str, Command]) -> str:
 
 
 def main() -> int:
-    """Become the process of the script that the first argument names."""
+    """Replace this process by the named script. Return only for help, version or an error."""
     name, *arguments = sys.argv[1:] or ['--help']
     commands = find_commands()
     if name in ('-h', '--help', 'help'):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm | head
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback for: afno-mm | head
         print(overview(commands))
         return 0
     if name == '--version':
@@ -91,7 +91,7 @@ def main() -> int:
         advice = f'Did you mean {near}?' if near else f'It has {", ".join(commands)}'
         print(f'afno-mm has no command {name!r}. {advice}', file=sys.stderr)
         return 2
-    # Shell scripts call 'python': it shall be this one.
+    # Put this interpreter's folder first on PATH, because shell scripts call 'python'.
     os.environ['PATH'] = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
     program = sys.executable if found.script.suffix == '.py' else 'bash'
     sys.stdout.flush()

@@ -8,7 +8,7 @@ from .names import config_file, nearest
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps line breaks, and adds the default to the help of each option."""
+    """Help formatter that keeps line breaks and shows the default of each option."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         description: What the tool does. Its line breaks stay.
-        example: Commands that work, one a line. ``afno-mm`` lists the first beside the tool.
+        example: Working commands, one per line. ``afno-mm`` lists the first below the tool.
         show_defaults: Whether to add the default to the help of each option.
     """
 
@@ -43,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def config_argument(name: str) -> str:
-    """Return :func:`afno_mm.names.config_file` of an argument, for ``type=`` of an option."""
+    """Return the path of a config from its name. For ``type=`` of an argument."""
     try:
         return config_file(name)
     except FileNotFoundError as error:

@@ -1,7 +1,7 @@
 """Check the installed packages when afno_mm is imported, before anything else fails.
 
-The requirements are those of setup.py. The check reads pip's metadata. It imports a package only
-to confirm a suspicion.
+The requirements are those of setup.py. The check reads pip's metadata. If this shows no problem,
+the check imports cv2, and also torchvision if torch is of another build.
 """
 
 import os
@@ -31,18 +31,18 @@ REASONS = {
 class BrokenEnvironmentError(RuntimeError):
     """The installed packages cannot work together.
 
-    Not an ImportError: MMEngine ignores those when it imports the packages of a scope.
+    It is no ImportError, because MMEngine ignores ImportErrors when it imports a scope's package.
     """
 
 
 def check_environment() -> None:
     """Compare the installed packages with the requirements of afno_mm.
 
-    Finds missing packages, versions out of range, two sets of OpenMMLab packages side by side,
-    torch and torchvision of different builds, and an OpenCV that does not import.
+    Find missing packages, versions out of range, and two sets of OpenMMLab packages side by side.
+    If there are none, find torch and torchvision of different builds, and a broken OpenCV.
 
     Raises:
-        BrokenEnvironmentError: If there are problems. Lists all of them, with a command each.
+        BrokenEnvironmentError: If problems are found. It lists them, with a command for each.
     """
     try:
         wanted = metadata.requires(DISTRIBUTION) or []
@@ -74,9 +74,9 @@ def installed_version(name: str) -> str | None:
 def find_problems(
     requirements: Iterable[Requirement], version_of: Callable[[str], str | None]
 ) -> list[Problem]:
-    """Compare installed versions, which ``version_of`` returns, with requirements.
+    """Return a problem for each requirement that the installed versions do not meet.
 
-    Requirements of extras are ignored.
+    ``version_of(name)`` returns the installed version. Requirements of extras are ignored.
     """
     problems = []
     for requirement in requirements:

@@ -1,6 +1,6 @@
-"""Find configs by their names, and the nearest name of one that does not exist.
+"""Find configs by name, and suggest the nearest name for a misspelled one.
 
-The names are those of the files in ``configs/``. ``model-index.yml`` and ``configs/metafile_*.yml``
+Configs are named as their files in ``configs/``. ``model-index.yml`` and ``configs/metafile_*.yml``
 list them for mim, MMEngine and MMPretrain; ``tools/write_model_index.py`` writes these files.
 """
 
@@ -9,13 +9,13 @@ import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 
-# From this similarity on, one name is taken for a misspelling of the other.
+# Names of at least this similarity (0 to 1) count as misspellings of each other.
 CLOSE = 0.75
 INDEX = 'model-index.yml'
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = CLOSE) -> str | None:
-    """Return the most similar of some names, or None if none is similar."""
+    """Return the most similar known name, or None if its similarity is below ``cutoff``."""
 
     def similarity(other):
         pairs = (name, other), (_sorted_words(name), _sorted_words(other))
@@ -43,8 +43,8 @@ def list_models(pattern: str | None = None, task: str | None = None) -> list[str
     """Return the names of the configs, in alphabetical order.
 
     Args:
-        pattern: Only names that match, with ``*`` and ``?`` as in a shell. As MMPretrain's
-            ``list_models``, it also matches the beginning of a name.
+        pattern: Shell pattern (``*``, ``?``). Return only names that begin with a match, as
+            MMPretrain's ``list_models`` does.
         task: Only 'segmentation', 'classification' or 'inpainting'.
 
     Raises:
@@ -63,13 +63,13 @@ def list_models(pattern: str | None = None, task: str | None = None) -> list[str
 
 
 def config_file(name: str) -> str:
-    """Return the path of a config from its name, as in ``segformer_afno_b0_cityscapes``.
+    """Return the path of a config from its name, such as ``segformer_afno_b0_cityscapes``.
 
-    A path of a file that exists comes back as it is. ``table6`` and ``sweeps/table6`` find
+    The path of an existing file is returned unchanged. ``table6`` and ``sweeps/table6`` find
     ``configs/sweeps/table6.py``.
 
     Raises:
-        FileNotFoundError: If there is neither such a file nor such a name. Names the nearest one.
+        FileNotFoundError: If no file or config has this name. The message suggests the nearest.
     """
     if Path(name).is_file():
         return name
@@ -94,10 +94,10 @@ def register_models() -> None:
     * MMEngine: ``MMSegInferencer(NAME, weights=CHECKPOINT, scope='afno_mm')``, and
       ``BaseInferencer.list_models('afno_mm')``.
     * MMPretrain: ``get_model(NAME)``, ``list_models()``, ``ImageClassificationInferencer(NAME)``.
-      It gets the configs of classification; it cannot run the other tasks.
+      Only configs of classification are registered: MMPretrain cannot run the other tasks.
 
     A second call changes nothing. No weights are published yet: without a checkpoint, the
-    inferencers use random weights and warn of it.
+    inferencers use random weights and warn about it.
     """
     from mmengine.config.utils import MODULE2PACKAGE
     from mmpretrain.apis.model import ModelHub

@@ -1,6 +1,6 @@
-"""Stands in for MMEngine's registries and log where MMEngine is not installed.
+"""Minimal replacements of MMEngine's registries and ``print_log``, for use without MMEngine.
 
-So ``afno_mm.ops`` and ``afno_mm.mixers`` work with torch alone (docs/outside_openmmlab.md).
+With them, ``afno_mm.ops`` and ``afno_mm.mixers`` need torch alone (docs/outside_openmmlab.md).
 """
 
 import logging
@@ -20,7 +20,7 @@ def is_installed(*packages: str) -> bool:
 
 
 class Registry:
-    """A table of classes by name, with what the mixers use of MMEngine's class of this name."""
+    """Registry of classes by name. It has only the parts of MMEngine's class that mixers use."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ def print_log(message: str, logger: str | None = None, level: int = logging.INFO
 
 
 def __getattr__(name: str) -> Registry:
-    """Return an empty registry for each of MMEngine's, such as MODELS."""
+    """Return a new empty registry for any upper-case name, such as MODELS."""
     if not name.isupper():
         raise AttributeError(name)
     return Registry(name)

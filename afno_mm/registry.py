@@ -1,8 +1,8 @@
 """Registries of scope ``afno_mm``: ``type='afno_mm.X'`` works in any OpenMMLab config.
 
-MMEngine imports this module when a config names the scope. A registry imports its locations when
-it looks up a name. A config therefore needs no ``custom_imports``. Without MMEngine the registries
-are those of :mod:`afno_mm.plain`, and only mixers register.
+MMEngine imports this module when a config names the scope. A registry imports its ``locations``
+when it looks up a name. So a config needs no ``custom_imports``. Without MMEngine the registries
+come from :mod:`afno_mm.plain`, and only mixers register.
 """
 
 from typing import Any
@@ -29,8 +29,8 @@ __all__ += [
 __all__ += ['print_log', 'type_name']
 
 
-# Where types are looked up if the default scope is afno_mm: MMEngine's inferencers set it, to find
-# configs by name.
+# Scopes in which a type is also looked up if the default scope is afno_mm. MMEngine's inferencers
+# set this default scope to find configs by name.
 FRAMEWORKS = ('mmseg', 'mmpretrain')
 
 
@@ -44,7 +44,7 @@ class _Registry(mmengine.Registry):
             try:
                 if found := super().get(each):
                     return found
-            except RuntimeError as error:  # MMEngine 0.10 raises it if it does not find the name
+            except RuntimeError as error:  # MMEngine 0.10 raises it for an unknown name
                 failure = failure or error
         if failure:
             raise failure
@@ -79,7 +79,7 @@ DATA_SAMPLERS = _child('data sampler', mmengine.DATA_SAMPLERS, 'engine.safety')
 LOOPS = _child('loop', mmengine.LOOPS, 'engine.safety')
 RUNNERS = _child('runner', mmengine.RUNNERS, 'engine.safety')
 METRICS = _child('metric', mmengine.METRICS, 'evaluation')
-# Nothing registers here. MMEngine warns of a default scope that has no such registries.
+# The next two stay empty. MMEngine warns about a default scope that lacks them.
 FUNCTIONS = _child('function', mmengine.FUNCTIONS, 'registry')
 VISBACKENDS = _child('vis_backend', mmengine.VISBACKENDS, 'registry')
 VISUALIZERS = _child('visualizer', mmengine.VISUALIZERS, 'tasks.visualization')
@@ -88,5 +88,5 @@ TASKS = mmengine.Registry('task', scope='afno_mm', locations=['afno_mm.tasks'])
 
 
 def type_name(kind: str | type) -> str:
-    """Return the bare name of a config's ``type``: 'FCNHead' of 'mmseg.FCNHead' or of the class."""
+    """Return a config's ``type`` without scope: 'FCNHead' for 'mmseg.FCNHead' or the class."""
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]

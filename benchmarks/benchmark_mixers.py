@@ -2,12 +2,12 @@
 
 Suites:
   stages      single mixers on the tokens of SegFormer-B3's stages and of ViT-B/4
-  tokens      single mixers of width 64 on 4096 to 262144 tokens: growth of the time
+  tokens      single mixers of width 64 on 4096 to 262144 tokens: how the time grows
   mit         all mixers of a MiT-B3 on one image of 1024x1024 pixels
   model       SegFormer-B3 at 1024x1024 and 1024x2048: inference and a training step
   inpainting  ViT-B/4 that inpaints 224x224 pixels: inference and a training step
 
-Install the public layers with: pip install -e ".[bench]". The tables name each one that is missing.
+Install the public layers with: pip install -e ".[bench]". The tables name missing layers.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Export every mixer in every kind of model, and compare the files with PyTorch.
 
 The tables have the largest error of each format, for images of one size and for images of any
-size (checked at two sizes), and the time of ONNX Runtime beside PyTorch. Models have the widths of
-SegFormer-B0, few blocks, and initial weights.
+size (checked at two sizes), and the time of ONNX Runtime beside PyTorch. The models are small: they
+have few blocks, and initial weights.
 """
 
 import argparse
@@ -71,7 +71,7 @@ MIXERS = {
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 SEGMENTOR = 'segformer_afno_b0_cityscapes'
-# The config that gives the rest of the model, the backbone, and the widths of its features.
+# Model -> config for all but the backbone, the backbone, and the widths of the backbone's features.
 MODELS: dict[str, tuple[str, dict[str, Any], list[int]]] = {
     'MiT segmentor': (SEGMENTOR, MIT, [32, 64, 160, 256]),
     'SegSwin segmentor': (SEGMENTOR, SWIN, [96, 192]),
@@ -102,7 +102,7 @@ def onnx_file(folder: str, model: str, mixer: str, dynamic: str) -> Path:
 def export_all(
     model: str, mixer: str, size: tuple[int, int], formats: list[str], folder: str
 ) -> dict[str, Any]:
-    """Export a model in all formats. Return their largest errors, or why one is refused."""
+    """Export a model in all formats. Return one row: the largest errors, or the refusals."""
     logging.disable(logging.INFO)
     warnings.simplefilter('ignore')
     torch.set_num_threads(1)
@@ -133,7 +133,7 @@ def export_all(
 
 @torch.no_grad()
 def measure(row: dict[str, Any], size: tuple[int, int], folder: str, rounds: int) -> None:
-    """Add the seconds of PyTorch and of the ONNX files, which run in turns."""
+    """Time PyTorch and the ONNX files in turns. Add all samples to the row, in seconds."""
     cfg = config(row['model'], row['mixer'])
     network, task = build_model(cfg, None, 'cpu').eval(), task_of(cfg)
     images = torch.randn(1, 3, *size)
@@ -208,7 +208,7 @@ def main() -> None:
                 rows.append(job.result())
                 print(f'{len(rows)} of {len(pairs)}:', *pairs[len(rows) - 1], flush=True)
         torch.set_num_threads(args.threads)
-        # Only now, so that no export runs beside them.
+        # Time only after all exports, so that none runs at the same time.
         for row in rows:
             measure(row, size, folder, args.rounds)
     facts = circumstances(Settings(threads=args.threads))

@@ -1,4 +1,4 @@
-"""Put the results of on_gpu.sh beside what a GPU could reach. Prints Markdown.
+"""Print the results of on_gpu.sh as Markdown tables, beside the limits of the GPU.
 
 python benchmarks/gpu_table.py benchmarks/results/nvidia_h200
 """
@@ -17,10 +17,10 @@ from transform_threshold import table as transforms_table
 
 
 def stages_table(results: dict) -> str:
-    """Compare the backend that AFNO chooses with the public layer, and with the traffic's limit.
+    """Compare the backend that AFNO chooses with the public layer, and with the limit of traffic.
 
     The limit is the time of 7 transfers of the tokens (17.5 in training) at the measured rate of a
-    copy: what a fused design would move, at the size that the computation has.
+    copy. A fused design would move as many bytes, with tokens in the dtype of the computation.
     """
     lines = [
         '| tokens | forward, ms | x public | limit | training, ms | x public | limit |',
@@ -44,7 +44,7 @@ def stages_table(results: dict) -> str:
 
 
 def mixers_table(results: dict) -> str:
-    """Show the time of all mixers of a model."""
+    """Return a table with the time of all mixers of a model, and the bytes kept for backward."""
     lines = ['| mixers | forward, ms | training, ms | kept, GB |', '|' + '---|' * 4]
     for row in results['cases'][0]['rows']:
         forward, train = (1e3 * median(row, phase) for phase in ('forward', 'train'))

@@ -1,12 +1,12 @@
-"""Compile the Triton kernels of AFNO for GPUs that need not be here, and print what they use.
+"""Compile the Triton kernels of AFNO for several GPUs, and print the resources that they use.
 
     python benchmarks/kernel_resources.py
     python benchmarks/kernel_resources.py --capabilities 90 --shapes 8x144 --kinds half
 
-It needs no GPU and no driver: Triton brings the assembler. A line of the table is a kernel at one
-shape: registers a thread, bytes of spilled registers a thread, bytes of shared memory a program,
-and the share of the shared memory that the GPU gives to one program. Exit code 1 if a kernel
-spills, or needs more shared memory than there is.
+It needs no GPU and no driver: Triton includes the assembler. Each line of the table is one kernel
+at one shape. It has the registers per thread, the bytes of spilled registers per thread, the bytes
+of shared memory per program, and their share of what the GPU gives to one program. The exit code is
+1 if a kernel spills, or needs more shared memory than there is.
 """
 
 import argparse
@@ -43,7 +43,7 @@ TYPES = {
 
 
 class Compiler:
-    """Stands in for a kernel: compiles what is launched, for one compute capability."""
+    """Replaces a kernel: each launch compiles the kernel for one compute capability."""
 
     def __init__(self, kernel, capability: int, found: list[dict]) -> None:
         self.kernel, self.capability, self.found = kernel, capability, found
@@ -96,7 +96,7 @@ def registers(cubin: bytes) -> dict[str, int]:
 
 
 def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -> list[dict]:
-    """Compile what forward and backward of the block MLP launch. One dict per kernel."""
+    """Compile all kernels of the block MLP, forward and backward. Return one dict per kernel."""
     from afno_mm.ops.afno.triton import block_mlp, kernels
 
     found: list[dict] = []
@@ -134,7 +134,7 @@ def faults(entry: dict) -> list[str]:
 
 
 def table(entries: list[dict]) -> str:
-    """Return a Markdown table of different kernels."""
+    """Return a Markdown table of the kernels, without repeated lines."""
     lines = [
         '| GPU | blocks | products | kernel | warps | registers | spilled | shared | share |',
         '|' + '---|' * 9,

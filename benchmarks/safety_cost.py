@@ -1,15 +1,15 @@
-"""Measure what the safeties cost, in a training with all of them and in one with none, in turns.
+"""Measure the cost of the safeties: train with all of them and with none of them, in turns.
 
     python benchmarks/safety_cost.py                      the demo of the README, on its scenes
     python benchmarks/safety_cost.py --out results.json   write the raw values too
 
-Each round trains both ways, in an order drawn anew. Times of steps are processor times of the
-training process, with one thread and no workers. The first steps of each training are left out.
+Each round trains both ways, in random order. The times of steps are processor times of the training
+process, with one thread and no workers. The first steps of each training are left out.
 
-* The training with safeties also times their own functions, as a share of its steps. This is sharp:
-  what disturbs the machine disturbs both.
-* The difference of both trainings has all that the safeties change, and the noise of the machine.
-* Every ten steps save a checkpoint, which is timed by itself.
+* The training with safeties also times their own functions, as a share of its steps. This share is
+  precise: noise of the machine changes both times alike.
+* The difference between the two trainings includes all effects of the safeties, but also the noise.
+* Every ten steps, the training saves a checkpoint. This is timed separately.
 """
 
 import json
@@ -65,14 +65,14 @@ def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
         return run
 
     class Clock(Hook):
-        """Note the processor time of every step, from the start of one to the start of the next."""
+        """Record the processor time of each step, from its start to the start of the next step."""
 
         priority = 'HIGHEST'
         start = 0.0
 
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             now = time.process_time()
-            if runner.iter >= WARM_UP and runner.iter % EVERY:  # no checkpoint since the last start
+            if runner.iter >= WARM_UP and runner.iter % EVERY:  # skip steps that saved a checkpoint
                 found['steps'].append(now - self.start)
                 for name, seconds in spent.items():
                     found.setdefault(name, []).append(seconds)
@@ -96,7 +96,7 @@ def train(config: str, steps: int, safe: bool) -> dict[str, list[float]]:
         for hook in runner.hooks:
             name = own.get(f'afno_mm.{type(hook).__name__}')
             for method in ('before_train_iter', 'after_train_iter', '_before_step'):
-                # seed_everything, below, is all that exact_resume does in a step.
+                # In a step, exact_resume only calls seed_everything, which is timed below.
                 if name not in (None, 'exact_resume') and hasattr(hook, method):
                     setattr(hook, method, counted(name, getattr(hook, method)))
         resume.seed_everything = counted('exact_resume', resume.seed_everything)

@@ -1,12 +1,12 @@
-"""Count the bytes that AFNO's Triton backend moves, and compare them with the least there could be.
+"""Count the bytes that AFNO's Triton backend moves, and compare them with those of a fused design.
 
     python benchmarks/traffic.py
 
 It needs no GPU: it runs the backend on tensors without memory and counts what each kernel and each
-PyTorch operation would read and write. Every operand counts once, so a kernel that reads a tile
-again from the cache moves no more. The unit is one transfer of the tokens. A design that fuses
-three passes (transform along W; transform along H, MLP and inverse; inverse along W with the
-tokens added) moves 7 transfers forward and 17.5 in training.
+PyTorch operation would read and write. Every operand counts once, also if a kernel reads a tile
+several times from the cache. The unit is one transfer: all tokens are read or written once. A
+design of three fused passes (transform along W; transform along H, MLP and inverse; inverse along W
+with the tokens added) makes 7 transfers forward and 17.5 in training.
 """
 
 from collections.abc import Iterator
@@ -114,14 +114,14 @@ def transfers(
     settings = 0.01, mode_fraction, 'ortho', True, dtype
     asked = block_mlp._tf32_is_allowed, block_mlp._capability
     block_mlp._tf32_is_allowed, block_mlp._capability = lambda: True, lambda device: 9
-    _forget_matrices()  # Kept matrices may have values.
+    _forget_matrices()  # Cached matrices may be real tensors.
     try:
         with FakeTensorMode(), Count() as count, counted_kernels(count):
             shape = batch, stage.height, stage.width, stage.embed_dims
             x = torch.empty(shape, dtype=dtype, device='cuda')
             matrix, vector = (2, stage.num_blocks, b, b), (2, stage.num_blocks, b)
             weights = [torch.empty(s, device='cuda') for s in (matrix, vector) * 2]
-            # The first pass makes the Fourier matrices, which are kept. It does not count.
+            # The first pass makes and caches the Fourier matrices. It does not count.
             for phase in ('first', 'forward', 'train'):
                 count.bytes = 0
                 y, *saved = operator._forward(x, *weights, None, *settings, phase == 'train')
@@ -130,7 +130,7 @@ def transfers(
                 counts[phase] = count.bytes / x.nbytes
     finally:
         block_mlp._tf32_is_allowed, block_mlp._capability = asked
-        _forget_matrices()  # These have no values.
+        _forget_matrices()  # The cached matrices are fake tensors.
     del counts['first']
     return counts
 

@@ -26,7 +26,7 @@ from mixer_bench.measure import DTYPES, Settings, circumstances
 
 
 def measure(path: str, args: argparse.Namespace) -> dict:
-    """Time the training steps of one config. Return its row."""
+    """Time the training steps of one config. Return its row of the table."""
     from afno_mm.analysis import model_cost
     from afno_mm.engine import build_model, read_config
     from afno_mm.tasks import task_of
@@ -105,7 +105,7 @@ def peak_memory(run: Callable[[], None], device: str) -> int | None:
 
 
 def add_to(path: str | None, row: dict) -> None:
-    """Add a row to a file of rows, so that little is lost if a later config stops the script."""
+    """Append a row to a file, so that little is lost if a later config stops the script."""
     if path:
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def main() -> None:
     rows, failed = [], []
     for path in args.configs:
         try:
-            # A forked process could not use CUDA.
+            # Spawn the process: a forked one could not use CUDA.
             with ProcessPoolExecutor(1, get_context('spawn')) as process:
                 rows.append(process.submit(measure, path, args).result())
             add_to(args.out, rows[-1])

@@ -2,9 +2,9 @@
 
     python benchmarks/transform_threshold.py
 
-The Triton backend takes products on small grids and the FFT on large ones. `DENSE_OPERATIONS` in
-`afno_mm/ops/afno/planar.py` says where it changes; this script measures where it should. Both run
-in turns on the same tokens. Time is that of the forward transform and the inverse one together.
+The Triton backend uses products on small grids and the FFT on large ones. `DENSE_OPERATIONS` in
+`afno_mm/ops/afno/planar.py` sets the threshold between them. This script measures which one is
+faster. Both run in turns on the same tokens. The times cover the forward and the inverse transform.
 """
 
 import json
@@ -19,11 +19,11 @@ from mixer_bench.limits import synchronize
 from mixer_bench.measure import HALF, Settings, circumstances
 from training_steps import timed
 
-TOKENS = 2**20  # tokens of a batch, whatever the grid
+TOKENS = 2**20  # tokens of a batch at --batch-size 8, for every grid
 
 
 def measure(side: int, channels: int, settings: Settings, repeats: int) -> dict:
-    """Return the medians of both ways on square grids of ``side``, in seconds."""
+    """Time both ways on square grids of ``side``. Return a row with the medians in seconds."""
     dtype = HALF.get(settings.dtype, torch.float32)
     batch = max(1, settings.batch * TOKENS // (8 * side * side))
     x = torch.randn(batch, side, side, channels, device=settings.device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Generate pictures of cats with masks of two classes, in a folder as users have it."""
+"""Generate pictures of cats with masks of two classes, in the layout of a user's own data."""
 
 import argparse
 

@@ -1,7 +1,7 @@
-"""Look at all files of the datasets of a config: a table, and a page with pictures to look at.
+"""Check all files of the datasets of a config. Print a report and write a page with pictures.
 
-This is the check with which training begins. All faults of all datasets are reported. The exit code
-is 1 if training would refuse to start, else 0.
+Training runs the same check before it starts. This command reports all faults of all datasets. The
+exit code is 1 if training would refuse to start, else 0.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    warnings.simplefilter('ignore')  # of the building of the model
+    warnings.simplefilter('ignore')  # from building the model
     cfg = read_config(args.config, args.cfg_options)
     check_settings(cfg)
     results = check_datasets(cfg)

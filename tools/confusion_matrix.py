@@ -3,8 +3,8 @@
     python tools/test.py CONFIG CHECKPOINT --cfg-options test_evaluator.0.output_dir=predictions
     python tools/confusion_matrix.py CONFIG predictions FOLDER
 
-This runs MMSegmentation's own script, with its arguments, and counts in its place: MMSegmentation
-1.4.2 adds class ids in 8 bits, so that its matrix is wrong from 16 classes on.
+This runs MMSegmentation's own script, with its arguments, but counts the pixels itself:
+MMSegmentation 1.4.2 adds class ids in 8 bits, so its matrix is wrong for more than 16 classes.
 """
 
 import sys
@@ -20,7 +20,7 @@ from mmengine.utils import track_iter_progress
 
 
 def count(dataset: Any, results: list[np.ndarray]) -> np.ndarray:
-    """Return the pixels of each true class (rows) for each predicted class (columns)."""
+    """Return the number of pixels by true class (rows) and predicted class (columns)."""
     if len(dataset) != len(results):
         raise SystemExit(f'{len(results)} predictions, but the dataset has {len(dataset)} images')
     number = len(dataset.metainfo['classes'])

@@ -1,12 +1,12 @@
-"""Open a page in the browser to play with trained models.
+"""Serve a page in the browser to play with trained models.
 
     tools/demo.py                                   # all models in work_dirs/
     tools/demo.py work_dirs/one work_dirs/two --images data/scenes/leftImg8bit/val
     tools/demo.py CONFIG.py CHECKPOINT.pth
 
 Choose an image and one or two models. The page shows predictions side by side, with time and
-memory. Sliders change AFNO's settings at once, and a click shows what the model sees there. It
-needs gradio: pip install "afno-mm[demo]".
+memory. Sliders change AFNO's settings at once. A click shows the receptive fields at that position.
+The page needs gradio: pip install "afno-mm[demo]".
 """
 
 import argparse
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    warnings.simplefilter('ignore')  # of the building of the models
+    warnings.simplefilter('ignore')  # from building the models
     try:
         from demo_page.page import CSS, THEME, build
     except ImportError as error:

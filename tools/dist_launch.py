@@ -1,9 +1,9 @@
-"""torchrun that passes signals on to the training processes, and their exit code 75 to the caller.
+"""Run torchrun, pass signals on to the training processes, and return their exit code 75.
 
-It takes torchrun's arguments. torchrun itself dies of SIGUSR1 and leaves its processes behind; it
-answers SIGTERM by ending whole process groups, workers of data loaders included, within 30
-seconds; and it exits with 1 whatever the processes exit with. 75 means that a checkpoint was
-saved, and that the same command with --resume goes on from there.
+It takes torchrun's arguments. Torchrun alone dies of SIGUSR1 and leaves its processes running. On
+SIGTERM it ends whole process groups within 30 seconds, including the workers of data loaders. If
+a process fails, torchrun exits with 1, whatever the exit code of the process. Exit code 75 means
+that a checkpoint was saved: the same command with --resume continues from it.
 """
 
 import logging
@@ -24,7 +24,7 @@ SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2')
 
 
 def workers() -> list[int]:
-    """The training processes that torchrun has started here and that run."""
+    """Return the ids of the running training processes that this process has started."""
     found = []
     for folder in Path('/proc').glob('[0-9]*'):
         try:
@@ -32,7 +32,7 @@ def workers() -> list[int]:
             mine = int(parent) == os.getpid() and state != 'Z'
             if mine and b'\0LOCAL_RANK=' in b'\0' + (folder / 'environ').read_bytes():
                 found.append(int(folder.name))
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
     return found
 
@@ -51,7 +51,7 @@ def forward(number: int, frame: object) -> None:
 
 
 def launch(arguments: list[str], codes: list[int]) -> None:
-    """Run torchrun and append the exit code."""
+    """Run torchrun and append its exit code to ``codes``."""
     try:
         run.main(arguments)
         codes.append(0)
@@ -59,7 +59,7 @@ def launch(arguments: list[str], codes: list[int]) -> None:
         codes.append(error.code if isinstance(error.code, int) else 1)
     except ChildFailedError as error:
         print(error, file=sys.stderr)
-        # A process exits with 75 only after the checkpoint is whole.
+        # One such process is enough: it exits with 75 only after the checkpoint is whole.
         saved = any(failure.exitcode == SAVED for failure in error.failures.values())
         codes.append(SAVED if saved else 1)
     except BaseException:
@@ -67,14 +67,14 @@ def launch(arguments: list[str], codes: list[int]) -> None:
 
 
 def main() -> int:
-    """Run torchrun in a thread, where it leaves the signals alone, and return the exit code."""
+    """Run torchrun in a thread, where it handles no signals, and return its exit code."""
     if sys.argv[1:2] in (['-h'], ['--help']):
         print(f'{__doc__}\n{EXAMPLE}\n\nThe arguments of torchrun:')
     for name in SIGNALS:
         number = signal.Signals[name]
-        if name != 'SIGHUP' or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+        if name != 'SIGHUP' or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, forward)
-    # torchrun warns that it does not handle signals in a thread. They are handled here.
+    # Hide torchrun's warning that it handles no signals in a thread: this process handles them.
     logging.getLogger('torch.distributed.elastic.multiprocessing.api').addFilter(
         lambda record: 'Failed to register signal handlers' not in record.getMessage()
     )

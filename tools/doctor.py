@@ -1,7 +1,7 @@
-"""Print what works on this machine, what is missing or broken, and the command that mends it.
+"""Print what works on this machine, what is missing or broken, and the command that fixes it.
 
-Looks at packages, GPUs, the C compiler, Triton, the backends of AFNO, and the data sets below the
-current folder. The exit code is 1 if something is broken. What is only missing does not count.
+It checks packages, GPUs, the C compiler, Triton, the backends of AFNO, and the data sets below the
+current folder. The exit code is 1 if something is broken. Missing parts do not count.
 """
 
 import argparse
@@ -26,7 +26,7 @@ except (ImportError, RuntimeError) as error:
 
 INDENT = '\n' + ' ' * 11
 OPENMMLAB = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
-# Tokens (B, H, W, C) for which the choice of a backend is shown.
+# Shapes of tokens (B, H, W, C) for which the report shows AFNO's choice of a backend.
 TOKENS = {
     'SegFormer-B0, stage 1, 512x512 pixels': (1, 128, 128, 88),
     'SegFormer-B0, stage 4, 512x512 pixels': (1, 16, 16, 256),
@@ -39,7 +39,7 @@ CITYSCAPES_ADVICE = (
 
 
 class Finding(NamedTuple):
-    """A line of the report: 'ok', 'missing', 'note' or 'BROKEN', what was found, what mends it."""
+    """A line of the report. State: 'ok', 'missing', 'note' or 'BROKEN'. ``advice`` fixes it."""
 
     state: str
     text: str
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 
 def packages() -> Iterator[Finding]:
-    """Compare the packages with the requirements, and import OpenMMLab's."""
+    """Compare the installed packages with the requirements, and import OpenMMLab's packages."""
     yield Finding('ok', f'Python {platform.python_version()} at {sys.executable}')
     try:
         requirements = metadata.requires('afno-mm') or []
@@ -81,7 +81,7 @@ def packages() -> Iterator[Finding]:
 
 
 def extras(requirements: list[str]) -> Iterator[Finding]:
-    """Name each extra of afno-mm that lacks packages."""
+    """Check the packages of each extra of afno-mm, and name the missing ones."""
     from afno_mm.environment import installed_version
     from packaging.requirements import Requirement
 
@@ -218,7 +218,7 @@ def count(root: Path, pattern: str) -> int:
 
 
 def cityscapes(root: Path) -> tuple[str, str, str]:
-    """Count images and labels of a folder in the layout of Cityscapes."""
+    """Count images and labels in the layout of Cityscapes. Return state, text and command."""
     images, labels, ids = {}, {}, 0
     for split in ('train', 'val'):
         images[split] = count(root, f'leftImg8bit/{split}/*/*_leftImg8bit.png')
@@ -233,7 +233,7 @@ def cityscapes(root: Path) -> tuple[str, str, str]:
 
 
 def folders_of_classes(root: Path) -> tuple[str, str, str]:
-    """Count the classes of a folder in the layout of ImageNet."""
+    """Count the classes in the layout of ImageNet. Return state, text and command."""
     classes = {s: sum(1 for p in root.glob(f'{s}/*') if p.is_dir()) for s in ('train', 'val')}
     text = ', '.join(f'{number} classes in {split}/' for split, number in classes.items())
     if classes['train'] == classes['val'] > 0:
@@ -242,7 +242,7 @@ def folders_of_classes(root: Path) -> tuple[str, str, str]:
 
 
 def parts(root: Path) -> tuple[str, str, str]:
-    """Name the few-shot sets."""
+    """List the few-shot sets. Return state, text and command."""
     sets = [p.parents[1].name for p in sorted(root.glob('*/labels/train'))]
     return (
         ('ok', ', '.join(sets), '') if sets else ('missing', 'no sets', 'afno-mm make-parts {root}')
@@ -260,7 +260,7 @@ SECTIONS = {
 
 
 def examine() -> Iterator[tuple[str, list[Finding]]]:
-    """Yield the sections. What needs afno_mm is left out if afno_mm does not import."""
+    """Yield each section's title and findings. Skip those that need afno_mm if it is broken."""
     for title, section in SECTIONS.items():
         if FAILURE and title not in ('Packages', 'Data sets'):
             continue
@@ -273,7 +273,7 @@ def examine() -> Iterator[tuple[str, list[Finding]]]:
 
 def parse_args() -> argparse.Namespace:
     example = 'afno-mm doctor'
-    # The parser of the other tools is in afno_mm, which may not import.
+    # Do not use the parser of the other tools: it is in afno_mm, which may not import.
     return argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -284,7 +284,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm doctor | head
-    warnings.simplefilter('ignore')  # of the import of mmcv and mmseg
+    warnings.simplefilter('ignore')  # from importing mmcv and mmseg
     broken = 0
     for title, findings in examine():
         print(f'\n{title}', *findings, sep='\n', flush=True)

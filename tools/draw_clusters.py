@@ -1,6 +1,6 @@
 """Draw the clusters of tokens after the layers of one or several models: the paper's Fig. 5.
 
-Each test image becomes a picture in FOLDER, with a column for each model.
+Each test image becomes a picture in the folder --out, with a column for each model.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     tools/draw_predictions.py CONFIG CHECKPOINT [CONFIG CHECKPOINT ...] --out FILE.jpg
 
-The config that a training wrote into its work dir has the --cfg-options of that training. Pixels
+If a model was trained with --cfg-options, give the config in its work dir: it contains them. Pixels
 without a label are black. The test images are those of the first config.
 """
 
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def predict(cfg: Config, checkpoint: str, samples: list[dict]) -> list[np.ndarray]:
-    """Return the classes ``(H, W)`` that a model predicts, at the images' own sizes."""
+    """Return the predicted classes ``(H, W)`` of each sample, at the size of its image file."""
     model = trained_model(cfg, checkpoint, get_device())
     predictions = []
     for sample in samples:
@@ -57,7 +57,7 @@ def predict(cfg: Config, checkpoint: str, samples: list[dict]) -> list[np.ndarra
 
 
 def colour(image: np.ndarray, labels: np.ndarray, palette: list) -> np.ndarray:
-    """Lay the colours of labels ``(H, W)`` over an image ``(H, W, 3)``, both RGB and uint8."""
+    """Blend the colours of labels ``(H, W)`` into an image ``(H, W, 3)``, uint8 RGB."""
     colours = np.array([*palette, (0, 0, 0)])[np.minimum(labels, len(palette))]
     return (image * 0.35 + colours * 0.65).astype(np.uint8)
 

@@ -1,8 +1,9 @@
 """Draw the spectra of tokens after AFNO's soft shrinkage, layer by layer: the paper's Fig. 6.
 
-Each test image becomes a picture: above, the mean magnitude of each frequency over the channels;
-below, the share of its values that are zero. Frequency zero is in the middle. Frequencies that
-mode_fraction drops count as zeros. The shares of the layers are also printed.
+Each test image becomes a picture. The upper row shows the magnitude of each frequency, as a mean
+over the channels. The lower row shows the share of values that are zero. Frequency zero is in the
+middle. Frequencies that mode_fraction drops count as zeros. The command also prints the share of
+zeros in each layer.
 """
 
 import argparse

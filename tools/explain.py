@@ -1,11 +1,11 @@
-"""Explain what a model sees in an image: one HTML page, with other models beside it.
+"""Explain how a model processes an image, on one HTML page, with other models beside it.
 
     tools/explain.py CONFIG CHECKPOINT IMAGE
     tools/explain.py CONFIG CHECKPOINT IMAGE --compare CONFIG CHECKPOINT --at 64 128
 
-The page shows the prediction, what one mixer and the whole network see from a pixel, the spectra of
-AFNO, and clusters of tokens. It needs no other file and no network. The image is resized by the
-test pipeline of each config.
+The page shows the prediction, the receptive fields of single mixers and of the whole network at a
+pixel, the spectra of AFNO, and clusters of tokens. The page needs no other file and no internet
+connection. The test pipeline of each config resizes the image.
 """
 
 import argparse
@@ -118,7 +118,7 @@ def explain(args: argparse.Namespace) -> None:
 
 
 def focused(views: list[View], point: tuple[int, ...], size: tuple) -> list[View]:
-    """Return the views from another pixel of the first model's input, whose size is ``size``."""
+    """Move the views to another pixel ``point`` (y, x) of the first input, of ``size`` (H, W)."""
     return [
         focus(replace(v, at=scaled(point, size, v.prepared.picture.shape), fields=[]))
         for v in views
@@ -126,7 +126,7 @@ def focused(views: list[View], point: tuple[int, ...], size: tuple) -> list[View
 
 
 class TimeLeft:
-    """Print how far a long step is, every few seconds."""
+    """Print the progress and the remaining time of a long step, every few seconds."""
 
     def __init__(self, seconds: float = 5.0) -> None:
         self.seconds = seconds
@@ -143,13 +143,13 @@ class TimeLeft:
 
 
 def scaled(point: tuple[int, ...], size: tuple, other: tuple) -> tuple[int, int]:
-    """Return the pixel of another image size that lies at the same place."""
+    """Convert a pixel (y, x) of an image of ``size`` (H, W) to one of size ``other``."""
     return point[0] * other[0] // size[0], point[1] * other[1] // size[1]
 
 
 def main() -> None:
     args = parse_args()
-    warnings.simplefilter('ignore')  # of the building of the models
+    warnings.simplefilter('ignore')  # from building the models
     try:
         explain(args)
     except (FileNotFoundError, IndexError, ValueError, RuntimeError, TypeError) as error:

@@ -1,7 +1,8 @@
 """Export a model to ONNX, TorchScript or torch.export, and check the file against PyTorch.
 
-CHECKPOINT 'none', or none at all, exports initial weights. The exit status is 1 if the file
-differs from PyTorch by more than 1e-4 (float16: 2e-2 of the largest value); it is then removed.
+Without CHECKPOINT, or with 'none', the file has initial weights. If the file differs from PyTorch
+by more than 1e-4 (float16: 2e-2), it is removed, and the exit status is 1. If the largest expected
+value is above 1, this limit is multiplied by it.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Print the parameters and multiply-accumulates (MACs) of models and their mixers for one image.
 
-Nothing is computed. Counted are FFTs, matrix products and convolutions. Not counted are elementwise
-operations, such as norms and activations, and resizing. The column 'as the paper' follows the rules
-of the paper's tables, whose 'GFLOPs' are MACs too.
+The network is not run. FFTs, matrix products and convolutions count. Elementwise operations, such
+as norms and activations, and resizing do not count. The column 'as the paper' follows the rules of
+the paper's tables, whose 'GFLOPs' are MACs too.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""List the configs by name, with their parameters, results, and whose the results are."""
+"""List the configs by name, with their parameters, their results, and the source of the results."""
 
 import argparse
 import signal

@@ -1,7 +1,7 @@
-"""Write a config for a folder of images with masks, of classes, or of images alone.
+"""Write a config for a folder of images: with masks, in class folders, or without labels.
 
-The config inherits one of ours, and has the classes, sizes and schedule for the folder. It is
-short, and says what was guessed: read it before you train.
+The config inherits one of ours. It sets the classes, sizes and schedule for the folder. It is
+short, and its comments say what was guessed: read it before you train.
 """
 
 import argparse

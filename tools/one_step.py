@@ -33,7 +33,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def step(path: str, args: argparse.Namespace) -> str:
-    """Run a step and describe it. Raise RuntimeError if the loss or a gradient is missing."""
+    """Run a step and describe it.
+
+    Raises:
+        RuntimeError: If a parameter gets no gradient, or the loss is not finite.
+    """
     cfg = read_config(path, args.cfg_options)
     result = one_step(cfg, args.size and tuple(args.size), args.batch_size, args.amp)
     if result['without_gradient']:
@@ -58,7 +62,7 @@ def main() -> None:
     failed = []
     for path in args.configs:
         try:
-            # A forked process could not use CUDA.
+            # Spawn the process: a forked one could not use CUDA.
             with ProcessPoolExecutor(1, get_context('spawn'), prepare) as process:
                 print(f'{path}: {process.submit(step, path, args).result()}', flush=True)
         except Exception as error:

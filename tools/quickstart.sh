@@ -36,7 +36,7 @@ train_and_test() {
 }
 
 control= # the process group of the training without a mixer, while it runs
-# On Ctrl-C and errors it gets the signal of Ctrl-C too. It then saves a checkpoint.
+# On Ctrl-C and on errors, send SIGINT to this training too. It then saves a checkpoint.
 stop_control() {
     if [ -n "$control" ]; then
         { kill -INT -- "-$control" && wait "$control"; } 2>/dev/null || true
@@ -65,8 +65,8 @@ with_and_without_mixer() {
     fi
     control=
 }
-# compare CONFIG FOLDER: print the score from this folder, that from FOLDER_no_mixer if it exists,
-# and a score that needs no training.
+# compare CONFIG FOLDER: print the score in FOLDER, the score in FOLDER_no_mixer if it exists, and a
+# score that needs no training.
 compare() {
     local metrics=("$root/$2/metrics.json") names=()
     if [ -e "$root/$2_no_mixer/metrics.json" ]; then

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of train.py]
 # GPUS (default 8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are taken from the
-# environment. BATCH=1 submits a job that goes on by itself: SIGNAL_BEFORE (default 120) seconds
-# before the end of its time the training saves a checkpoint, exits with 75, and the job is queued
-# again with --resume. SRUN_ARGS may say --time=24:00:00.
+# environment. BATCH=1 submits a job that continues by itself: SIGNAL_BEFORE (default 120) seconds
+# before the time limit, the training saves a checkpoint and exits with 75. The job is then queued
+# again with --resume. SRUN_ARGS can set the limit, as in --time=24:00:00.
 #   afno-mm slurm-train gpu afno segformer_afno_b0_cityscapes
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,7s/^# //p' "$0"; exit 0 ;; esac
@@ -19,16 +19,16 @@ resources=(
 )
 signal=--signal=USR1@${SIGNAL_BEFORE:-120}
 if [ "${BATCH:-}" = 1 ]; then
-    # --wrap: Slurm would run a copy of this script elsewhere. Its steps get the signal, not it.
+    # Use --wrap: Slurm would copy this script elsewhere. Slurm signals the steps of the job alone.
     exec sbatch "${resources[@]}" "$signal" --requeue --open-mode=append \
         --wrap "BATCH=inside $(printf '%q ' bash "$tools/slurm_train.sh" "$@")"
 fi
 last=()
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then last=(--resume); fi
-# The job of a batch has the signal already.
+# A job of sbatch has the signal already.
 if [ "${BATCH:-}" != inside ]; then resources+=("$signal"); fi
-# A task that has saved waits a little: --kill-on-bad-exit would kill those that are about to leave,
-# and srun's exit code would be theirs.
+# A task that has saved a checkpoint sleeps before it exits with 75. Otherwise --kill-on-bad-exit
+# could kill tasks that are still exiting, and srun would return their exit code.
 # shellcheck disable=SC2016  # for the tasks to expand
 task='trap : USR1 TERM INT; "$@"; code=$?; [ $code != 75 ] || sleep "$LINGER"; exit $code'
 code=0

@@ -50,14 +50,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--small', action='store_true', help='the small version of the sweep, if it has one'
     )
-    add_cfg_options(parser)  # for every training
+    add_cfg_options(parser)  # they apply to every training
     parser.add_argument('--dry-run', action='store_true', help='print the commands, run nothing')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    # MMEngine's messages would stand between the printed commands. Each training has its own log.
+    # Hide MMEngine's messages between the printed commands. Each training has its own log.
     logging.disable(logging.INFO)
     sweep = load_sweep(
         args.config,

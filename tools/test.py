@@ -52,7 +52,7 @@ def main() -> None:
         cfg.test_cfg.fp16 = True
     cfg.load_from, cfg.resume = args.checkpoint, False
     runner = build_runner(cfg)
-    # Refuse a checkpoint that does not fit the model.
+    # Load strictly, to refuse a checkpoint that does not fit the model.
     runner.load_checkpoint = functools.partial(runner.load_checkpoint, strict=True)
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and runner.rank == 0:

@@ -42,7 +42,7 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
     if not args.resume and is_on(cfg, 'work_dir'):
         check_work_dir(cfg.work_dir)
     checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-    if checkpoint:  # otherwise this is a first launch, which uses the config's load_from
+    if checkpoint:  # without one, this is a first launch: keep the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
     if args.amp:

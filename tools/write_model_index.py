@@ -1,7 +1,7 @@
 """Write model-index.yml and configs/metafile_*.yml from the configs.
 
-mim, MMEngine and MMPretrain find configs by name in these files. Run this command after a change of
-a config. All facts come from the configs and from their headers.
+mim, MMEngine and MMPretrain find configs by name in these files. Run this command after each change
+of a config. All facts come from the configs and from their headers.
 """
 
 import re
@@ -16,7 +16,7 @@ from afno_mm.tasks import task_of
 from mmengine.config import Config
 
 HEADER = '# tools/write_model_index.py writes this file from the configs. Do not edit it.\n'
-# Mixer in the name of a config -> collection, and the paper that introduced the mixer.
+# Mixer or network in the name of a config -> name of the collection, and the paper behind it.
 COLLECTIONS = {
     'afno': ('AFNO', 'https://arxiv.org/abs/2111.13587'),
     'static': ('StaticAFNO', 'https://arxiv.org/abs/2111.13587'),
@@ -33,7 +33,7 @@ TASKS = {
     'classification': 'Image Classification',
     'inpainting': 'Image Inpainting',
 }
-# The words for a metric in the headers -> its name in model zoos.
+# Unit of a number in the headers -> name of the metric in model zoos.
 METRICS = {
     'mIoU': 'mIoU',
     '% top-1': 'Top 1 Accuracy',
@@ -41,7 +41,7 @@ METRICS = {
     'dB PSNR': 'PSNR',
     'SSIM': 'SSIM',
 }
-# Words in a header that say whose its numbers are -> words for the metafile, from the first match.
+# Pattern in a header -> source of its numbers, for the metafile. The first match counts.
 SOURCES = {
     r"MMSegmentation's model zoo": "reported by MMSegmentation's model zoo, not measured here",
     r"the paper's numbers?": 'reported in the paper, not measured here',
@@ -66,7 +66,7 @@ def collection_of(name: str) -> str:
     """Return the key of ``COLLECTIONS`` for the name of a config."""
     first, second = name.split('_')[:2]
     words = re.sub('afno(25|35)|hybrid', 'afno', second), first
-    # ViT without a mixer in its name, as vit_afno_scenes, has it; MiT always has.
+    # The second word is the mixer, as in vit_afno_scenes. Without a mixer, take the first word.
     return next(word for word in words if word in COLLECTIONS)
 
 
@@ -77,9 +77,9 @@ def header_of(path: Path) -> str:
 
 
 def results_of(header: str) -> tuple[dict[str, float], str] | None:
-    """Return the expected metrics and whose they are, or None if a header has no number.
+    """Return the expected metrics and their source, or None if a header has no number.
 
-    A range, as '49 to 57 % top-1', is no number.
+    A range, as in '49 to 57 % top-1', does not count as a number.
     """
     expect = re.search(r'Expect: (.*?)(?= Parameters:|$)', header)
     if not expect or expect[1].startswith(('no number', 'docs/')):
@@ -96,7 +96,7 @@ def results_of(header: str) -> tuple[dict[str, float], str] | None:
 
 
 def model_of(path: Path) -> tuple[str, dict]:
-    """Return the task of a config and its entry for the metafile of this task."""
+    """Return the task of a config, and the config's entry in the metafile of this task."""
     cfg, header, name = Config.fromfile(path), header_of(path), path.stem
     task = next(key for key in TASKS if task_of(cfg).__class__.__name__.lower().startswith(key))
     dataset = next(text for word, text in DATASETS.items() if name.endswith(word))
@@ -124,12 +124,12 @@ def model_of(path: Path) -> tuple[str, dict]:
         'Config': f'configs/{path.name}',
         'Metadata': metadata,
         'Results': [result],
-        'Weights': None,  # MMEngine reads the key. None are published yet.
+        'Weights': None,  # MMEngine needs the key. No weights are published yet.
     }
 
 
 def model_index(root: Path) -> dict[str, str]:
-    """Return the files, as paths below ``root``, and their contents."""
+    """Return the text of each file, by its path below ``root``."""
     models: dict[str, list[dict]] = {task: [] for task in TASKS}
     for path in sorted(root.glob('configs/*.py')):
         task, model = model_of(path)

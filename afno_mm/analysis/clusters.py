@@ -11,10 +11,10 @@ from .tokens import Layer
 def token_clusters(
     tokens: np.ndarray, num_clusters: int = 4, num_neighbors: int = 10
 ) -> np.ndarray:
-    """Cluster tokens ``(H, W, C)`` by their features; positions do not count.
+    """Return the cluster of each token, int ``(H, W)``, for tokens ``(H, W, C)``.
 
-    Each token is linked to its ``num_neighbors`` nearest ones in feature space. The defaults are
-    the paper's. Return the cluster of each token, int ``(H, W)``.
+    Spectral clustering links each token to its ``num_neighbors`` nearest tokens in feature space.
+    Positions do not count. The defaults are the paper's.
     """
     try:
         from sklearn.cluster import SpectralClustering
@@ -40,7 +40,7 @@ def token_clusters(
 
 
 def align_clusters(labels: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Renumber clusters ``(H, W)`` for the largest overlap with ``like``, on a grid of any size."""
+    """Renumber clusters ``(H, W)`` to overlap most with the clusters ``like`` of any grid size."""
     rows, columns = (np.arange(n) * m // n for n, m in zip(labels.shape, like.shape))
     like = like[np.ix_(rows, columns)]
     count = max(labels.max(), like.max()) + 1
@@ -58,8 +58,8 @@ def layer_clusters(
 ) -> dict[int, np.ndarray]:
     """Return clusters ``(H, W)`` of the first image's tokens by layer, with aligned numbers.
 
-    Each layer is aligned with the same layer of ``first``, the clusters of another model. A layer
-    that ``first`` does not have is aligned with the layer before it.
+    Each layer is aligned with the same layer of ``first``, the clusters of another model. If
+    ``first`` does not have this layer, it is aligned with the previous layer of its own model.
     """
     clusters: dict[int, np.ndarray] = {}
     previous = None

@@ -49,7 +49,7 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
     with its composed backend.
     """
     model = build_model(cfg, size, 'meta').eval()
-    # With gradients, PyTorch runs attention by operators that the counter knows.
+    # Enable gradients: PyTorch then runs attention by operators that the counter knows.
     with (
         use_backend('composed'),
         torch.enable_grad(),
@@ -65,7 +65,7 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
             kind = 'products'
             if operator in TRANSFORMS:
                 kind = 'transforms'
-            # bmm in a mixer with FFTs multiplies modes or resizes filters.
+            # In a mixer with FFTs, bmm is not attention: it multiplies modes or resizes filters.
             elif operator in ATTENTION_OPERATORS and not TRANSFORMS.keys() & flops.keys():
                 kind = 'attention'
             mixers[kind] += (count - bias.get(operator, 0)) / 2
@@ -91,7 +91,7 @@ def _given_tensors(formula: Callable) -> Callable:
 
 @_given_tensors
 def _transform(x, dim, *args, out_val, **kwargs):
-    """Count the operations of FFTs of the real tensor, which is the input or output, or of x."""
+    """Count the operations of FFTs over axes ``dim``. A real input or output halves the count."""
     real = [tensor for tensor in (x, out_val) if not tensor.is_complex()]
     shape, operations = (real[0].shape, 2.5) if real else (x.shape, 5)
     return operations * math.prod(shape) * sum(math.log2(shape[d]) for d in dim)

@@ -27,8 +27,8 @@ from .html_page import escape, picture_tag, write_html
 class Checked:
     """A dataset of a config after its check.
 
-    ``uses`` says what the config uses it for, such as ['val', 'test']. Without a ``report``, the
-    dataset could not list its files (``refusal`` says why), or its class does not check them.
+    ``uses`` says what the config uses it for, such as ['val', 'test']. ``report`` is None if the
+    dataset could not be built (``refusal`` says why), or if its class does not check its files.
     """
 
     uses: list[str]
@@ -39,7 +39,7 @@ class Checked:
 
 
 def check_datasets(cfg: Config) -> list[Checked]:
-    """Look at all files of all datasets of a config. Faults are in the result and raise nothing."""
+    """Check all files of all datasets of a config. Return faults, and raise no error for them."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     found: list[Checked] = []
     for use in ('train', 'val', 'test'):
@@ -57,7 +57,7 @@ def check_datasets(cfg: Config) -> list[Checked]:
             if isinstance(checked.dataset, AuditedFiles):
                 checked.report = inspect_files(checked.dataset)
                 checked.refusal = checked.report.refusal
-                # Give access to the samples of a refused dataset, for pictures.
+                # Mark it as initialised: pictures need its samples, even if it is refused.
                 checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
             else:
                 checked.dataset.full_init()
@@ -68,7 +68,7 @@ def check_datasets(cfg: Config) -> list[Checked]:
 
 
 def _check_of_classes(cfg: Config) -> Callable[[Sequence[str] | None], None]:
-    """Return the check of the classes that training makes before its first step."""
+    """Return a function that compares classes with the model, as training does at its start."""
     if not is_on(cfg, 'settings'):
         return lambda classes: None
     allowed = cfg.get('allowed_settings') or ()
@@ -76,7 +76,7 @@ def _check_of_classes(cfg: Config) -> Callable[[Sequence[str] | None], None]:
 
 
 def describe(checked: Checked) -> str:
-    """Return what a dataset has and what is wrong with it, in some lines."""
+    """Describe a dataset and its faults in some lines of text."""
     kind = type_name(checked.cfg['type'])
     lines = [f'{" and ".join(checked.uses)}: {kind} {checked.cfg.get("data_root") or ""}']
     report = checked.report
@@ -99,8 +99,8 @@ def write_page(
 ) -> None:
     """Write one HTML page with the texts of :func:`describe` and pictures of samples.
 
-    Of each dataset the page shows up to ``number`` samples drawn by ``seed``, and before them as
-    many that have a fault, or whose mask has one value alone.
+    For each dataset, the page shows up to ``number`` suspicious samples (with a fault, or with a
+    mask of a single value). Then it shows up to ``number`` others, drawn by ``seed``.
     """
     task = task_of(cfg, default=Task())
     parts = []
@@ -113,7 +113,7 @@ def write_page(
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    """Return names and values of what holds for all samples together."""
+    """Return pairs (name, text): number of samples, their sizes, modes of the masks."""
     samples = report.samples
     masks = sum(sample.mode is not None for sample in samples)
     rows = [('samples', f'{len(samples)} images' + f', {masks} masks' * bool(masks))]
@@ -128,7 +128,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _shares(report: Report) -> list[tuple[str, float]]:
-    """Return the share of pixels (of images) of each class, and of what is ignored."""
+    """Return the share of each class, and of ignored pixels. Without masks, images count."""
     counts = dict(report.counts)
     total = sum(counts.values()) or 1
     rows = [(name, counts.pop(k, 0) / total) for k, name in enumerate(report.classes)]

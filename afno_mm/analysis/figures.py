@@ -1,4 +1,4 @@
-"""The figures of A.1."""
+"""Draw the figures of A.1: clusters of tokens (Fig. 5) and spectra (Fig. 6)."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarray]]) -> Figure:
     """Draw Fig. 5: an image and below it the clusters of its tokens, one column per model.
 
-    ``picture`` is ``(H, W, 3)``. ``clusters`` has clusters ``(H, W)`` by model and layer number.
-    Equal cluster numbers get equal colours.
+    ``picture`` is ``(H, W, 3)``. ``clusters[model][layer number]`` has the cluster number of each
+    token, on the grid of the layer. Equal cluster numbers get equal colours.
     """
     layers = sorted(set().union(*clusters.values()))
     figure, axes = _grid(1 + len(layers), len(clusters), picture.shape)
@@ -23,7 +23,7 @@ def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarra
         column[0].imshow(picture)
         for cell, number in zip(column[1:], layers):
             if number in labels:
-                # Stretch the tokens over the image, so that those of all stages fit it.
+                # Stretch the grid of tokens over the image: the stages have different grids.
                 extent = (0, picture.shape[1], picture.shape[0], 0)
                 tokens = colours[labels[number] % len(colours)]
                 cell.imshow(tokens, interpolation='nearest', extent=extent)
@@ -35,8 +35,8 @@ def clusters_figure(picture: np.ndarray, clusters: dict[str, dict[int, np.ndarra
 def spectra_figure(picture: np.ndarray, spectra: dict[int, tuple[np.ndarray, ...]]) -> Figure:
     """Draw Fig. 6: log magnitudes of spectra after shrinkage, and shares of zeros.
 
-    ``picture`` is ``(H, W, 3)``. ``spectra`` has the results of ``shrunk_spectrum`` by layer
-    number. Frequency zero is in the middle. White means a magnitude of 0.
+    ``picture`` is ``(H, W, 3)``. ``spectra[layer number]`` is the result of
+    ``shrunk_spectrum``. Frequency zero is in the middle. White means a magnitude of 0.
     """
     figure, axes = _grid(2, 1 + len(spectra), picture.shape, extra=0.7)
     axes[0, 0].imshow(picture)

@@ -23,7 +23,7 @@ def escape(value: Any) -> str:
 
 
 def picture_tag(picture: np.ndarray, size: int = 240, kind: str = 'JPEG', alt: str = '') -> str:
-    """Return an ``<img>`` of a picture ``(H, W, 3)``, uint8 RGB, with the picture inside.
+    """Return an ``<img>`` of a picture ``(H, W, 3)``, uint8 RGB, with its data inside.
 
     ``size`` is the longest side in pixels; larger pictures become smaller. ``kind`` is 'JPEG' or
     'PNG'.

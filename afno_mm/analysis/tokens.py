@@ -19,7 +19,7 @@ from ..tasks import task_of
 
 @dataclass
 class Layer:
-    """Input and output of a block in one forward pass."""
+    """Output of a block, and input of its mixer, in one forward pass."""
 
     name: str  # of the block in the backbone
     tokens: Tensor  # the block's output (B, H, W, C)
@@ -30,10 +30,10 @@ class Layer:
 def images_of_test(
     cfg: Config, model: nn.Module, indices: Sequence[int], masked: bool = False
 ) -> Iterator[tuple[str, Tensor, np.ndarray]]:
-    """Yield images of a config's test set, preprocessed by its model.
+    """Yield (path, input, picture) for images of a config's test set.
 
-    Each is a tuple: the path of the file, the backbone's input ``(1, 3, H, W)``, and the same as a
-    picture ``(H, W, 3)``, RGB in 0..1. With ``masked``, inpainting models get masked images.
+    The input ``(1, 3, H, W)`` is the backbone's, preprocessed by ``model``. The picture is the
+    same as RGB ``(H, W, 3)`` in 0..1. With ``masked``, inpainting models get masked images.
     """
     task = task_of(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
@@ -97,13 +97,13 @@ def pick_layers(layers: list[Layer], numbers: Sequence[int]) -> dict[int, Layer]
 
 
 def shrunk_spectrum(layer: Layer, sparsity_threshold: float | None = None) -> tuple[Tensor, Tensor]:
-    """Return the spectrum of the first image's tokens after AFNO's soft shrinkage (Eq. 8).
+    """Return magnitudes and shares of zeros ``(H, W)`` after AFNO's soft shrinkage (Eq. 8).
 
-    ``sparsity_threshold`` is by default the mixer's own. 0 returns the spectrum before shrinkage.
+    They describe the spectrum of the first image's tokens: the mean magnitude over the channels,
+    and the share of real and imaginary parts that are zero. Frequency zero is at ``(H//2, W//2)``.
+    Frequencies that ``mode_fraction`` drops have magnitude 0 and share 1.
 
-    It is the mean magnitude over the channels, and the share of real and imaginary parts that are
-    zero, each ``(H, W)`` with frequency zero at ``(H//2, W//2)``. Frequencies that
-    ``mode_fraction`` drops have magnitude 0 and share 1.
+    ``sparsity_threshold`` is by default the mixer's own. 0 gives the spectrum before shrinkage.
 
     Raises:
         TypeError: If the layer's mixer is not AFNO.
@@ -116,7 +116,7 @@ def shrunk_spectrum(layer: Layer, sparsity_threshold: float | None = None) -> tu
         w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
         threshold = mixer.sparsity_threshold if sparsity_threshold is None else sparsity_threshold
-        z = block_mlp(z, w1, b1, w2, b2, threshold)[0]  # (K1, K2, C)
+        z = block_mlp(z, w1, b1, w2, b2, threshold)[0]  # (kept rows, kept columns, C)
     magnitude = z.abs().mean(-1).double()
     zero = (torch.view_as_real(z) == 0).double().mean((-2, -1))
     grid = x.shape[1:3]
@@ -124,7 +124,7 @@ def shrunk_spectrum(layer: Layer, sparsity_threshold: float | None = None) -> tu
 
 
 def _full_spectrum(half: Tensor, grid: Sequence[int], dropped: float) -> Tensor:
-    """Extend a half spectrum (K1, K2) to ``(H, W)``: the value at (-u, -v) is that at (u, v)."""
+    """Extend a half spectrum to ``grid`` (H, W): the value at (-u, -v) equals that at (u, v)."""
     rows, columns = half.shape
     full = half.new_full(grid, dropped)
     row = torch.arange(rows)[:, None]

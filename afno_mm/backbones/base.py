@@ -11,7 +11,7 @@ from .pretrained import convert, load_pretrained, tensors_of
 
 
 def init_cfg_of(pretrained: str | None, init_cfg: Any) -> Any:
-    """Return the ``init_cfg`` that the deprecated argument ``pretrained`` stands for.
+    """Convert the deprecated argument ``pretrained`` to an ``init_cfg``. Without it keep init_cfg.
 
     Raises:
         ValueError: If both are given.
@@ -28,10 +28,10 @@ def init_cfg_of(pretrained: str | None, init_cfg: Any) -> Any:
 
 
 class MixerBackbone(BaseModule):
-    """A mixin before an OpenMMLab backbone.
+    """A mixin to put before an OpenMMLab backbone class.
 
-    Pre-trained weights are loaded with every tensor accounted for. Features are a tuple, which
-    MMSegmentation and MMPretrain both take. ``eval()`` returns the module.
+    It loads pre-trained weights and reports every tensor. Features are a tuple, which
+    MMSegmentation and MMPretrain both take. ``train()`` and ``eval()`` return the module.
     """
 
     init_cfg: Any
@@ -43,9 +43,9 @@ class MixerBackbone(BaseModule):
         super().__init__(*args, **(dict(init_cfg=init_cfg) if init_cfg else {}), **kwargs)
 
     def convert_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Convert a checkpoint of a whole model from elsewhere in place, for this backbone.
+        """Convert a whole model's checkpoint of another library to OpenMMLab's keys, in place.
 
-        Checkpoints of OpenMMLab stay as they are.
+        A checkpoint that has keys of this backbone stays as it is.
         """
         state = tensors_of(checkpoint)
         if any(f'backbone.{key}' in state for key in self.state_dict()):
@@ -58,9 +58,9 @@ class MixerBackbone(BaseModule):
     def init_weights(self) -> None:
         """Run upstream's init_weights, then load the checkpoint over it.
 
-        So tensors that the checkpoint does not hold keep their initial values. The checkpoint is
-        that of ``init_cfg=dict(type='Pretrained', ...)``, with the arguments of
-        :func:`.load_pretrained`; others raise TypeError. Upstream handles any other ``init_cfg``.
+        So tensors that the checkpoint does not hold keep their initial values. This needs
+        ``init_cfg=dict(type='Pretrained', ...)`` with arguments of :func:`.load_pretrained`; others
+        raise TypeError. Upstream handles any other ``init_cfg``.
         """
         cfg = self.init_cfg
         if isinstance(cfg, (list, tuple)) and len(cfg) == 1:

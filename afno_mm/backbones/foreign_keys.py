@@ -15,7 +15,8 @@ from torch import Tensor
 
 State = dict[str, Tensor]
 
-# Names of the parts of a block. Hugging Face's files and its models since version 5 differ.
+# The parts of a block by their names in other libraries. Hugging Face's models since version 5 use
+# other names than its files.
 PARTS = {
     'norm1': r'norm1|layernorm_before|layer_norm_1',
     'norm2': r'norm2|layernorm_after|layer_norm_2',
@@ -35,9 +36,9 @@ PARTS = {
     'scale2': r'ls2\.gamma|layer_scale2\.lambda1',
 }
 PART = re.compile('|'.join(f'(?P<{part}>{names})' for part, names in PARTS.items()))
-# Parts that OpenMMLab stores in one tensor, by their order there.
+# Parts that OpenMMLab stores in one tensor, and their order in it.
 ORDER = {'q': 0, 'k': 1, 'kv': 1, 'v': 2}
-# Names elsewhere, and OpenMMLab's.
+# From the names in other libraries to OpenMMLab's names.
 PATCHES = r'patch_embed\.proj|embeddings\.patch_embeddings\.projection'
 MIT_PATCHES = r'(?:encoder\.patch_embeddings\.|stages\.|patch_embed)(\d+)(?:\.patch_embeddings)?\.'
 MIT_BLOCKS = r'(?:encoder\.block\.|stages\.|block)(\d+)(?:\.blocks)?\.(\d+)\.(?P<part>.+)'
@@ -76,9 +77,9 @@ BATCH_NORM_EPS = 1e-5
 
 
 class Family(NamedTuple):
-    """A family of models, with names elsewhere and OpenMMLab's."""
+    """A family of models: how to convert its names to OpenMMLab's."""
 
-    first: str  # pattern of its first tensor; what stands before it is before all names
+    first: str  # pattern of the first tensor's name; text before it is the prefix of all names
     block: str  # OpenMMLab's name of a tensor in a block
     places: dict[str, str]
     parts: dict[str, str]
@@ -94,11 +95,11 @@ def _finish_mit(state, original):
 
 def _finish_swin(state, original):
     last = max(int(key.split('.')[1]) for key in state if key.startswith('stages.'))
-    # timm counts the merging of patches to the stage after it, all others to the one before.
+    # timm puts a patch merging in the stage after it, all others in the stage before it.
     shift = not any('layers.0.downsample' in key for key in original)
     for key, value in {k: state.pop(k) for k in list(state) if '.downsample.' in k}.items():
         _, stage, rest = key.split('.', 2)
-        # Of 2 x 2 patches: (column, row, channel) becomes (channel, row, column).
+        # Reorder the inputs from 2 x 2 patches: (column, row, channel) to (channel, row, column).
         value = value.unflatten(-1, (2, 2, -1)).transpose(-1, -3).flatten(-3)
         state[f'stages.{int(stage) - shift}.{rest}'] = value
     for kind in ('weight', 'bias'):
@@ -113,7 +114,7 @@ def _finish_vit(state, original):
     if any(re.search(r'(?:^|\.)dist(?:illation)?_token$', key) for key in original):
         positions = torch.cat([positions[:, :1], positions[:, 2:]], 1)
     elif 'cls_token' in state and isqrt(positions.shape[1]) ** 2 == positions.shape[1]:
-        # This model adds nothing to its class token.
+        # This model has no position embedding for its class token: insert zeros.
         positions = torch.cat([torch.zeros_like(positions[:, :1]), positions], 1)
     state['pos_embed'] = positions
 
@@ -128,11 +129,11 @@ FAMILIES = (
 
 
 def to_openmmlab(state: State) -> State:
-    """Convert weights of Hugging Face, timm or the authors to those of a whole OpenMMLab model.
+    """Convert weights of Hugging Face, timm or the authors to the keys of a whole OpenMMLab model.
 
     The encoder gets the keys 'backbone.*' (of MMPretrain's ViT and Swin, MMSegmentation's MiT),
-    the last layer of a classifier 'head.*' and SegFormer's decoder 'decode_head.*'. Keys that have
-    no counterpart keep their names. Weights of any other origin are returned as they are.
+    the last layer of a classifier 'head.*' and SegFormer's decoder 'decode_head.*'. Keys without a
+    counterpart keep their names. Weights of any other origin are returned as they are.
 
     Raises:
         ValueError: If there are several encoders.
@@ -165,7 +166,7 @@ def to_openmmlab(state: State) -> State:
 
 
 def _recognise(state):
-    """Return the family and the text before all names of the encoder, or None."""
+    """Return the family and the prefix of the encoder's keys, or None for unknown weights."""
     for family in FAMILIES:
         first = (re.fullmatch(rf'(|.*\.)(?:{family.first})\.weight', key) for key in state)
         before = {
@@ -184,7 +185,7 @@ def _recognise(state):
 
 
 def _own_name(family, key, before):
-    """Return OpenMMLab's name of a tensor ('' for none), and its order if it is a part of one."""
+    """Return OpenMMLab's name of a tensor ('' for none), and for q, k and v its place in qkv."""
     stem, _, kind = key.removeprefix(before).rpartition('.')
     if kind not in ('weight', 'bias'):
         stem, kind = key.removeprefix(before), ''
@@ -209,10 +210,10 @@ def _own_name(family, key, before):
 def _decoder(others, own):
     """Take SegFormer's decoder out of ``others`` and return it with OpenMMLab's keys.
 
-    OpenMMLab's decoder has a batch norm and a ReLU after the linear map of each scale, and the
-    original one has not. The norm gets statistics and a bias that keep its result positive, so that
-    the ReLU changes nothing, and the norm after the fusion subtracts that bias. The bound holds for
-    any image: with |n| <= sqrt(C) after the encoder's layer norm, a row w of the map gives
+    OpenMMLab's decoder has a batch norm and a ReLU after the linear map of each scale. The original
+    decoder has neither. So the norm gets statistics and a bias that keep its result positive: then
+    the ReLU changes nothing. The norm after the fusion subtracts this bias. The bound holds for any
+    image: with |n| <= sqrt(C) after the encoder's layer norm, a row w of the map gives
     |w . (gamma n)| <= sqrt(C) |w gamma|.
     """
     maps, rest = {}, {}

@@ -35,10 +35,10 @@ class MiTBlock(MixerBlock, TransformerEncoderLayer):
 
 
 def apply_to_tokens(layer: nn.Module, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
-    """Apply a layer of images to tokens ``(B, H*W, C)``.
+    """Apply a feed-forward layer, which may be a convolution, to tokens ``(B, H*W, C)``.
 
     A convolution with kernel 1 is a linear map of each token. On a GPU ``linear`` adds the bias
-    within the product, and a convolution adds it in another pass over memory.
+    within the product. A convolution would add it in another pass over memory.
     """
     if not isinstance(layer, nn.Conv2d):
         return layer(x)
@@ -50,8 +50,8 @@ def apply_to_tokens(layer: nn.Module, x: Tensor, hw_shape: tuple[int, int]) -> T
 def nlc_to_nchw(x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
     """View tokens ``(B, H*W, C)`` as an image ``(B, C, H, W)`` in channels-last.
 
-    For one image (B = 1) MMSegmentation's function of this name sets a batch stride that is not
-    channels-last to convolutions. Each of them then copies the image to NCHW and back.
+    For one image (B = 1) MMSegmentation's function of this name sets a batch stride that
+    convolutions do not take for channels-last. Each convolution then copies to NCHW and back.
     """
     return x.unflatten(1, hw_shape).permute(0, 3, 1, 2)
 
@@ -66,7 +66,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
     Args:
         embed_dims: Width of each stage. An int has upstream's meaning: stage i is
             ``embed_dims * num_heads[i]`` wide.
-        num_heads, sr_ratios, qkv_bias, attn_drop_rate: Settings of the attention, also of mixers
+        num_heads, sr_ratios, qkv_bias, attn_drop_rate: Settings of the attention, and of mixers
             that take them.
         act_cfg: By default ``dict(type='GELU')``.
         norm_cfg: By default ``dict(type='LN', eps=1e-6)``.
@@ -110,7 +110,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
         skip: str = 'double',
         pretrain_img_size: int | tuple[int, int] = 224,
     ) -> None:
-        # Not upstream's __init__, which takes no width per stage.
+        # Skip upstream's __init__: it takes no width per stage.
         BaseModule.__init__(self, init_cfg_of(pretrained, init_cfg))
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
@@ -145,7 +145,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
             grid = tuple((size + 2 * (patch // 2) - patch) // stride + 1 for size in grid)
             facts = dict(embed_dims=width, num_heads=heads, sr_ratio=sr_ratio, grid_size=grid)
             known.append(facts | for_mixers)
-            if chosen is not None:  # The heads of an attention that is replaced may not fit.
+            if chosen is not None:  # The mixer replaces the attention, whose heads may not fit.
                 heads = sr_ratio = 1
             sizes = width, heads, mlp_ratio * width
             blocks = ModuleList()
@@ -158,11 +158,11 @@ class MiT(MixerBackbone, MixVisionTransformer):
         put_mixers([blocks for _, blocks, _ in self.layers], mixers, MiTBlock, known, skip)
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Return the depth of a parameter and the number of depths, for learning rate decay.
+        """Return the depth of a parameter and the number of depths, for layer-wise learning rates.
 
-        As in MMPretrain's Swin: the first patch embedding is 0, block i of all stages is i + 1, and
-        what follows the backbone is last. A later patch embedding and the norm of a stage count
-        to the block before them.
+        As in MMPretrain's Swin, the first patch embedding has depth 0, block i of all stages has
+        i + 1, and parameters outside the backbone have the last depth. A later patch embedding and
+        the norm of a stage have the depth of the block before them.
         """
         depths = [len(blocks) for _, blocks, _ in self.layers]
         last = sum(depths) + 1

@@ -14,14 +14,14 @@ class MixerBlock:
     """norm -> token mixer -> skip -> norm -> feed-forward -> skip.
 
     A mixin for OpenMMLab's block classes. The mixer replaces the block's ``attn``, so a mixer
-    with the parameters of an upstream attention has the same keys. The block does the rest.
+    with the parameters of an upstream attention has the same keys. All other layers stay.
     """
 
     attn: Any
     ffn: Any
     norm1: Any
     norm2: Any
-    # Names of what upstream's attention applies to its result, in order, dropout first.
+    # Submodules that upstream's attention applies to its result, in order, the dropout first.
     after_attention: tuple[str, ...]
     skip = 'double'
     with_cp = False
@@ -29,9 +29,9 @@ class MixerBlock:
     hw_shape: Any = None
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
-        """Replace the attention. A mixer in a frozen block is frozen."""
+        """Replace the attention. Freeze the mixer if the attention was frozen."""
         after = [self.attn.get_submodule(name) for name in self.after_attention]
-        # With a single skip, the feed-forward applies the block's layer scale and drop path.
+        # With a single skip, only the feed-forward applies layer scale and drop path.
         self.after_mixing = nn.Sequential(*(after if skip == 'double' else after[:1]))
         frozen = not any(p.requires_grad for p in self.attn.parameters())
         self.attn = mixer.requires_grad_(not frozen)
@@ -96,9 +96,9 @@ def put_mixers(
     Args:
         stages: Upstream's blocks, stage by stage.
         mixers: The mixer of each stage. ``None`` keeps the attention.
-        block_class: :class:`MixerBlock` with upstream's block class.
-        known: What the backbone knows of each stage: ``embed_dims``, and arguments for mixers
-            that take them, see :func:`afno_mm.mixers.build_mixer`.
+        block_class: Subclass of :class:`MixerBlock` and upstream's block class.
+        known: For each stage ``embed_dims`` and other arguments for mixers that take them, see
+            :func:`afno_mm.mixers.build_mixer`.
         skip: 'double' adds the tokens after the mixer and again after the feed-forward, as
             OpenMMLab's blocks do. 'single' adds them only after the feed-forward, as GFNet does.
 
@@ -118,6 +118,6 @@ def put_mixers(
     for blocks, mixer, known_of_stage in zip(stages, mixers, known):
         if mixer is not None:
             for block in blocks:
-                # Change the class in place: upstream's init_weights goes on treating the block.
+                # Change the class in place, so that upstream's init_weights still finds the block.
                 block.__class__ = block_class
                 block.take_mixer(build_mixer(mixer, **known_of_stage), skip)

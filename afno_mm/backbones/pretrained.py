@@ -1,4 +1,4 @@
-"""Load pre-trained weights into a backbone, with every tensor accounted for."""
+"""Load pre-trained weights into a backbone and report every tensor."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ def load_pretrained(
     min_match: float = 0.5,
     map_location: str = 'cpu',
 ) -> dict[str, list[str]]:
-    """Load the tensors of a checkpoint that fit a module, report them, refuse a bad fit.
+    """Load the tensors of a checkpoint that fit a module. Report all tensors. Refuse a bad fit.
 
     Weights of Hugging Face, timm and the authors of SegFormer and Swin are converted, see
     :func:`.foreign_keys.to_openmmlab`.
@@ -29,8 +29,8 @@ def load_pretrained(
     Args:
         checkpoint: A file, URL or folder: PyTorch's format, .safetensors, or an index of shards.
         prefix: Take only keys with this prefix and remove it. By default 'backbone.' if the
-            checkpoint is one of a whole model.
-        min_match: Least share of the module's values that the checkpoint must fill, in [0, 1].
+            checkpoint has such keys.
+        min_match: Minimum share of the module's values that the checkpoint must fill, in [0, 1].
 
     Returns:
         Keys by kind: 'loaded', 'missing' (not in the checkpoint), 'mismatched' (another shape in
@@ -38,8 +38,8 @@ def load_pretrained(
 
     Raises:
         FileNotFoundError: If there is no such file. The message says how to get one.
-        ValueError: If the checkpoint fills less than ``min_match`` of the values, or is of a
-            backbone with another number of blocks and ``min_match`` is above 0.
+        ValueError: If the checkpoint fills less than ``min_match`` of the values, or has another
+            number of blocks and ``min_match`` is above 0.
     """
     if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().exists():
         raise FileNotFoundError(_how_to_get(checkpoint))
@@ -101,10 +101,10 @@ def tensors_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def convert(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert weights from elsewhere to those of a whole model with this backbone.
+    """Convert weights of other libraries to the keys of a whole model with this backbone.
 
-    Others are returned as they are. Only the backbone knows its tables of relative positions, which
-    hold no weights, and adds them.
+    Unknown weights are returned as they are. Converted weights also get the backbone's own
+    ``relative_position_index`` tables, which are buffers and not weights.
     """
     converted = to_openmmlab(state)
     if converted is not state:
@@ -138,7 +138,7 @@ def _how_to_get(checkpoint: str | Path) -> str:
 
 
 def _convert(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
-    """Run the hooks that convert keys and shapes at loading, so that shapes can be compared."""
+    """Run the pre-hooks of load_state_dict. They convert keys and shapes before a comparison."""
     for hook in list(module._load_state_dict_pre_hooks.values()):
         hook(state, prefix, {}, True, [], [], [])
     for name, child in module.named_children():

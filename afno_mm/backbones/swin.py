@@ -56,7 +56,7 @@ class _MixerSwin(MixerBackbone):
     ) -> None:
         """Resize position biases of another window size, as MMSegmentation does for ``init_cfg``.
 
-        It replaces MMPretrain's method of this name, which fails with SciPy 1.14 and later.
+        This replaces MMPretrain's method of the same name, which fails with SciPy 1.14 and later.
         """
         for key, current in self.state_dict().items():
             saved = state_dict.get(prefix + key)
@@ -75,8 +75,8 @@ class _MixerSwin(MixerBackbone):
 class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
     """Swin Transformer whose blocks take any token mixer, with MMPretrain's arguments.
 
-    A mixer works on the whole map of its stage, without windows and shifts. Without a mixer this
-    is upstream's model: same keys, same initial values, same output, same old checkpoints.
+    A mixer works on the whole feature map of its stage, without windows and shifts. Without a mixer
+    this is upstream's model: same keys, initial values and output, and old checkpoints load.
 
     Args:
         *args, **kwargs: Arguments of MMPretrain's ``SwinTransformer``.
@@ -96,9 +96,9 @@ class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
     def _convert_old_checkpoint(
         self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any
     ) -> None:
-        """Convert old checkpoints as upstream does for its own class alone.
+        """Convert old checkpoints. Upstream does this only for its own class, not for subclasses.
 
-        Versions before 2 have one norm. Versions before 3 hold attention masks.
+        Versions before 2 have one norm, 'norm'. Versions before 3 hold attention masks.
         """
         if (local_metadata.get('version') or 0) >= 3:
             return

@@ -44,7 +44,7 @@ def _is_square(number: int) -> bool:
 
 
 class _MixerViT(MixerBackbone):
-    """Puts mixers in the layers and tells them the grid of the tokens, which upstream does not."""
+    """Put mixers in the layers and pass them the grid of the tokens, which upstream does not."""
 
     layers: Any
     patch_embed: Any
@@ -73,7 +73,7 @@ class _MixerViT(MixerBackbone):
         self._register_load_state_dict_pre_hook(self._rename_attention)
 
     def _rename_attention(self, state_dict: dict, prefix: str, *_: Any) -> None:
-        """Take the attention of the other framework's Vision Transformer."""
+        """Rename the attention keys of the other framework's Vision Transformer to this one's."""
         own = self.state_dict()
         names = (('attn.attn.in_proj_', 'attn.qkv.'), ('attn.attn.out_proj.', 'attn.proj.'))
         for key in [key for key in state_dict if key.startswith(f'{prefix}layers.')]:
@@ -98,9 +98,9 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     Without a mixer this is upstream's model: same keys, same initial values, same output.
 
     Args:
-        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. Mixers of whole grids, all
-            but SA, need ``with_cls_token=False`` and ``out_type='featmap'`` or ``'avg_featmap'``.
-            A class token that the mixer cannot take raises ValueError.
+        *args, **kwargs: Arguments of MMPretrain's ``VisionTransformer``. All mixers except SA and
+            Identity need whole grids, so ``with_cls_token=False`` and ``out_type='featmap'`` or
+            ``'avg_featmap'``. A class token that the mixer cannot take raises ValueError.
         mixer: Token mixer in place of the attention. A list has one per layer, see
             :func:`afno_mm.mixers.mixer_per_stage`.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
@@ -120,7 +120,7 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         key = prefix + 'pos_embed'
         saved = state_dict.get(key)
-        # Upstream removes the class token's embedding only if the image size is the same.
+        # Remove the class token's embedding. Upstream does this only if the image size is the same.
         if not self.with_cls_token and saved is not None and _is_square(saved.shape[1] - 1):
             state_dict[key] = saved[:, 1:]
         super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
@@ -131,10 +131,10 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
     """:class:`ViT`, derived from MMSegmentation's class. It can load that class's public weights.
 
     Args:
-        num_heads: Attention heads, also of mixers that have heads.
+        num_heads: Heads of the attention, and of mixers that have heads.
         mixer, skip: As in :class:`ViT`.
-        **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``. Mixers of whole
-            grids need ``with_cls_token=False``, else ValueError.
+        **kwargs: All other arguments of MMSegmentation's ``VisionTransformer``. Mixers that need
+            whole grids raise ValueError unless ``with_cls_token=False``.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         **kwargs: Any,
     ) -> None:
         mixers = mixer_per_stage(mixer, num_layers)
-        # The heads of an attention that is replaced need not divide the width.
+        # If mixers replace every attention, num_heads need not divide the width.
         heads = num_heads if None in mixers else 1
         super().__init__(num_layers=num_layers, num_heads=heads, **kwargs)
         attention = self.layers[0].attn.attn
@@ -175,7 +175,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
     def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Resize position embeddings of another, square image size, as upstream for ``init_cfg``.
 
-        The saved model may have no class token.
+        If the saved model has no class token, this model keeps its own embedding for it.
         """
         key = prefix + 'pos_embed'
         saved, own = state_dict.get(key), self.pos_embed

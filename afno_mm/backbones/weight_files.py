@@ -10,13 +10,13 @@ from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
-# What a folder of Hugging Face or timm holds, in the order in which it is looked for.
+# Files to look for in a folder of Hugging Face or timm, in this order.
 FORMATS = ('model.safetensors', 'pytorch_model.bin')
 NAMES = [f'{name}{end}' for name in FORMATS for end in ('', '.index.json')]
 
 
 def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """Read a file, a folder, an index of shards or a URL, without executing anything in it.
+    """Read a file, folder or index of shards without executing code in it, or load a URL.
 
     Raises:
         FileNotFoundError: If there is no such file, or a shard is missing.
@@ -47,10 +47,10 @@ def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
 
 
 def weight_file(path: str | Path) -> Path:
-    """Return the file of a path. It may be a folder as Hugging Face and timm save it.
+    """Return the weight file of a path, which may be a folder saved by Hugging Face or timm.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If a folder has no weights.
     """
     path = Path(path).expanduser()
     if not path.is_dir():
@@ -86,7 +86,7 @@ def _read_shards(index, map_location):
 
 @contextmanager
 def _only_data() -> Iterator[None]:
-    """Forbid pickled code. MMEngine's own loader unpickles what fails the safe load."""
+    """Forbid pickled code. Otherwise MMEngine's loader unpickles a file if the safe load fails."""
     name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
     before, os.environ[name] = os.environ.get(name, '0'), '1'
     try:

@@ -1,9 +1,9 @@
 """Decode every image and label file before the first training step.
 
-:func:`audit` decodes all files in threads and checks them against :class:`Rules`. It keeps what it
-found in one JSON file per dataset root, ``$XDG_CACHE_HOME/afno_mm/audit/<root>.json``
-(``~/.cache/afno_mm/audit``), under the path, size and time of each file. The next start decodes
-only new and changed files. If this folder cannot be written, every start decodes all files.
+:func:`audit` decodes all files in threads and checks them against :class:`Rules`. It caches what it
+found in one JSON file per dataset root, ``$XDG_CACHE_HOME/afno_mm/audit/<root>.json`` (by default
+in ``~/.cache``), by path, size and modification time of each file. The next start decodes only new
+and changed files. If the cache cannot be written, every start decodes all files.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ class Memory:
             self.write('.json', json.dumps(dict(format=FORMAT, facts=self.facts)))
 
     def write(self, suffix: str, text: str) -> str | None:
-        """Write a whole file or none. Return its path, or None if it could not be written."""
+        """Write a file atomically. Return its path, or None if it could not be written."""
         path = self.stem + suffix
         if not osp.isabs(path):  # There is no home folder.
             return None
@@ -75,23 +75,24 @@ class Memory:
 def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[str, Any]:
     """Decode a file. Return its fault (kind and text), or the facts that :class:`Rules` checks.
 
-    These are ``size`` [W, H] of every picture, ``turned`` (size when turned) of those with an EXIF
-    orientation; ``mode`` of labels, their ``values`` and the ``counts`` of pixels, and the
-    ``colours`` of these values in the palette of the file; ``max`` of images of more than 8 bits,
-    ``opencv`` (False) of those that OpenCV cannot decode, and ``never_turned`` (True) of those
-    with an EXIF orientation that it does not follow.
+    * Every picture: ``size`` [W, H]. With an EXIF orientation also ``turned``: the size of an image
+      after OpenCV has turned it, or just the ``size`` of a label.
+    * Labels: ``mode``, ``values``, ``counts`` (pixels of each value) and, in mode P, ``colours``
+      (of the values in the file's palette).
+    * Images: ``max`` if they have more than 8 bits, ``opencv=False`` if OpenCV cannot decode them,
+      and ``never_turned=True`` if OpenCV ignores their EXIF orientation.
     """
     data = fileio.get(path, backend_args=backend_args)
     if not data:
         return dict(fault='empty', text=path)
     try:
         picture = Image.open(io.BytesIO(data))
-        if picture.format == 'PNG':  # OpenCV checks the checksums, Pillow's load() does not.
+        if picture.format == 'PNG':  # Check the checksums: load() does not, OpenCV does.
             picture.verify()
             if PNG_END not in data:
                 raise ValueError('its end is missing')
             picture = Image.open(io.BytesIO(data))
-        # Pillow turns a TIFF when it loads it, and removes its orientation.
+        # Read the orientation before load(), which turns a TIFF and removes its orientation.
         oriented = picture.getexif().get(EXIF_ORIENTATION) in range(2, 9)
         picture.load()
         facts: dict[str, Any] = dict(size=list(picture.size))
@@ -153,9 +154,9 @@ def audit(
 
     Args:
         pairs: Path of the image and of its label (or None), for every sample.
-        memory: Facts from earlier starts. It keeps only those of local files.
+        memory: Facts from earlier starts. Only facts of local files are kept.
         deep: False: only check that the files exist.
-        seen: An empty list. It gets the facts of the image and of the label of every pair.
+        seen: An empty list. It is filled with [facts of the image, facts of the label] per pair.
     """
     both = [(i, bool(k), path) for i, pair in enumerate(pairs) for k, path in enumerate(pair)]
     files = [file for file in both if file[2]]
@@ -206,7 +207,7 @@ def _facts(path: str, is_label: bool, memory: Memory, deep: bool, args: dict | N
         if osp.islink(path):
             return dict(fault='broken link', text=f'{path} -> {os.readlink(path)}')
         return dict(fault='no label' if is_label else 'no image', text=path)
-    except OSError as error:  # Do not remember it: access rights change without a new time.
+    except OSError as error:  # Do not cache it: new access rights leave the time as it is.
         return dict(fault='unreadable', text=f'{path}: {error.strerror or error}')
 
 
@@ -214,7 +215,7 @@ def on_one_process(work: Iterator[Outcome | None]) -> Outcome:
     """Do the work in one process per machine. The others wait for its outcome.
 
     Every process of the group must call this. The processes exchange reports every few seconds,
-    because NCCL ends a collective after ten minutes. Without a group this only does the work.
+    because NCCL ends a collective after ten minutes. Without a process group, only do the work.
     """
     works = int(os.environ.get('LOCAL_RANK', dist.get_rank())) == 0 or dist.get_world_size() == 1
     outcome: Any = None
@@ -235,9 +236,9 @@ def on_one_process(work: Iterator[Outcome | None]) -> Outcome:
 
 
 def list_files(folder: str, backend_args: dict | None = None) -> list[str]:
-    """Return the paths of all files below a folder, and of local links that lead nowhere, sorted.
+    """Return the sorted relative paths of all files below a folder, and of broken local links.
 
-    Hidden files are not among them, those in hidden folders are.
+    Hidden files are left out. Files in hidden folders are included.
     """
     if osp.isdir(folder):
         start = len(osp.join(folder, ''))
@@ -261,7 +262,7 @@ def inventory(folder: str) -> str:
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry]:
-    """Yield the files and broken links below a folder. Hidden files are not among them."""
+    """Yield the files and broken links below a folder, without hidden files."""
     for entry in os.scandir(folder):
         if entry.is_dir():
             yield from _entries(entry.path)

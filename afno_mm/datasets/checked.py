@@ -26,9 +26,9 @@ SETTINGS = """Settings of the dataset: on_bad_file='skip' leaves out a few bad s
 class AuditedFiles(BaseDataset):
     """Look at every file before the first training step, see :mod:`afno_mm.datasets.audit`.
 
-    Use it as the first base of a class, in front of an MMEngine dataset. It looks at the samples
-    that ``indices`` selects. In a distributed run every process must build the dataset: one per
-    machine looks at the files, the others wait for it.
+    Use it as the first base class, before an MMEngine dataset. It looks at the samples that
+    ``indices`` selects. In a distributed run every process must build the dataset: one process per
+    machine looks at the files, and the others wait for it.
 
     The class attributes are the texts of the messages. In them ``{root}`` is ``data_root``,
     ``{parent}`` the folder above it, and ``{scripts}`` the folder of the data scripts.
@@ -45,8 +45,8 @@ class AuditedFiles(BaseDataset):
     Attributes:
         GET_DATA: Commands that download or generate all files of ``LAYOUT``.
         MEND_LABELS: Commands that replace missing or wrong labels.
-        IDS: The name for the values of the labels.
-        NOT_IDS: What labels with other values probably are.
+        IDS: What messages call the valid label values.
+        NOT_IDS: A hint about labels with other values.
 
     Raises:
         FileNotFoundError: If folders, images or labels are missing, and nothing else is wrong.
@@ -55,7 +55,7 @@ class AuditedFiles(BaseDataset):
 
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
-    LABEL_LOADER = 'pillow'  # of pipelines that show none
+    LABEL_LOADER = 'pillow'  # for pipelines without LoadAnnotations
     backend_args: dict | None = None
     data_list: list[dict]
     serialize_data: bool
@@ -86,7 +86,7 @@ class AuditedFiles(BaseDataset):
         self._fully_initialized = True
 
     def read_list(self) -> None:
-        """Find the samples, and do not look at their files."""
+        """List the samples without opening their files."""
         # Serialise the list after the audit, which can shorten it.
         serialize, self.serialize_data = self.serialize_data, False
         super().full_init()
@@ -99,14 +99,14 @@ class AuditedFiles(BaseDataset):
         return self.data_list
 
     def look(self, seen: list[list] | None = None) -> Iterator[Outcome | None]:
-        """Look at the files of the samples, see :func:`audit`."""
+        """Audit the files of all samples, see :func:`audit`."""
         pairs = [(item['img_path'], item.get('seg_map_path')) for item in self.items()]
         memory, rules = Memory(self.data_root or '.'), self._rules()
         for outcome in audit(pairs, rules, memory, self._name, self.audit, self.backend_args, seen):
             yield outcome and self._complete(outcome)
 
     def prepare_data(self, idx: int) -> Any:
-        """Name the image if the pipeline fails. OpenCV does not name an empty file."""
+        """Run the pipeline. If it fails, name the image: OpenCV does not name an empty file."""
         try:
             return super().prepare_data(idx)
         except Exception as error:
@@ -132,7 +132,7 @@ class AuditedFiles(BaseDataset):
         self.data_list = [item for i, item in enumerate(self.data_list) if i not in bad]
 
     def refusal(self, outcome: Outcome) -> Exception | None:
-        """Return the error of the faults, or None if there are none or 'skip' allows them."""
+        """Return the error to raise, or None if there are no faults or 'skip' allows them."""
         faults, samples = outcome.faults, len(self.items())
         if not faults:
             return None
@@ -145,7 +145,7 @@ class AuditedFiles(BaseDataset):
         return self._refusal(outcome, f'{bad} of {samples} samples are bad. {limit} of them.')
 
     def _complete(self, outcome: Outcome) -> Outcome:
-        """Add what the names of the files show. A fault of a hidden file is its only one."""
+        """Add faults of file names (the only ones of hidden files); warn about unseen classes."""
         faults = self._faults_of_names()
         hidden = {fault.sample for fault in faults if fault.kind == 'hidden'}
         faults += [fault for fault in outcome.faults if fault.sample not in hidden]
@@ -157,12 +157,12 @@ class AuditedFiles(BaseDataset):
         return outcome._replace(warnings=warnings)
 
     def never_seen(self, outcome: Outcome) -> list[str]:
-        """Return the names of the classes of which the data have nothing."""
+        """Return the names of classes with no pixel or image, or [] if nothing was counted."""
         classes = self._metainfo.get('classes') or ()
         return [name for i, name in enumerate(classes) if outcome.counts and not outcome.counts[i]]
 
     def _rules(self) -> Rules:
-        """Return how the pipeline reads the files."""
+        """Return the Rules that match the loading transforms of the pipeline."""
         steps = list(self.pipeline.transforms)
         image = next((step for step in steps if isinstance(step, LoadImageFromFile)), None)
         label = next((step for step in steps if isinstance(step, LoadAnnotations)), None)
@@ -176,7 +176,7 @@ class AuditedFiles(BaseDataset):
         )
 
     def _faults_of_names(self) -> list[Fault]:
-        """Return the images in hidden folders, unless a list selects them."""
+        """Return a fault for each image in a hidden folder, or none if there is an ``ann_file``."""
         folder = self.data_prefix['img_path'].rstrip('/')
         return [
             Fault('hidden', item['img_path'], index, path=item['img_path'])
@@ -208,7 +208,7 @@ class AuditedFiles(BaseDataset):
         return self.NAME or type(self).__name__
 
     def _count(self, outcome: Outcome) -> str:
-        """Return the number of faults of each kind, and the first ones."""
+        """Return a text with the number of faults of each kind, and the first five."""
         lines = []
         for kind, (headline, _) in KINDS.items():
             texts = [fault.text for fault in outcome.faults if fault.kind == kind]

@@ -1,8 +1,7 @@
 """The few-shot sets of DatasetGAN (Zhang et al. 2021): parts of faces, cars and cats.
 
-Class names and their order follow the published labels. Those of faces and cars come from the
-list in the release. The release has no list for cats: their names come from works that use its
-labels.
+Class names and their order follow the published labels. The names for faces and cars are listed in
+the release. It has no list for cats: their names come from works that use its labels.
 """
 
 import colorsys
@@ -71,7 +70,7 @@ class CarsDataset(PartsDataset):
 
 @DATASETS.register_module()
 class ADECarsDataset(PartsDataset):
-    """Cars with the 12 parts that the labels of ADE20K and of :class:`CarsDataset` share."""
+    """Cars with the 12 classes that the labels of ADE20K and of :class:`CarsDataset` share."""
 
     NAME = 'ADE cars'
     METAINFO = metainfo(

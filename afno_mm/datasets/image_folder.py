@@ -1,4 +1,4 @@
-"""Images in folders of classes, of a list, or without classes, with a check of their files."""
+"""Images in class folders, in a list, or without classes, with a check of their files."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.
 class ImageFolder(AuditedFiles, CustomDataset):
     """MMPretrain's CustomDataset with its files checked, see :class:`AuditedFiles`.
 
-    For classification. With ``with_label=False``, for inpainting: all images below the folder.
+    For classification; with ``with_label=False``, for inpainting with all images below the folder.
 
-    Without ``ann_file`` the classes are the folders below ``data_prefix``. If ``classes`` has the
-    names of the folders, their order counts, and a folder can be missing. Otherwise the order is
-    alphabetical. With ``ann_file`` the images are those of its lines '<image> <index of the
-    class>' (with_label=False: '<image>'). Paths are relative to ``data_prefix``, or absolute.
+    Without ``ann_file`` the classes are the folders in ``data_prefix``. If ``classes`` names the
+    folders, it also gives their order, and a folder can be missing. Otherwise the order is
+    alphabetical. ``ann_file`` has lines '<image> <index of the class>' (with_label=False:
+    '<image>'). Paths are relative to ``data_prefix``, or absolute.
 
     Args:
         extensions: Suffixes of the images, in any case.
@@ -35,9 +35,9 @@ class ImageFolder(AuditedFiles, CustomDataset):
     Raises:
         FileNotFoundError: If the folder, the list, all images of a class or an image of the
             list is missing.
-        ValueError: If a file is not a whole picture or a line of the list is wrong. Or if a
-            folder of a class is hidden, there is one class only, or train/ and val/ have
-            different folders, because this changes the indices of classes.
+        ValueError: If a file is damaged or a line of the list is wrong. Or if a class folder is
+            hidden, there is only one class, or train/ and val/ have different folders, which would
+            number the classes differently.
     """
 
     LAYOUT = """Expected are the folders {root}/{{train,val}}/<class>/*.jpg
@@ -58,7 +58,7 @@ folder can be missing, and every split numbers its classes alike."""
         return [dict(img_path=path, gt_label=index) for path, index in zip(paths, indices)]
 
     def _listed(self) -> tuple[list[str], list[int]]:
-        """Return names of images and indices of classes of the list."""
+        """Return the image names and the class indices that ``ann_file`` lists."""
         lines = self._lines_of(self.ann_file, self.MAKE_LIST)
         parts = [line.rsplit(maxsplit=1) if self.with_label else [line, '0'] for line in lines]
         most = len(self.CLASSES) if self.CLASSES else 10**9
@@ -78,7 +78,7 @@ folder can be missing, and every split numbers its classes alike."""
         return names, indices
 
     def _in_folders(self) -> tuple[list[str], list[int]]:
-        """Return names of images and indices of their folders, in the order of the names."""
+        """Return the image names, sorted, and the class indices of their folders."""
         self._check_folder(self.img_prefix)
         every = list_files(self.img_prefix)
         names = [name for name in every if self.is_valid_file(name)]

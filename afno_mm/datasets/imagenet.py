@@ -6,7 +6,7 @@ from .image_folder import ImageFolder
 
 @DATASETS.register_module()
 class ImageNet(ImageFolder):
-    """:class:`ImageFolder` with messages that say where ImageNet comes from."""
+    """:class:`ImageFolder` with messages that say how to get ImageNet."""
 
     NAME = 'ImageNet'
     LAYOUT = """Expected are the folders of ImageNet: {root}/{{train,val}}/<class>/*.JPEG

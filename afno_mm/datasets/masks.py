@@ -14,7 +14,7 @@ from .rules import COLOUR, COLOUR_MODES, Rules
 
 
 def label_values(picture: Image.Image) -> np.ndarray:
-    """Return the values of a label (H, W). Those of colours are ``rules.colour(R, G, B)``."""
+    """Return the pixel values of a label, (H, W). A colour has ``rules.colour(R, G, B)``."""
     if picture.mode in COLOUR_MODES:
         red, green, blue = np.moveaxis(np.asarray(picture, np.int64)[..., :3], -1, 0)
         return COLOUR + (red << 16) + (green << 8) + blue
@@ -26,9 +26,9 @@ def label_values(picture: Image.Image) -> np.ndarray:
 class LoadMask(LoadAnnotations):
     """Read a label as ``gt_seg_map``, class ids (H, W), uint8.
 
-    It reads the modes L, P, 1, I and I;16, with values above 255 if a ``label_map`` has them, and
-    RGB and RGBA by the palette. :class:`SegDataset` puts it in the place of ``LoadAnnotations``
-    and adds its :class:`Rules` to each sample as ``mask_rules``.
+    It reads the modes L, P, 1, I and I;16 as values, and RGB and RGBA as colours of the palette.
+    Values above 255 need a ``label_map``. :class:`SegDataset` replaces ``LoadAnnotations`` by this
+    transform and adds its :class:`Rules` to each sample as ``mask_rules``.
 
     Raises:
         ValueError: If a value or a colour means no class. The message names them and the file.
@@ -36,7 +36,7 @@ class LoadMask(LoadAnnotations):
 
     def __init__(self, backend_args: dict | None = None) -> None:
         super().__init__(backend_args=backend_args)
-        self.imdecode_backend = 'mask'  # :class:`Rules` knows this class by it.
+        self.imdecode_backend = 'mask'  # becomes Rules.label_loader
 
     def _load_seg_map(self, results: dict) -> None:
         path = results['seg_map_path']
@@ -57,7 +57,7 @@ class LoadMask(LoadAnnotations):
 class LoadDeepImage(LoadImageFromFile):
     """Read an image of more than 8 bits. ``max_value`` and larger values become 255.
 
-    The result is uint8, because MMSegmentation's changes of colour need this.
+    The result is uint8, because MMSegmentation's colour augmentation needs this.
     """
 
     def __init__(self, max_value: float, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Find the images of folders and lists, and the label of each."""
+"""Find images in folders and lists, and the label of each image."""
 
 import os.path as osp
 import re
@@ -12,7 +12,7 @@ LABEL_SUFFIXES = ('.png', '.tif', '.tiff', '.bmp', '.gif')
 
 
 class Pair(NamedTuple):
-    """An image and its label, and the other files that have the same name."""
+    """An image, its label, and ``twins``: other files whose names differ only in the suffix."""
 
     image: str
     label: str | None
@@ -26,7 +26,7 @@ def suffixes_of(setting: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
-    """Return a name without the longest suffix that it has, in any case, or None."""
+    """Return a name without its longest matching suffix (in any case), or None if none matches."""
     ends = [len(suffix) for suffix in suffixes if name.lower().endswith(suffix.lower())]
     return name[: -max(ends)] if ends else None
 
@@ -38,7 +38,7 @@ class Folders:
         labels: None: the images have no labels.
 
     Attributes:
-        left_out: Files of the folder of images that have none of the suffixes.
+        left_out: Files in the image folder that have none of the image suffixes.
     """
 
     def __init__(
@@ -76,10 +76,11 @@ class Folders:
         return sorted(found)
 
     def pair_of(self, line: str) -> Pair:
-        """Return the pair of a line of a list.
+        """Parse one line of an annotation file into an (image, label) pair.
 
-        The line has the name of an image with or without its suffix, or the names of an image and
-        a label with their suffixes. Names are relative to the folders, or absolute paths.
+        The line is an image name with or without its suffix, or an image name and a label name with
+        their suffixes, separated by spaces, ',' or ';'. Names are relative to the folders, or
+        absolute paths.
         """
         images, labels = self.suffixes
         for gap in re.finditer(r'[\s,;]+', line):
@@ -96,7 +97,7 @@ class Folders:
             stem, name, *twins = name, *(found or [name + images[0]])
             return self._pair(name, stem, twins)
         if len(found) == 1:
-            name = found[0]  # Its suffix can have another case.
+            name = found[0]  # The suffix in the line can have another case.
         return self._pair(name, osp.basename(stem) if osp.isabs(stem) else stem)
 
     def spare_labels(self) -> list[str]:
@@ -121,6 +122,6 @@ def _by_stem(names: Sequence[str], suffixes: Sequence[str]) -> dict[str, list[st
 
 
 def _outside(names: list[str], folder: str, other: str) -> list[str]:
-    """Leave out the files of another folder if it lies in this one."""
+    """Return the names of files in ``folder`` that are not below the folder ``other``."""
     start = osp.relpath(osp.abspath(other), osp.abspath(folder)) + '/'
     return [name for name in names if not name.startswith(start)]

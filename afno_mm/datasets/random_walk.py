@@ -15,11 +15,11 @@ def random_walks(
 ) -> np.ndarray:
     """Draw walks: row and column at the start and each step, (num_walks, num_steps + 1, 2).
 
-    A walk starts anywhere and steps to one of the four neighbours. The paper does not say what a
-    step out of the grid does. ``boundary`` chooses: the walk stays where it is ('clamp'), takes
-    the opposite step ('reflect'), or enters at the opposite side ('wrap'). With 'clamp' and 'wrap'
-    every cell is equally likely at every step. With 'reflect' a cell of the border is visited half
-    as often as an inner one.
+    A walk starts at a random cell and steps to one of the four neighbours. The paper does not say
+    what a step out of the grid does. ``boundary`` chooses: the walk stays where it is ('clamp'),
+    takes the opposite step ('reflect'), or enters at the opposite side ('wrap'). With 'clamp' and
+    'wrap' every cell is equally likely at every step. With 'reflect', a long walk visits a border
+    cell half as often as an inner cell.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
@@ -64,7 +64,7 @@ class RandomWalkMask(BaseTransform):
             the pixels.
         patch_size: Side of a patch in pixels, for ``grid='token'``.
         boundary: 'clamp', 'reflect' or 'wrap', see :func:`random_walks`.
-        seed: Set it for evaluation: every image then gets the same mask in every epoch and
+        seed: Set it for evaluation: each image then has its own mask, the same in every epoch and
             process. Without it the mask comes from NumPy's global state, which MMEngine seeds
             for each rank and worker.
     """

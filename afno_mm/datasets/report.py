@@ -1,4 +1,4 @@
-"""What the audit of a dataset found, for tools that show it."""
+"""Report what the audit of a dataset found, for tools that show it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Sample(NamedTuple):
     """An image, its label, and what the audit found in them.
 
     ``size`` is (width, height) of the image as it is stored, and ``mode`` Pillow's mode of the
-    label. ``values`` has the number of pixels of each value in the label file; the keys of colours
-    are (R, G, B). ``class_id`` is the class of the image in classification.
+    label. ``values`` maps each value in the label file to its number of pixels. The key of a colour
+    is (R, G, B). ``class_id`` is the class of the image in classification.
     """
 
     image: str
@@ -31,12 +31,12 @@ class Report:
     """The result of :func:`inspect_files`.
 
     Attributes:
-        faults: What training refuses. ``fault.kind``, ``fault.text``, ``fault.path``, and
-            ``fault.sample``, an index into ``samples`` or None for the whole set.
-        warnings: What training accepts and says.
-        counts: Number of pixels of each class id (of images, in classification), after
-            ``label_map`` and ``reduce_zero_label``; ``ignore_index`` is among the keys.
-        never_seen: Names of the classes without a pixel (an image).
+        faults: Faults, for which training stops. ``fault.sample`` is an index into ``samples``, or
+            None for the whole set.
+        warnings: What training accepts, but warns about.
+        counts: Number of pixels (images, in classification) of each class id, after ``label_map``
+            and ``reduce_zero_label``. ``ignore_index`` is among the keys.
+        never_seen: Names of the classes without a pixel (without an image, in classification).
         refusal: The message with which training stops, or ''. With ``on_bad_file='skip'`` it is
             '' if few enough samples are bad.
     """

@@ -1,4 +1,4 @@
-"""Decide which image and label files can be used, and say what mends the others."""
+"""Check which image and label files are usable. Describe each fault and, where known, its fix."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 EDIT = 'python -c "import sys; from PIL import Image, ImageOps; [{} for p in sys.argv[1:]]"'
-# Datasets format these texts: braces are doubled.
+# Datasets call str.format on these texts, so braces are doubled.
 ONE_CLASS = (
     """\
 255 is ignored, so only class 0 would be learnt. If 255 is the second class, set
@@ -38,7 +38,7 @@ UNCLEAR = f"""\
 Look whether the labels fit the images as a viewer shows them, or the stored pixels that are not
 turned. Then set label_orientation='shown' or 'stored' in the dataset. {ORIENTATION}"""
 REMOVE = 'Remove broken files first, then replace them.'
-# Headline of each kind of fault, and what mends it.
+# Kind of fault -> its headline, and how to fix it.
 KINDS = {
     'hidden': ('files lie in hidden folders', 'Remove the hidden folders: rm -r FOLDER'),
     'twins': ('images or labels share a name', 'Remove all but one, or list pairs in ann_file.'),
@@ -66,14 +66,14 @@ KINDS = {
     'one class': ('hold 0 and 255 alone', ONE_CLASS),
     'all ignored': ('ignore every pixel', ''),
 }
-WHOLE_SET = {'one class', 'all ignored'}  # leaving out samples does not mend these
+WHOLE_SET = {'one class', 'all ignored'}  # leaving out samples does not fix these
 LABEL_MODES = {'L', 'P', '1', 'I', 'I;16', 'I;16B'}
 COLOUR_MODES = {'RGB', 'RGBA'}
 COLOUR = 1 << 32  # The value of a colour is COLOUR + 0xRRGGBB.
 
 
 class Fault(NamedTuple):
-    """A fault of a sample (an index), or of the whole set (None). Its kind is one of ``KINDS``."""
+    """A fault of a sample, or of the whole set if ``sample`` is None. ``kind`` is in ``KINDS``."""
 
     kind: str
     text: str
@@ -83,7 +83,7 @@ class Fault(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Faults, warnings about samples that can be used, and pixels by value and by class id."""
+    """Faults, warnings about usable samples, and numbers of pixels by value and by class id."""
 
     faults: list[Fault]
     warnings: list[str]
@@ -97,12 +97,12 @@ class Rules:
 
     Attributes:
         num_classes: Number of classes after ``label_map``. None: any value is valid.
-        reduce_zero_label: True: 0 is ignored, and the other values are lowered by 1.
-        label_map: From values of the files to class ids. Other values stay as they are.
-        colours: From values of colours to class ids. Only :class:`LoadMask` reads colours.
+        reduce_zero_label: True: 0 is ignored, and the other values except 255 are lowered by 1.
+        label_map: Maps values in the files to class ids. Other values stay as they are.
+        colours: Maps values of :func:`colour` to class ids. Only :class:`LoadMask` reads colours.
         label_loader: ``imdecode_backend`` of LoadAnnotations, or 'mask' for :class:`LoadMask`.
-        label_orientation: Images with an EXIF orientation: labels fit the 'shown' picture or the
-            'stored' one. None: their sizes tell.
+        label_orientation: If images have an EXIF orientation, their labels fit the 'shown' picture
+            or the 'stored' one. None: compare the sizes.
         image_backend: ``imdecode_backend`` of LoadImageFromFile.
         turns: True: LoadImageFromFile turns images by their EXIF orientation.
         keeps_16_bits: True: LoadImageFromFile does not cut images to 8 bits.
@@ -135,7 +135,7 @@ class Rules:
         """Map the values of a label (H, W) to class ids (H, W), uint8.
 
         Raises:
-            ValueError: If a value is no class. The message names it.
+            ValueError: If a value is neither a class nor ignored. The message names it.
         """
         present = np.unique(values).tolist()
         known = {value: self.class_of(value) for value in present}
@@ -150,13 +150,13 @@ class Rules:
         return ids
 
     def valid(self) -> str:
-        """Return a text such as '0..18, 255 to ignore'."""
+        """Return the valid values as a text such as '0..18, 255 to ignore'."""
         mapped = self.reduce_zero_label or self.label_map
         after = ' after reduce_zero_label and label_map' if mapped else ''
         return f'0..{(self.num_classes or 256) - 1}, {self.ignore_index} to ignore{after}'
 
     def judge(self, pairs: Sequence[tuple[str, str | None]], seen: Sequence[list]) -> Outcome:
-        """Return what is found in (image, label) pairs from what ``look`` returned."""
+        """Check (image, label) pairs by ``seen``, the facts that ``audit.look`` found in them."""
         faults: list[Fault] = []
         labels, values, counts = 0, Counter[int](), Counter[int]()
         ignored, deep, flat, most = [], [], [], 0
@@ -239,7 +239,7 @@ def colour(red: int, green: int, blue: int) -> int:
 
 
 def shown(value: int) -> int | tuple[int, ...]:
-    """Return the value, or (R, G, B) if it is of a colour."""
+    """Return the value, or (R, G, B) if it stands for a colour."""
     return tuple((value - COLOUR).to_bytes(3, 'big')) if value >= COLOUR else value
 
 

@@ -19,20 +19,20 @@ from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
 CLASSES = """Name the classes, in the order of their ids: metainfo=dict(classes=('road', 'car')),
 or metainfo=dict(classes='FILE'), or {root}/classes.txt. A file has one name in each line, if
 wanted followed by R G B."""
-# 'name', 'name R G B', or CVAT's 'name:R,G,B::'
+# A line of a class file: 'name', 'name R G B', or CVAT's 'name:R,G,B::'
 CLASS_LINE = re.compile(r'(.+?)(?:[\s,;:]+(\d+[\s,]+\d+[\s,]+\d+)[\s:]*)?$')
 
 
 class CheckedFiles(AuditedFiles, BaseSegDataset):
-    """:class:`AuditedFiles` for MMSegmentation: every label has its image's size and class ids.
+    """:class:`AuditedFiles` for MMSegmentation. It also checks sizes and class ids of labels.
 
-    An image and its label have the same path below their folders, but for the suffixes, which
+    An image and its label have the same path below their folders, except for the suffixes, which
     can have any case. If ``data_prefix`` has no ``seg_map_path``, the images are for prediction and
     need no labels.
 
     Args:
-        label_orientation: For images with an EXIF orientation: labels fit the picture as it is
-            'shown' by viewers, or 'stored'. None: the sizes tell; if they cannot, it is a fault.
+        label_orientation: Labels of images with an EXIF orientation fit the picture as 'shown' by
+            viewers, or as 'stored'. None: compare the sizes. It is a fault if they do not decide.
         *args, **kwargs: Arguments of :class:`AuditedFiles` and of BaseSegDataset. Each of
             ``img_suffix`` and ``seg_map_suffix`` can be one or several. The lines of ``ann_file``
             are names of images with or without a suffix, or 'image label'.
@@ -118,17 +118,17 @@ class SegDataset(CheckedFiles):
             wanted followed by R G B. ``palette``: a colour for each class, or a file with R G B
             in each line. Without ``classes``, the file ``classes.txt`` in ``data_root`` has
             them. Relative paths of files are looked up in ``data_root`` first.
-        img_suffix: End of the names of the images, or several, in any case.
-        seg_map_suffix: The same of the masks, for instance '_mask.png'.
-        label_map: From values of the mask files to class ids or ``ignore_index``:
+        img_suffix: Suffix of the image names, or several suffixes, in any case.
+        seg_map_suffix: The same for the masks, for instance '_mask.png'.
+        label_map: Maps values in the mask files to class ids or ``ignore_index``:
             ``{255: 1}``. A key can be a colour (R, G, B). Other values stay as they are.
         pipeline: Transforms, as in BaseSegDataset.
-        lazy_init: True: look for files and into them at the first use.
+        lazy_init: True: find and check the files only at the first use.
         **kwargs: Arguments of :class:`CheckedFiles` and of BaseSegDataset.
 
     Raises:
         FileNotFoundError: If folders, images or masks are missing, and nothing else is wrong.
-        ValueError: If settings or files have other faults. The message says what mends them.
+        ValueError: If settings or files have other faults. The message says how to fix them.
     """
 
     LABEL_LOADER = 'mask'
@@ -171,7 +171,7 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
 
     @cached_property
     def mask_rules(self) -> Rules:
-        """The rules of :class:`LoadMask`."""
+        """The rules by which :class:`LoadMask` reads the labels."""
         return self._rules()
 
     def get_data_info(self, idx: int) -> dict:
@@ -181,7 +181,7 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         return replace(super()._rules(), colours=self.colours)
 
     def _count(self, outcome: Outcome) -> str:
-        """Add a label_map that gives the values of the files to the classes in their order."""
+        """Also suggest a label_map from the sorted values in the files to the class ids."""
         text, number = super()._count(outcome), len(self._metainfo['classes'])
         values = sorted(value for value in outcome.values if value < COLOUR)
         if len(values) > number:
@@ -218,13 +218,13 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         return metainfo | (dict(palette=palette) if palette else {})
 
     def _lines_of_meta(self, name: str) -> list[str]:
-        """Return the lines of a file in ``data_root``, or else in the working directory."""
+        """Return a file's lines without comments, from ``data_root`` or the working directory."""
         path = fileio.join_path(self.data_root or '.', name)
         path = path if fileio.isfile(path, self.backend_args) else name
         return [line for line in self._lines_of(path, CLASSES) if line[0] != '#']
 
     def _set_label_map(self, label_map: Mapping) -> None:
-        """Split a label_map into values and colours. A dumped config has its keys as strings."""
+        """Split a label_map into values and colours. Keys can be text, as in a dumped config."""
         numbers = {
             tuple(map(int, re.findall(r'-?\d+', str(k)))): int(v) for k, v in label_map.items()
         }

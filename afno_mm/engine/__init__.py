@@ -1,4 +1,4 @@
-"""From a config to a model, a Runner and a training step; hooks; support for training on CPUs."""
+"""Build a config's model and Runner, run one training step; hooks; training on CPUs."""
 
 # ruff: noqa: E402
 from ..plain import is_installed

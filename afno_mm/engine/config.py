@@ -18,7 +18,7 @@ from .safety.settings import check_options
 
 
 def command_line(description: str | None, example: str = '') -> Parser:
-    """Return a parser with the arguments of train.py and test.py, named as OpenMMLab's."""
+    """Return a parser with the arguments that train.py and test.py share, named as OpenMMLab's."""
     parser = Parser(description, example)
     add = parser.add_argument
     add('config', type=config_argument, help='config file, or the name of a config')
@@ -30,7 +30,7 @@ def command_line(description: str | None, example: str = '') -> Parser:
     add('--no-persistent-workers', action='store_true', help=restart)
     launchers = ('none', 'pytorch', 'slurm', 'mpi')
     add('--launcher', choices=launchers, default='none', help='job launcher')
-    # torch.distributed.launch passes it; torchrun sets the environment variable.
+    # torch.distributed.launch passes this option; torchrun sets LOCAL_RANK instead.
     add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
@@ -48,7 +48,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Return the config that the arguments of :func:`command_line` ask for, completed."""
+    """Read and :func:`complete` the config, from the parsed arguments of :func:`command_line`."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
@@ -61,15 +61,15 @@ def load_config(args: argparse.Namespace) -> Config:
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config file and apply the settings of ``--cfg-options``, by their dotted keys.
 
-    ``data_root`` also replaces the copies in the datasets. A new ``mixer.type`` also removes the
-    arguments of the old mixer.
+    The option ``data_root`` also changes the datasets that had the old ``data_root``. A new
+    ``mixer.type`` also removes the arguments of the old mixer.
     """
     cfg = Config.fromfile(path)
     options = options or {}
     before = cfg.get('data_root')
     _remove_replaced_mixers(cfg, options)
     if 'data_preprocessor' in cfg.get('model', {}):
-        # The config passes a copy of its top-level one to the model before options are merged.
+        # Also set the options in the copy that the model has of the top-level data_preprocessor.
         copies = {key: value for key, value in options.items() if key.startswith('data_preproc')}
         options = {**{f'model.{key}': value for key, value in copies.items()}, **options}
     check_options(cfg, options)
@@ -83,10 +83,10 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
 
 def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = True) -> None:
-    """Set what a Runner needs and the config leaves open.
+    """Complete a config for a Runner.
 
-    Sets the launcher ('none'), the work dir (``work_dirs/<name of the config>``), and for each
-    data loader the collate function, pinned memory and persistent workers.
+    Set defaults: launcher 'none', work dir ``work_dirs/<name of the config>``, collate functions.
+    Turn on pinned memory (not on a CPU) and persistent workers, unless config or arguments say no.
     """
     cfg.setdefault('launcher', 'none')
     if not cfg.get('work_dir'):
@@ -147,7 +147,7 @@ def _loaders(cfg: Config) -> list[ConfigDict]:
 
 
 def nested_datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
-    """Yield a dataset's config and those of the datasets that it wraps."""
+    """Yield a dataset's config, and the configs of all datasets that it wraps."""
     yield cfg
     for wrapped in (cfg.get('dataset'), *cfg.get('datasets', ())):
         if wrapped:
@@ -155,7 +155,7 @@ def nested_datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
 
 
 def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
-    """Empty each mixer whose type an option changes, so that its arguments do not stay."""
+    """Empty each mixer's dict whose ``type`` an option changes, to drop the old arguments."""
     for key, kind in options.items():
         match = re.fullmatch(r'(.*)\.(mixer|(?<=\.mixer\.)\d+)\.type', key)
         if not match:

@@ -22,8 +22,8 @@ def keep_freed_memory() -> bool:
     """Make the C library keep the memory of freed tensors for later ones.
 
     By default, glibc returns the memory of large tensors to the system. The system then provides
-    the next ones page by page and fills each page with zeros. On a CPU this takes a large part of
-    a training step. With this setting, the process never shrinks.
+    new memory page by page and fills each page with zeros. On a CPU this takes a large part of a
+    training step. With this setting, the process never returns memory.
 
     Returns:
         True if the setting was made. It needs glibc, the C library of most Linux systems.
@@ -37,7 +37,7 @@ def keep_freed_memory() -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """Run the forward pass under bfloat16 autocast. MMEngine's wrapper needs an accelerator.
+    """Run forward passes under bfloat16 autocast. MMEngine's AmpOptimWrapper needs an accelerator.
 
     bfloat16 has the range of float32, so the loss is not scaled.
     """
@@ -59,7 +59,7 @@ def distribute_over_cpus(cfg: Config) -> None:
             'no accelerator was found, and without one only --launcher pytorch '
             f'works, not {cfg.launcher}. tools/dist_train.sh starts it'
         )
-    # MMEngine's own initialisation selects a CUDA device.
+    # Do not call MMEngine's init_dist, because it selects a CUDA device.
     if not is_distributed():
         seconds = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
         distributed.init_process_group('gloo', timeout=seconds and timedelta(seconds=seconds))
@@ -127,6 +127,6 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     def __init__(self, module: nn.Module, broadcast_buffers: bool = False, **options: Any) -> None:
         for layer in module.modules():
             if isinstance(layer, nn.SyncBatchNorm):
-                # The layer keeps its settings, parameters and statistics.
+                # Change the class in place: the layer keeps settings, parameters and statistics.
                 layer.__class__ = GlooSyncBatchNorm  # type: ignore[assignment]
         super().__init__(module, broadcast_buffers=broadcast_buffers, **options)

@@ -1,7 +1,7 @@
-"""Refuse models that need what pip does not install, before they fail deep inside.
+"""Refuse models that need mmcv's custom operators or MMDetection if these are not installed.
 
 pip builds mmcv without its custom operators, and installs MMSegmentation without MMDetection. A few
-heads need them. They fail with errors of their own when they are built, or at the first step.
+heads need one of them. Without this check they fail with obscure errors, some at the first step.
 """
 
 from importlib.util import find_spec

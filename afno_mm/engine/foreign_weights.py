@@ -1,4 +1,4 @@
-"""Load whole models of Hugging Face, timm and the authors by ``load_from``."""
+"""Let ``load_from`` load whole models in the formats of Hugging Face, timm and the authors."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class ForeignWeightsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         model = bare_model(runner)
-        model = getattr(model, 'module', model)  # of a model for test-time augmentation
+        model = getattr(model, 'module', model)  # unwrap a model for test-time augmentation
         backbone: Any = getattr(model, 'backbone', None)
         if hasattr(backbone, 'convert_checkpoint'):
             backbone.convert_checkpoint(checkpoint)

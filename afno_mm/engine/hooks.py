@@ -32,7 +32,7 @@ class MeanLossHook(Hook):
 
 @HOOKS.register_module()
 class MemoryHook(Hook):
-    """Log the peak memory of the process in MB as ``memory``, if MMEngine logs no GPU's."""
+    """On a CPU, log the process's peak memory in MB as ``memory``. MMEngine logs a GPU's."""
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -64,8 +64,8 @@ class EndedScheduleHook(Hook):
 class BestValueHook(Hook):
     """Report the best value of all validations, as the paper's few-shot tables do (A.4).
 
-    It is the value that ``CheckpointHook(save_best=...)`` tracks, also over a resume. Each
-    validation writes it to ``work_dir/best.json``. The log has it at the end of the training.
+    ``CheckpointHook(save_best=...)`` tracks this value, also after a resume. The hook writes it to
+    ``work_dir/best.json`` after each validation, and to the log at the end of the training.
 
     Raises:
         ValueError: When the training starts, if ``save_best`` does not name exactly one metric.

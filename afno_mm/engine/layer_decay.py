@@ -9,22 +9,23 @@ from torch import nn
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
-# In MMPretrain's scope the bare name is MMPretrain's own class; MMSegmentation has no such name.
+# Register in MMEngine's registry too: MMSegmentation, which has no class of this name, finds the
+# bare name there. In MMPretrain's scope the bare name is MMPretrain's own class.
 @mmengine.OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Multiply the learning rate of each parameter by ``rate ** (last - depth)``.
 
-    MMPretrain's constructor of this name needs a model with ``get_layer_depth``, which
-    MMSegmentation's have not, and MMSegmentation's knows ConvNeXt, BEiT and MAE alone. This one
-    asks the backbone's ``get_layer_depth``. The first patch embedding has depth 0, block i depth
-    i + 1, and what follows the backbone has the last depth and the full rate.
+    The backbone's ``get_layer_depth`` returns the depth: 0 for the first patch embedding, i + 1 for
+    block i, and ``last`` for all that follows the backbone and so gets the full rate. MMPretrain's
+    constructor of this name calls ``get_layer_depth`` of the model, which MMSegmentation's models
+    do not have. MMSegmentation's own constructor supports only ConvNeXt, BEiT and MAE.
 
     ``paramwise_cfg`` takes the keys of MMEngine's constructor, ``lr_mult`` included, and:
 
     * ``layer_decay_rate`` or ``decay_rate``: the rate, under MMPretrain's or MMSegmentation's name;
-    * ``decay_type``: 'layer_wise', MMSegmentation's other types are refused;
-    * ``num_layers``: the number of blocks, which is only compared with the backbone's.
+    * ``decay_type``: 'layer_wise' or 'layer_wise_vit'; MMSegmentation's 'stage_wise' is refused;
+    * ``num_layers``: the number of blocks. It must be the backbone's.
 
     Raises:
         ValueError: If a setting is missing or does not fit the backbone.
@@ -35,9 +36,9 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         super().add_params(params, module, prefix, is_dcn_module)
         if prefix:
-            return  # only a part of the model
+            return  # This is the call for a submodule.
         settings = self.paramwise_cfg
-        # The check of settings reads the names of the keys from these calls.
+        # known_keys._texts finds the known keys in the string constants of this method.
         rates = settings.get('layer_decay_rate'), settings.get('decay_rate')
         rate = rates[0] if rates[1] is None else rates[1]
         kind = settings.get('decay_type', 'layer_wise')

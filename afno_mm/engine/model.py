@@ -32,7 +32,7 @@ def image_size(cfg: Config) -> tuple[int, int]:
 
 
 def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseModel:
-    """Build a config's model with the weights of its constructors.
+    """Build a config's model with the weights of its constructors, without ``init_weights``.
 
     ``size``, if given, replaces the size ``(H, W)`` to which the data preprocessor pads images.
     """
@@ -45,7 +45,7 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
         model_cfg.data_preprocessor = dict(model_cfg.data_preprocessor, size=size)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = MODELS.build(model_cfg).to(device)
-    # Synchronised batch norm needs several GPUs.
+    # On a CPU, replace SyncBatchNorm by plain batch norm: PyTorch's SyncBatchNorm needs GPUs.
     return revert_sync_batchnorm(model) if torch.device(device).type == 'cpu' else model
 
 
@@ -53,7 +53,7 @@ def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseMode
     """Build a config's model with the weights of a checkpoint, in evaluation mode.
 
     Raises:
-        RuntimeError: If the checkpoint lacks weights of the model or has others.
+        RuntimeError: If the checkpoint lacks weights of the model or has additional ones.
     """
     cfg = copy.deepcopy(cfg)
     cfg.model.get('backbone', {}).pop('init_cfg', None)  # the checkpoint replaces these weights

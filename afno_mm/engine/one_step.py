@@ -17,15 +17,15 @@ from .model import build_model, image_size
 def one_step(
     cfg: Config, size: tuple[int, int] | None = None, batch_size: int = 1, amp: bool = False
 ) -> dict:
-    """Run one step of a config's optimiser, from the weights that the model is built with.
+    """Run one optimiser step on random images, from the initial weights of the constructors.
 
     The ``size`` of the images is ``(H, W)``, by default the config's. ``amp`` turns on mixed
     precision: float16 without loss scaling, or bfloat16 on a CPU.
 
     Returns:
-        ``loss``; ``parameters``, their number; ``size``; ``seconds``; ``peak_gib``, the peak memory
-        of the GPU in this step, or on a CPU of this process since it began; ``without_gradient``,
-        the names of parameters that got no gradient.
+        ``loss``; ``parameters``, their number; ``size``; ``seconds``; ``peak_gib``, the peak GPU
+        memory of this step, or on a CPU the peak memory of the process since it began;
+        ``without_gradient``, the names of parameters that got no gradient.
     """
     size = size or image_size(cfg)
     device = get_device()

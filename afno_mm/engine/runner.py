@@ -11,10 +11,10 @@ from .safety import SafeRunner, check_settings, protect, set_interface
 
 
 def build_runner(cfg: Config) -> SafeRunner:
-    """Build the Runner of a config, as read from its file or by ``load_config``.
+    """Build the Runner of a config that ``Config.fromfile`` or ``load_config`` has read.
 
-    It has the safeties of :mod:`afno_mm.engine.safety`. Without an accelerator, a distributed
-    Runner uses gloo, and freed memory is kept.
+    The Runner has the safeties of :mod:`afno_mm.engine.safety`. Without an accelerator, it keeps
+    freed memory, and distributed training uses gloo.
     """
     complete(cfg)
     check_settings(cfg)

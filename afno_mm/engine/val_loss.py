@@ -24,16 +24,16 @@ class ValLossHook(Hook):
     The model computes the loss as in training, in evaluation mode: with the running statistics of
     batch norms, without dropout. Images come from the validation's pipeline and go through the
     network once more, as a whole, even if the model predicts in sliding windows. Each value is the
-    mean over all samples of all processes, where a batch counts by its size. A distributed sampler
-    repeats a few samples to give each process as many, and these count twice. The training is the
-    same to the bit: no statistics, gradients or random states change.
+    mean over all batches of all processes, weighted by batch size. A distributed sampler repeats a
+    few samples to give each process equally many, and these count twice. The training stays
+    bit-identical: no statistics, gradients or random states change.
     """
 
     priority = 'HIGHEST'  # before the hooks that log metrics and keep the best checkpoint
 
     def before_val_epoch(self, runner: Runner) -> None:
         self.sums: dict[str, Tensor] = {}
-        # MMEngine logs the mean of the last ten values of a loss. Keep those of one validation.
+        # Delete earlier validations, because MMEngine logs a loss as the mean of its last values.
         logged = runner.message_hub.log_scalars
         for name in [name for name in logged if name.startswith('val/val/')]:
             del logged[name]
@@ -62,7 +62,7 @@ class ValLossHook(Hook):
 
 @LOOPS.register_module()
 class ValLoopWithLoss(ValLoop):
-    """MMEngine's validation loop, with its arguments, and a :class:`ValLossHook`."""
+    """MMEngine's ValLoop, with the same arguments. It also registers a :class:`ValLossHook`."""
 
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
@@ -71,7 +71,7 @@ class ValLoopWithLoss(ValLoop):
 
 @contextmanager
 def _same_random_state() -> Iterator[None]:
-    """Leave the random generators as they were."""
+    """Restore the states of Python's, NumPy's and PyTorch's random generators at the end."""
     python, numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:

@@ -23,10 +23,10 @@ def most_frequent_class(
 ) -> np.ndarray:
     """Return the most frequent class of each pixel, int64 ``(H, W)``.
 
-    A tie gives the lowest class. A pixel without labels gives class 0.
+    A tie gives the lowest class. A pixel that all labels ignore gives class 0.
 
     Raises:
-        ValueError: If there are no labels, or of several sizes.
+        ValueError: If there are no labels, or their sizes differ.
     """
     counts = None
     for label in labels:
@@ -46,7 +46,7 @@ def score_constant_prediction(
 ) -> dict[str, float]:
     """Return aAcc, mIoU and mAcc in percent if every image has the same prediction ``(H, W)``.
 
-    The items of the dataset need ``gt_seg_map``, as those of MMSegmentation have.
+    The items of the dataset need ``gt_seg_map`` ``(H, W)``, as MMSegmentation loads it.
     """
     metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
     metric.dataset_meta = dataset.metainfo
@@ -66,7 +66,7 @@ def mean_colour(images: Iterable[Tensor]) -> Tensor:
 def score_fillings(
     colour: Tensor, dataset: BaseDataset, metrics: list[dict]
 ) -> dict[str, dict[str, float]]:
-    """Return the scores of reconstructions that need no model, by filling and name of the score.
+    """Return ``scores[filling][metric]`` of reconstructions that need no model.
 
     ``colour`` is the mean colour of the training images, ``(C, 1, 1)``. The items of the dataset
     have ``inputs``, uint8 ``(C, H, W)``, and ``data_samples`` with a ``mask`` ``(H, W)`` that is

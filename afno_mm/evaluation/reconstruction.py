@@ -60,8 +60,8 @@ class PSNR(ReconstructionMetric):
 class SSIM(ReconstructionMetric):
     """Structural similarity (Wang et al. 2004). See :class:`ReconstructionMetric`.
 
-    Gaussian windows with sigma 1.5, K1 = 0.01, K2 = 0.03, data range 255. The mean is over the
-    channels and over the 11x11 windows that lie inside the image, as in the original.
+    Gaussian windows with sigma 1.5, constants K1 = 0.01 and K2 = 0.03, data range 255. The mean is
+    over the channels and the 11x11 windows that lie inside the image, as in the original.
     """
 
     @staticmethod
@@ -69,7 +69,7 @@ class SSIM(ReconstructionMetric):
         size = tuple(truth.shape[-2:])
         if min(size) < 11:
             raise ValueError(f'SSIM needs images of at least 11x11 pixels, got {size}')
-        # torchmetrics' own mean includes the padded border in some versions.
+        # Average without the border: torchmetrics' own mean includes it in some versions.
         _, similarity = torchmetrics.structural_similarity_index_measure(
             predicted, truth, data_range=255.0, return_full_image=True
         )

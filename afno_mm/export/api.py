@@ -25,7 +25,7 @@ from .network import Network, describe
 from .parity import HALF_TOLERANCE, TOLERANCE, Parity, check_parity
 from .portable import portable
 
-# What may change between calls of the exported program: axes of its input.
+# Which axes of the input may change between calls of the exported program: axis -> name.
 DYNAMIC: dict[str, dict[int, str]] = {
     'none': {},
     'batch': {0: 'batch'},
@@ -35,9 +35,9 @@ DYNAMIC: dict[str, dict[int, str]] = {
 
 @dataclass
 class Exported:
-    """An exported file. ``parity`` has an entry for each input that was tried, by file.
+    """An exported file. ``outputs`` has the shape of each output.
 
-    ``notes`` are sentences on what the file does not do.
+    ``parity`` has for each file one result per test input. ``notes`` are sentences for the user.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Exported:
 
     @property
     def ok(self) -> bool:
-        """Return True if all files agree with PyTorch. Otherwise they have been removed."""
+        """Return True if all files agree with PyTorch. Otherwise export_model has removed them."""
         return all(result.ok for results in self.parity.values() for result in results)
 
 
@@ -73,9 +73,9 @@ def export_model(
     Args:
         cfg: A config or its file.
         checkpoint: Trained weights, or a model that has them. None exports initial weights.
-        out: The file. Default: ``work_dirs/NAME/NAME`` with the suffix of the format.
+        out: File to write. Default: ``work_dirs/NAME/NAME`` with the suffix of the format.
         format: A key of :data:`.FORMATS`.
-        size: Size ``(H, W)`` of the images. Default: that of the config's training.
+        size: Size ``(H, W)`` of the images. Default: the training size of the config.
         dynamic: A key of :data:`DYNAMIC`: which axes may change.
         with_preprocessing: Whether the file takes uint8 images and normalises them itself.
         labels: Whether to also return the predicted classes.
@@ -86,8 +86,8 @@ def export_model(
         step: Called after each of the steps build, run, write, compile (if asked for) and check.
 
     Raises:
-        ExportError: If settings do not fit, the model cannot be exported so, or the file refuses
-            images that it should take.
+        ExportError: If the settings contradict each other, the model cannot be exported with
+            them, or the file fails on images that it should take.
         ModuleNotFoundError: If packages for ONNX are missing.
         FileNotFoundError: If a package is asked for and there is no C++ compiler.
     """
@@ -115,7 +115,7 @@ def export_model(
     step()
     with torch.no_grad():
         inputs = [network.random_images(*shape) for shape in _shapes(size, dynamic)]
-        # Before the model becomes float16: a float16 file is compared with float32.
+        # Compute these in float32, also for a float16 file.
         expected = [network.outputs(images) for images in inputs]
         if half:
             network.use_half()
@@ -143,7 +143,7 @@ def export_model(
             step()
             ok = all(result.ok for results in parity.values() for result in results)
         finally:
-            if not ok:  # Nobody must find a file that differs from the model.
+            if not ok:  # Remove all files: nobody must use one that differs from the model.
                 for written in loaders:
                     written.unlink(missing_ok=True)
     return Exported(
@@ -157,18 +157,18 @@ def export_model(
 
 
 def _shapes(size: tuple[int, int], dynamic: str) -> list[tuple[int, tuple[int, int]]]:
-    """Return the batch and image sizes to check. The first is that of the example."""
+    """Return pairs (batch size, image size) to check. The first is for the example input."""
     if dynamic == 'none':
         return [(1, size)]
     if dynamic == 'batch':
         return [(2, size), (1, size)]
     height, width = size
-    # Off the multiples of patches and windows.
+    # Add an image size that is no multiple of the usual patches and windows.
     return [(2, size), (1, (height + height // 4 + 3, width + width // 8 + 1))]
 
 
 def _notes(cfg: Config, checkpoint: Any) -> list[str]:
-    """Say what the exported function leaves to its user."""
+    """Return notes for the user: initial weights, and steps of a test that the file leaves out."""
     notes = []
     if checkpoint is None:
         notes.append('no checkpoint was given: the file has initial weights')

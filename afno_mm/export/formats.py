@@ -1,4 +1,4 @@
-"""The file formats: how each is written, and how it is run again for the check."""
+"""The file formats: functions that write a file, and functions that load it for the check."""
 
 import contextlib
 import io
@@ -105,7 +105,7 @@ def load_onnx(path: Path) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # errors are raised too
+    options.log_severity_level = 4  # fatal errors only; other errors are raised
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     return lambda images: tuple(
         map(torch.from_numpy, session.run(None, {'images': images.numpy()}))
@@ -115,7 +115,7 @@ def load_onnx(path: Path) -> Run:
 def write_torchscript(request: Request) -> None:
     """Write a traced TorchScript file. Its extra file metadata.json holds the metadata."""
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # The check finds constants that the tracer warns of.
+        warnings.simplefilter('ignore')  # The tracer warns of constants; the check finds them.
         traced = torch.jit.trace(request.module, request.example, check_trace=False)
         torch.jit.save(traced, str(request.path), _extra_files=_extra_files(request))
 
@@ -192,7 +192,7 @@ def _extra_files(request: Request) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide the progress and the optimiser's notes of torch.onnx."""
+    """Hide the progress, warnings and log messages of torch.onnx."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The function that is exported, and what a user of the file needs to know about it."""
+"""The network that is exported, and its metadata for users of the file."""
 
 import json
 from pathlib import Path
@@ -19,10 +19,10 @@ class Network(nn.Module):
     """Map images ``(B, 3, H, W)`` to the outputs of a task, by :meth:`.Task.outputs`.
 
     The images are normalised float32. With ``with_preprocessing`` they are uint8 as the data
-    loader gives them, and the config's data preprocessor becomes part of the function.
+    loader gives them. The network then orders the channels and normalises them itself.
 
     Raises:
-        ExportError: If the data preprocessor does not normalise images.
+        ExportError: If ``with_preprocessing`` is set but the data preprocessor does not normalise.
     """
 
     mean: Tensor
@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.labels, self.with_preprocessing = labels, with_preprocessing
         self.half_precision = False
         preprocessor = getattr(model, 'data_preprocessor', None)
-        # MMPretrain's classifiers call it to_rgb.
+        # MMPretrain's classifiers name this attribute to_rgb.
         flips = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
         self.flips = bool(flips)
         self.normalises = bool(getattr(preprocessor, '_enable_normalize', False))
@@ -73,7 +73,7 @@ class Network(nn.Module):
         return outputs if len(outputs) > 1 else outputs[0]
 
     def random_images(self, batch_size: int, size: tuple[int, int]) -> Tensor:
-        """Return random images of the function's dtype and range."""
+        """Return random images ``(B, 3, H, W)``: uint8 with preprocessing, else normalised."""
         shape = batch_size, 3, *size
         if self.with_preprocessing:
             return torch.randint(0, 256, shape, dtype=torch.uint8)

@@ -15,11 +15,11 @@ HALF_TOLERANCE = 2e-2
 
 @dataclass
 class Parity:
-    """The result for one input.
+    """The result of the comparison for one input.
 
-    ``error`` is the largest absolute difference of the floating outputs. ``limit`` is what is
-    allowed: the tolerance, times the largest expected value if that is above 1. ``agreement`` is
-    the share of equal class indices, None if the model predicts no classes.
+    ``error`` is the largest absolute difference of the floating-point outputs. ``limit`` is the
+    largest error allowed: the tolerance, times the largest expected magnitude if that is above 1.
+    ``agreement`` is the share of equal class indices, None if the model predicts no classes.
     """
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Parity:
 
     @property
     def ok(self) -> bool:
-        """Return True if the error is within the limit. NaN is not."""
+        """Return True if the error is within the limit. An error of NaN never is."""
         return self.error <= self.limit
 
 
@@ -39,7 +39,7 @@ def check_parity(
     inputs: Sequence[Tensor],
     tolerance: float = TOLERANCE,
 ) -> list[Parity]:
-    """Compare ``run``, which returns one or several outputs, with ``expected`` for each input.
+    """Run an exported file with ``run`` on each input. Compare its outputs with ``expected``.
 
     Raises:
         ExportError: If the file refuses an input, or outputs differ in number or shape.
@@ -72,7 +72,7 @@ def _compare(
             agreement = _share(value == wanted)
             continue
         difference = (value - wanted).abs().max().item()
-        # max() of Python would drop NaN.
+        # Keep NaN: Python's max() would drop it.
         error = difference if not difference <= error else error
         limit = max(limit, tolerance * wanted.abs().max().item())
         if name == 'logits':

@@ -1,8 +1,8 @@
-"""Make OpenMMLab's modules give programs that take images of any size.
+"""Make OpenMMLab's modules exportable for images of any size.
 
 Some upstream modules compare sizes in Python or turn them into constants. An exporter then freezes
-the size, or the program is wrong at others. While a model is exported, the modules listed in
-``_forwards`` run the functions below: same parameters, same results.
+the size, or the program is wrong at other sizes. During an export, the functions below replace the
+methods listed in ``_forwards``: same parameters, same results.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 @contextlib.contextmanager
 def portable(model: nn.Module) -> Iterator[None]:
-    """Let a model's modules record programs for any size inside a ``with``."""
+    """Replace methods of a model's modules inside a ``with``, so that it exports for any size."""
     from mmpretrain.models.backbones import swin_transformer, vision_transformer
 
     forwards, changed, hooks = _forwards(), [], []
@@ -28,7 +28,7 @@ def portable(model: nn.Module) -> Iterator[None]:
                 setattr(module, name, types.MethodType(function, module))
                 changed.append((module, name))
         if isinstance(module, nn.Conv2d):
-            # The strides of channels-last images would put comparisons of sizes in the program.
+            # Channels-last strides would add comparisons of sizes to the program: remove them.
             hooks.append(module.register_forward_pre_hook(_contiguous))
     try:
         with (
@@ -44,7 +44,7 @@ def portable(model: nn.Module) -> Iterator[None]:
 
 
 def _forwards() -> list[tuple[type, str, Callable]]:
-    """Return the upstream classes, the names of their methods, and what replaces these."""
+    """Return tuples: upstream class, name of a method, function that replaces the method."""
     from mmcv.cnn.bricks import transformer as mmcv_transformer
     from mmpretrain.models.utils import attention as mmpretrain_attention
     from mmseg.models.backbones import swin as mmseg_swin
@@ -69,7 +69,7 @@ def _contiguous(module: nn.Module, inputs: tuple) -> tuple:
 
 
 def _pad(self: Any, x: Tensor) -> Tensor:
-    """Pad images ``(B, C, H, W)`` so that the kernel covers them, without asking whether to."""
+    """Pad images ``(B, C, H, W)`` so that kernels cover them, without a branch on the size."""
     settings = zip((2, 3), self.kernel_size, self.stride, self.dilation)
     for dim, kernel, stride, dilation in settings:
         size = x.shape[dim]
@@ -82,9 +82,9 @@ def _pad(self: Any, x: Tensor) -> Tensor:
 
 
 def _take(x: Tensor, dim: int, positions: Tensor) -> Tensor:
-    """Return ``x`` at positions on an axis, and zeros outside.
+    """Index ``x`` on axis ``dim``. Positions outside the axis give zeros.
 
-    ``F.pad`` would compare the sizes before and after.
+    ``F.pad`` would add a comparison of sizes to the program.
     """
     inside = (positions >= 0) & (positions < torch.full_like(positions[:1], x.shape[dim]))
     taken = x.index_select(dim, torch.where(inside, positions, 0))
@@ -98,7 +98,7 @@ def _resize_pos_embed(
     mode: str = 'bicubic',
     num_extra_tokens: int = 1,
 ) -> Tensor:
-    """Resize position embeddings ``(1, N, C)``, also where the grids are equal."""
+    """Resize position embeddings ``(1, N, C)``, also if source and target grid are equal."""
     extra, tokens = pos_embed.tensor_split([num_extra_tokens], 1)
     image = tokens.unflatten(1, tuple(src_shape)).permute(0, 3, 1, 2).float()
     image = F.interpolate(image, size=tuple(dst_shape), mode=mode, align_corners=False)
@@ -106,9 +106,9 @@ def _resize_pos_embed(
 
 
 def _embed_positions(self: Any, x: Tensor, hw_shape: Sequence[int], pos_embed: Tensor) -> Tensor:
-    """Resize and add position embeddings, also to another grid with the same number of tokens.
+    """Resize and add position embeddings, also for another grid with the same number of tokens.
 
-    Upstream compares the numbers alone, and so does not resize them from 4x6 to 6x4.
+    Upstream compares only the numbers of tokens, so it does not resize from 4x6 to 6x4.
     """
     grid = tuple(size // self.patch_size for size in self.img_size)
     return self.drop_after_pos(
@@ -134,7 +134,7 @@ def _attend(
 
 
 def _shifted_windows(self: Any, query: Tensor, hw_shape: Sequence[int]) -> Tensor:
-    """Run Swin's attention on tokens ``(B, H*W, C)`` for any grid that its windows admit."""
+    """Run Swin's shifted-window attention on tokens ``(B, H*W, C)``, without a branch on H, W."""
     size, (height, width) = self.window_size, hw_shape
     counts = [(n + size - 1) // size for n in hw_shape]
     axes = [torch.arange(count * size, device=query.device) for count in counts]
@@ -149,7 +149,7 @@ def _shifted_windows(self: Any, query: Tensor, hw_shape: Sequence[int]) -> Tenso
         x = _take(x, dim, (axis + shift) % end)  # pads and shifts
     mask = None
     if self.shift_size:
-        # The regions that meet in a window after the shift are numbered 0, 1, 2 on each axis.
+        # Number the regions of a shifted window 0, 1, 2 on each axis. The mask separates them.
         rows, columns = (
             (axis >= end - size).long() + (axis >= end - shift) for axis, end in zip(axes, ends)
         )

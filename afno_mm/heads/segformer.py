@@ -1,4 +1,4 @@
-"""SegFormer's all-MLP decoder, written from the paper. It fuses scales before it enlarges them."""
+"""SegFormer's all-MLP decoder, written from the paper. It fuses scales, then enlarges them."""
 
 import functools
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from ..registry import MODELS
 
 
 class ScaleFusion(ConvModule):
-    """A linear map of stacked scales, norm and ReLU, that never stacks the scales.
+    """Apply a linear map, norm and ReLU to stacked scales, without stacking them.
 
     The map is a sum over scales and works on each token by itself, so it commutes with enlarging.
-    Each scale goes through its part of the map at its own size, is then enlarged and added.
+    Each scale goes through its part of the map at its own size. The results are enlarged and added.
     """
 
     def forward(
@@ -37,8 +37,8 @@ class ScaleFusion(ConvModule):
         return self.activate(self.norm(fused) if self.with_norm else fused)
 
     def _fuse_by_products(self, scales, weights, align_corners):
-        # In autocast on a GPU, `interpolate` runs in float32. With its gradient it took a tenth of
-        # a training step of SegFormer-B3. These products take a tenth of that.
+        # Under autocast on a GPU, F.interpolate runs in float32. Its forward and backward took 10 %
+        # of a SegFormer-B3 training step. The matrix products below take a tenth of that time.
         grids = [x.permute(0, 2, 3, 1) for x in scales]  # (B, H_i, W_i, C)
         fused = F.linear(grids[0], weights[0].flatten(1), self.conv.bias)
         for x, weight in zip(grids[1:], weights[1:]):
@@ -49,7 +49,7 @@ class ScaleFusion(ConvModule):
 def add_enlarged(grid: Tensor, x: Tensor, align_corners: bool) -> Tensor:
     """Enlarge ``x (B, h, w, C)`` bilinearly to the size of ``grid (B, H, W, C)``. Add it in place.
 
-    Bilinear interpolation is a matrix along each axis.
+    Bilinear interpolation is a matrix product along each axis.
     """
     (batch, height, width, channels), (h, w) = grid.shape, x.shape[1:3]
     along_w = interpolation(w, width, align_corners, x.dtype, x.device)
@@ -65,7 +65,7 @@ def add_enlarged(grid: Tensor, x: Tensor, align_corners: bool) -> Tensor:
 def interpolation(
     size: int, enlarged: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Return linear interpolation from ``size`` to ``enlarged`` values, ``(enlarged, size)``."""
+    """Return the matrix ``(enlarged, size)`` of linear interpolation along an axis."""
     identity = torch.eye(size, device='cpu', dtype=torch.float64)[None]
     matrix = F.interpolate(identity, enlarged, mode='linear', align_corners=align_corners)
     return matrix[0].t().contiguous().to(device, dtype)
@@ -75,22 +75,22 @@ def interpolation(
 class SegformerHead(BaseDecodeHead):
     """The all-MLP decoder of SegFormer (Sec. 3.2 of https://arxiv.org/abs/2105.15203).
 
-    Four steps: a linear map takes each scale to the same width, the scales are enlarged to the
-    first one and stacked, a linear map fuses them, and another one classifies each token. The
-    first and the third map are followed by a norm and an activation.
+    Four steps: (1) a linear map takes each scale to the same width, (2) the scales are enlarged to
+    the size of the first one and stacked, (3) a linear map fuses them, (4) a linear map classifies
+    each token. A norm and an activation follow (1) and (3).
 
-    :class:`ScaleFusion` computes the second and the third step together. With four scales it takes
-    a third of the multiplications, and it never stores the stacked channels, which are four times
-    the width at the largest size.
+    :class:`ScaleFusion` computes (2) and (3) together. With four scales it takes a third of the
+    multiplications, and it never stores the stacked channels, which are four times the width at the
+    largest size.
 
-    Arguments and keys are those of MMSegmentation's head of the same name, and so are initial
-    weights, and results up to rounding. This class is not derived from it.
+    MMSegmentation's head of the same name has the same arguments, keys, initial weights, and
+    results up to rounding. This class does not derive from it.
 
     Args:
         interpolate_mode: How to enlarge, as in :func:`torch.nn.functional.interpolate`.
         **kwargs: Arguments of MMSegmentation's BaseDecodeHead: ``in_channels`` and ``in_index``
             with one entry for each scale, ``channels``, the width of the decoder, and so on.
-            ``act_cfg`` is the activation of the scales; that of the fusion is ReLU.
+            ``act_cfg`` is the activation after (1). After (3) it is always ReLU.
     """
 
     def __init__(self, interpolate_mode: str = 'bilinear', **kwargs: Any) -> None:
@@ -112,8 +112,8 @@ class SegformerHead(BaseDecodeHead):
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
         """Compute the losses, and the pixel accuracy in percent, as upstream's method does.
 
-        Upstream sorts the classes of each pixel for the accuracy and waits for the GPU. This does
-        neither, so a CUDA graph can take it. Classes that tie may count differently.
+        For the accuracy, upstream sorts the classes of each pixel and waits for the GPU. This
+        method does neither, so a CUDA graph can capture it. Tied classes may count differently.
         """
         labels = self._stack_batch_gt(batch_data_samples)
         size, align = labels.shape[2:], self.align_corners

@@ -1,4 +1,4 @@
-"""Publish trained models as files that hold all a prediction needs, and load them in one line."""
+"""Publish trained models as self-contained files, and load them in one line."""
 
 from .load import from_pretrained
 from .publish import publish

@@ -1,4 +1,4 @@
-"""Configs as data: read MMEngine's text and write JSON, without executing anything."""
+"""Parse configs that MMEngine dumped, and convert them to and from JSON. Execute nothing."""
 
 import ast
 import json
@@ -12,8 +12,8 @@ from mmengine.registry import Registry
 
 # Packages whose registries may be imported to look up a type.
 PACKAGES = ('mmseg', 'mmpretrain', 'afno_mm')
-# JSON has neither tuples nor keys that are not text. An object with one of these keys stands for
-# one. (A list is one value per stage in a mixer, a tuple is one value.)
+# JSON has no tuples and only text keys. An object with the key TUPLE stands for a tuple, one with
+# ITEMS for a dict with other keys. (For a mixer, a list is one value per stage, a tuple one value.)
 TUPLE, ITEMS = '__tuple__', '__items__'
 
 
@@ -39,10 +39,10 @@ class _DictCalls(ast.NodeTransformer):
 
 
 def parse_config(text: str, source: str) -> dict[str, Any]:
-    """Return the settings of a config as MMEngine dumps it: ``name = value``, without code.
+    """Parse a config as MMEngine dumps it, ``name = value`` in each line. Execute nothing.
 
     Raises:
-        ConfigDataError: At the first line that is anything else. It names ``source``.
+        ConfigDataError: At the first line of another form. The message names ``source``.
     """
     settings, line = {}, 1
     try:
@@ -64,7 +64,7 @@ def to_json(value: Any) -> str:
     """Return plain values (text, numbers, None, containers and arrays of them) as JSON.
 
     Raises:
-        ConfigDataError: If there is anything else.
+        ConfigDataError: If there is a value of another kind.
     """
     return json.dumps(_encode(value, 'config'))
 
@@ -88,7 +88,7 @@ def _encode(value, path):
 
 
 def from_json(text: str) -> Any:
-    """Return what :func:`to_json` was given, arrays as lists."""
+    """Return the value that :func:`to_json` wrote. Arrays come back as lists."""
 
     def decode(value):
         if TUPLE in value:
@@ -101,7 +101,7 @@ def from_json(text: str) -> Any:
 def check_types(cfg: Mapping[str, Any], source: str) -> None:
     """Raise ConfigDataError unless each ``type`` in a config is the name of a registered class.
 
-    MMEngine also imports and calls what a dotted path such as ``os.system`` leads to.
+    Without this check, MMEngine would import and call any dotted path, such as ``os.system``.
     """
     for path, kind in _types(cfg, 'config'):
         if not isinstance(kind, str) or not _is_registered(kind, cfg.get('default_scope')):

@@ -1,4 +1,4 @@
-"""Read files of weights: published ones, and the checkpoints of a training."""
+"""Read weight files: published files and training checkpoints."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ HASH = re.compile(r'-([0-9a-f]{8})\.(?:pth|safetensors)$')
 
 @dataclass
 class Weights:
-    """What a file holds. ``cfg`` is None without a config, ``state`` without weights.
+    """The content of a weight or config file. ``cfg`` and ``state`` are None if it has none.
 
     ``checkpoint`` is the whole content of a ``.pth`` file.
     """
@@ -35,7 +35,8 @@ def read_weights(path: Path) -> Weights:
     """Read a ``.safetensors`` or ``.pth`` file without executing anything in it.
 
     Raises:
-        CheckpointError: If it is damaged, or if the hash in a published file's name is another.
+        CheckpointError: If it is damaged, or a published file's SHA-256 differs from its name.
+        ConfigDataError: If the config in a checkpoint is not plain data.
     """
     found = Weights(str(path))
     if path.suffix == '.safetensors':

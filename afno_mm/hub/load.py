@@ -1,4 +1,4 @@
-"""Find weights with their config by a file, a folder, a name or a repository; build the model."""
+"""Find weights and config in a file, folder or repository or by name, and build the model."""
 
 import copy
 import difflib
@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 # A wheel has the configs below .mim, a checkout beside the package.
 CONFIGS = PACKAGE / '.mim/configs'
 CONFIGS = CONFIGS if CONFIGS.is_dir() else PACKAGE.parent / 'configs'
-# What a prediction uses of a config, besides the pipeline of test_dataloader.
+# Config keys that a prediction uses, besides the pipeline of test_dataloader.
 USED = 'model data_preprocessor default_scope task visualizer test_pipeline tta_model tta_pipeline'
 REPOSITORY = re.compile(r'[\w.-]+/[\w.-]+')
 
@@ -39,18 +39,18 @@ def from_pretrained(
 
     ``model.dataset_meta`` has ``classes`` and ``palette`` if they are known, and ``model.cfg`` the
     config. ``mmseg.apis.inference_model(model, image)`` and ``mmpretrain.inference_model(model,
-    image)`` take the model. Text in files of weights is read as data and never executed.
+    image)`` take the model. A config inside a weight file is read as data and never executed.
 
     Args:
         source: One of these, looked for in this order:
 
             * a ``.pth`` or ``.safetensors`` file: a published one, or a checkpoint of a training;
             * a config file, which is executed as OpenMMLab does;
-            * a work dir, for its newest whole checkpoint, or a folder with a published file;
+            * a work dir, for its newest undamaged checkpoint, or a folder with a published file;
             * the name of a config of this package, such as 'segformer_afno_b3_cityscapes';
             * a repository 'owner/name' on Hugging Face with a published file.
-        weights: 'inside' takes the weights in ``source``. A config has none: give a file, or None
-            for an untrained model with the weights of its constructors.
+        weights: 'inside' takes the weights in ``source``. If ``source`` is a config, give a weight
+            file, or None for an untrained model with the initial weights of its constructors.
         revision: Branch, tag or commit of a repository.
 
     Raises:
@@ -76,7 +76,7 @@ def from_pretrained(
 
 
 def model_of(found: Weights, device: str) -> BaseModel:
-    """Build the model of a config and fill it with the weights, all of which must fit."""
+    """Build the model of ``found.cfg`` and load ``found.state``, if any. All keys must match."""
     if found.cfg is None:
         raise ValueError(
             f'{found.source} has no config inside. Give the config that it was trained with: '
@@ -84,7 +84,7 @@ def model_of(found: Weights, device: str) -> BaseModel:
         )
     used = {key: found.cfg[key] for key in USED.split() if key in found.cfg}
     pipeline = test_dataset(found.cfg).get('pipeline')
-    used['test_dataloader'] = dict(dataset=dict(pipeline=pipeline))  # MMPretrain's looks there
+    used['test_dataloader'] = dict(dataset=dict(pipeline=pipeline))  # MMPretrain reads it here
     check_types(used, found.source)
     cfg = Config(copy.deepcopy(used))
     cfg.model.get('backbone', {}).pop('init_cfg', None)  # found.state replaces these weights
@@ -93,7 +93,7 @@ def model_of(found: Weights, device: str) -> BaseModel:
     if found.state is not None:
         _load(model, found)
     model.cfg, model.dataset_meta = cfg, found.dataset_meta
-    # MMPretrain's inferencers look here.
+    # MMPretrain's inferencers read these attributes.
     model._config, model._dataset_meta = model.cfg, model.dataset_meta
     purpose = task_of(cfg, default=Task()).mmpretrain_task
     model._metainfo = SimpleNamespace(results=[SimpleNamespace(task=purpose)]) if purpose else None
@@ -120,7 +120,7 @@ def test_dataset(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read_config_file(path: str | Path) -> Weights:
-    """Read a config file, with the classes and palette that it or the class of its data names."""
+    """Read a config file, and the classes and palette of its test dataset."""
     cfg = Config.fromfile(path)
     dataset = test_dataset(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
@@ -163,7 +163,7 @@ def _from_folder(folder: Path) -> Weights:
 
 
 def _download(repository: str, revision: str | None, missing: str) -> Path:
-    """Download the published file of a repository into Hugging Face's cache: safetensors first."""
+    """Download a repository's .safetensors or else .pth file into Hugging Face's cache."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -177,6 +177,6 @@ def _download(repository: str, revision: str | None, missing: str) -> Path:
             )
             if any(folder.glob(pattern)):
                 break
-    except Exception as error:  # of the connection, of the server, of the cache
+    except Exception as error:  # connection, server or cache
         raise FileNotFoundError(f'{missing}; Hugging Face: {str(error).strip()}') from error
     return folder

@@ -1,4 +1,4 @@
-"""Write the weights of a checkpoint as files for others, with all that a prediction needs."""
+"""Publish a checkpoint: write files with its weights and all else that a prediction needs."""
 
 import hashlib
 import io
@@ -18,9 +18,9 @@ from .config_data import to_json
 from .files import Weights, read_weights
 from .load import model_of, read_config_file
 
-# Settings of one machine or one run.
+# Config keys of one machine or one run. They are not published.
 OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher', 'local_rank')
-# Names and addresses of SegFormer's public weights: the authors', MMSegmentation's, Hugging Face's.
+# SegFormer's public weights, from its authors, MMSegmentation or Hugging Face, by name or URL.
 NVIDIAS = re.compile(
     r'/segformer/mit_b|nvidia/(?:mit|segformer)-b|segformer_mit-b|\bmit_b\d[\w-]*\.pth'
 )
@@ -40,16 +40,16 @@ def publish(
 ) -> list[Path]:
     """Write ``OUT-<hash>.pth`` and ``OUT-<hash>.safetensors`` and return their paths.
 
-    The hash is the first eight digits of the file's SHA-256. Both hold the weights, and as JSON the
-    config, the classes and palette, and the provenance. All else is left out: optimiser, schedules,
-    hooks, the averaged or the plain weights. :func:`.from_pretrained` loads both files.
+    The hash is the first eight digits of the file's SHA-256. Both files hold the weights, and as
+    JSON the config, the classes and palette, and the provenance. The rest of the checkpoint is left
+    out, such as the optimiser's state. :func:`.from_pretrained` loads both files.
 
     Args:
         checkpoint: A checkpoint of a training, or a file of weights.
         out: Path and name without the hash.
         config: The config, if the checkpoint does not contain it or another one is wanted.
-        ema: True for averaged weights (EMA), False for plain ones. By default the averaged ones if
-            there are any, with which MMEngine tests.
+        ema: True for averaged weights (EMA), False for plain ones. By default, the averaged
+            weights if there are any, because MMEngine tests with them.
         author, licence: Whose weights these are, and under which licence they may be used.
 
     Raises:
@@ -96,8 +96,8 @@ def publish(
 def _choose(found: Weights, ema: bool | None) -> dict[str, Tensor]:
     """Return the averaged or the plain weights of a checkpoint.
 
-    MMEngine's EMAHook swaps them when it saves: ``state_dict`` has the averaged weights, and
-    ``ema_state_dict`` the plain ones, below 'module.'.
+    MMEngine's EMAHook swaps the two when it saves: ``state_dict`` has the averaged weights, and
+    ``ema_state_dict`` has the plain ones, with the prefix 'module.'.
     """
     state, plain = dict(found.state or {}), found.checkpoint.get('ema_state_dict')
     if ema and plain is None:

@@ -1,8 +1,8 @@
 """Token mixers: modules that map a grid of tokens ``(B, H, W, C)`` to a grid of tokens.
 
 They take grids of any size, which may differ from call to call, and any floating dtype. The output
-has the shape and the dtype of the input. ``embed_dims`` is C, the paper's d. ValueError tells of
-arguments out of range and of tokens that are not ``(B, H, W, embed_dims)``.
+has the shape and the dtype of the input. ``embed_dims`` is C, the paper's d. Arguments out of range
+and tokens that are not ``(B, H, W, embed_dims)`` raise ValueError.
 """
 
 from .afno import AFNO

@@ -27,9 +27,9 @@ class AFNO(nn.Module):
 
     ``y = IRFFT2(S_lambda(MLP(RFFT2(x)))) + bias(x)``, with one block-diagonal complex MLP that
     all frequencies share. It runs in float32 (float64 for float64 tokens), whatever the dtype of
-    the module and under any autocast. The one exception is Triton on a GPU, which multiplies
-    half-precision tokens on tensor cores. :func:`afno_mm.ops.choose_backend` returns which
-    backend computes the operator, and why.
+    the module and under any autocast. The one exception is the backend 'triton' on a GPU: it
+    multiplies half-precision tokens, and tokens under autocast, in half precision.
+    :func:`afno_mm.ops.choose_backend` returns which backend computes the operator, and why.
 
     Parameters have the published names and shapes, with ``b = C / k``, ``h = b * hidden_ratio``
     and the real and imaginary part first: ``w1 (2, k, b, h)``, ``b1 (2, k, h)``,
@@ -41,7 +41,7 @@ class AFNO(nn.Module):
         mode_fraction: Share of the low frequencies that is kept on each axis (hard
             thresholding), in (0, 1]. To keep 25 % of the modes, as the paper does, keep half of
             each axis: 0.5. The paper's 35 % are 32 / 56.
-        hidden_ratio: Hidden width of the MLP, in block sizes.
+        hidden_ratio: Ratio h / b of the hidden width of the MLP to the block size.
         bias: Local term (Sec. 3.2). 'identity' adds the tokens (Fig. 3), 'conv' adds a pointwise
             convolution of them (A.2 and A.5), 'none' adds nothing.
         norm: Scaling of the transforms, 'ortho' or 'forward'. With 'forward' the spectrum of an
@@ -49,11 +49,11 @@ class AFNO(nn.Module):
         init: 'published' draws all parameters from ``0.02 * N(0, 1)``. 'scaled' keeps the scale
             of the spectrum at any block size, see :func:`afno_mm.ops.scaled_weights`. With
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
-            coefficients to zero, and those have no gradient (docs/mixers/afno.md).
+            coefficients to zero, where the gradient is zero too (docs/mixers/afno.md).
         frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
             beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
-            It is an idea of this project, not of the paper. It starts at g = 0, so weights of
-            AFNO load into it, without those of ``filter``, and give the same output at first.
+            It is an idea of this project, not of the paper. It starts at g = 0. So weights of an
+            AFNO without filter load with ``strict=False`` and give the same output at first.
     """
 
     def __init__(

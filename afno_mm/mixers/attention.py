@@ -9,7 +9,7 @@ from ..ops import attention, gather_tokens, is_exported, window_tokens
 from ..registry import MODELS
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
-# Names in mmcv's MultiheadAttention, which MMSegmentation's ViT uses, and in SA.
+# Key prefixes in mmcv's MultiheadAttention, which MMSegmentation's ViT uses, and in SA.
 MMCV_NAMES = {'attn.in_proj_': 'qkv.', 'attn.out_proj.': 'proj.'}
 
 
@@ -17,8 +17,8 @@ MMCV_NAMES = {'attn.in_proj_': 'qkv.', 'attn.out_proj.': 'proj.'}
 class SA(nn.Module):
     """Multi-head self-attention over all H * W tokens (Definition 1 of the AFNO paper).
 
-    Time grows with (H * W)^2 and memory with H * W, because the attention matrix is never
-    stored. One exception: PyTorch has no fused kernel for ``attn_drop`` on CPUs.
+    Time grows with (H * W)^2 and memory with H * W, because fused kernels do not store the
+    attention matrix. Training with ``attn_drop`` on CPUs stores it: PyTorch has no fused kernel.
 
     Parameters are those of MMPretrain's MultiheadAttention: ``qkv.weight (3C, C)``,
     ``qkv.bias (3C)``, ``proj.weight (C, C)``, ``proj.bias (C)``. The keys of mmcv and
@@ -26,7 +26,7 @@ class SA(nn.Module):
     its parameters, or in autocast's.
 
     ``needs_grid = False`` tells backbones that they may pass any tokens, also a class token, as
-    ``(B, 1, N, C)``. A mixer without this attribute gets full grids.
+    ``(B, 1, N, C)``. A mixer without this attribute gets only full grids.
     """
 
     needs_grid = False
@@ -88,7 +88,7 @@ class ESA(nn.Module):
         self.num_heads = int(num_heads)
         self.sr_ratio = int(sr_ratio)
         self.attn_drop = attn_drop
-        # Only its parameters are used: its forward would transpose to (N, B, C) and back.
+        # Use only the parameters of this module: its forward would transpose to (N, B, C) and back.
         self.attn = nn.MultiheadAttention(embed_dims, self.num_heads, attn_drop, bias=qkv_bias)
         if self.sr_ratio > 1:
             self.sr = nn.Conv2d(embed_dims, embed_dims, self.sr_ratio, self.sr_ratio)
@@ -121,10 +121,10 @@ class ESA(nn.Module):
         return self.norm(windows.flatten(2).transpose(1, 2))
 
     def _reduce_any(self, grid: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute :meth:`_reduce` for a size that is not known yet.
+        """Compute :meth:`_reduce` in an export, for a grid of symbolic size.
 
         Returns:
-            Tokens ``(B, M, C)`` and a mask ``(1, M)`` of those that count.
+            Tokens ``(B, M, C)``, and a mask ``(1, M)`` that is False for tokens to ignore.
         """
         row, column = window_tokens(grid.shape[1:3], self.sr_ratio, 0, grid.device)
         tokens, in_grid = gather_tokens(grid, row, column)
@@ -146,7 +146,7 @@ def _attend(
 ) -> Tensor:
     """Compute multi-head attention of queries ``(B, N, C)`` to keys and values ``(B, M, C)``.
 
-    ``mask (1, M)`` tells which keys count.
+    ``mask (1, M)`` is True for the keys to attend to.
     """
     q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
     y = attention(q, k, v, mask, drop_rate)  # (B, heads, N, C / heads)

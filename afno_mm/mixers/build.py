@@ -15,10 +15,10 @@ def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
     """Build the token mixer that a config names.
 
     Args:
-        cfg: ``type`` and the mixer's own arguments. A bare type is looked up in this package
-            and in MMEngine's root registry, ``pkg.Type`` in that package.
-        **known: What else the backbone knows of the stage, such as ``grid_size``. A mixer that
-            takes such an argument gets it unless ``cfg`` sets it.
+        cfg: ``type`` and the mixer's own arguments. A plain ``Type`` is looked up in this package
+            and in MMEngine's root registry, ``pkg.Type`` in the package ``pkg``.
+        **known: More arguments that the backbone knows for the stage, such as ``grid_size``. A
+            mixer that takes such an argument gets it unless ``cfg`` sets it.
 
     Raises:
         KeyError: If no mixer of that type is registered.
@@ -56,7 +56,7 @@ def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
 
 
 def mixer_takes(cfg: dict, argument: str) -> bool:
-    """Return whether the mixer that a config names takes an argument of that name."""
+    """Return whether the mixer that a config names takes this argument."""
     return argument in constructor_parameters(find_mixer(cfg.get('type')))[0]
 
 
@@ -64,7 +64,7 @@ def constructor_parameters(cls: type) -> tuple[dict[str, inspect.Parameter], boo
     """Return the named parameters of a class, and whether it takes any other (``**kwargs``)."""
     try:
         signature = inspect.signature(cls, eval_str=True)
-    except Exception:  # A hint names what only a type checker imports; it stays a string.
+    except Exception:  # A hint uses a name imported only for type checkers: keep hints as strings.
         signature = inspect.signature(cls)
     parameters = signature.parameters.values()
     named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}

@@ -27,7 +27,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
 def check_grid(x: Tensor, embed_dims: int) -> None:
     """Raise ValueError unless ``x`` is a grid of tokens ``(B, H, W, embed_dims)``."""
     if torch.jit.is_tracing():
-        return  # It would warn that the comparison becomes a constant.
+        return  # Tracing would warn that the comparison becomes a constant.
     if x.ndim != 4 or x.shape[-1] != embed_dims:
         raise ValueError(
             f'a mixer takes a grid of tokens (B, H, W, {embed_dims}), got {tuple(x.shape)}'
@@ -45,7 +45,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def whole_pair(name: str, value: Any) -> tuple[int, int]:
-    """Return ``value`` as a pair: a whole number >= 1 for both axes, or one for each."""
+    """Return one int >= 1, or one for each axis, as a pair. Raise ValueError for other values."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
         raise ValueError(
@@ -55,7 +55,7 @@ def whole_pair(name: str, value: Any) -> tuple[int, int]:
 
 
 def check_threshold(sparsity_threshold: Any) -> None:
-    """Raise ValueError unless lambda is at least 0."""
+    """Raise ValueError unless ``sparsity_threshold`` is a number >= 0."""
     if not isinstance(sparsity_threshold, (int, float)) or not sparsity_threshold >= 0:
         raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold!r}')
 
@@ -67,7 +67,7 @@ def check_dropout(name: str, rate: float) -> None:
 
 
 def show_settings(module: nn.Module) -> str:
-    """Return the constructor's arguments that the module stores: an ``extra_repr``."""
+    """Return the stored constructor arguments as text. Mixers use it as ``extra_repr``."""
     values = {k: getattr(module, k, None) for k in inspect.signature(type(module)).parameters}
     shown = (int, float, str, tuple)
     return ', '.join(f'{k}={v!r}' for k, v in values.items() if isinstance(v, shown))

@@ -32,9 +32,9 @@ class FNO(nn.Module):
     """Fourier neural operator (Li et al., 2020; Sec. 3.2 of the AFNO paper).
 
     ``y = IRFFT2(W RFFT2(x)) + bias(x)``, with a complex C x C matrix W[u, v] for each of the
-    lowest frequencies. The other frequencies are dropped. A grid with fewer frequencies uses the
-    lowest of the weights. The transforms and the product run in float32 (float64 for float64
-    tokens) under any autocast.
+    lowest frequencies. The other frequencies are dropped. A grid with fewer frequencies uses only
+    the weights of its own frequencies. The transforms and the product run in float32 (float64 for
+    float64 tokens) under any autocast.
 
     Parameters: ``weights1`` for the row frequencies 0..m1-1 and ``weights2`` for -m1..-1, both
     for the column frequencies 0..m2-1. Each is ``(C, C, m1, m2, 2)``: in, out, modes, real and
@@ -42,9 +42,9 @@ class FNO(nn.Module):
     ``(C, C, m1, m2)`` of the published layer load as well.
 
     Args:
-        num_modes: (m1, m2), or one number for both. 14 keeps 28 x 14 modes of a half spectrum;
-            that of the grid in A.6 has 56 x 29.
-        bias: Local term: 'none' as published, or those of :class:`AFNO`.
+        num_modes: (m1, m2), or one number for both. 14 keeps 28 x 14 modes of a half spectrum.
+            The 56 x 56 grid of A.6 has 56 x 29.
+        bias: Local term, as in :class:`AFNO`. The published layer has 'none'.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class StaticAFNO(nn.Module):
     Args:
         num_blocks, sparsity_threshold, bias: As in :class:`AFNO`.
         num_modes: As in :class:`FNO`.
-        init: The paper gives none. 'scaled' draws both parts from ``N(0, 1 / (2 b))``: kept modes
-            keep their scale, to which the threshold relates. 'published' draws them from
-            ``0.02 * N(0, 1)``, as AFNO's own weights by default.
+        init: The paper does not say. 'scaled' draws real and imaginary parts from
+            ``N(0, 1 / (2 b))``: kept modes keep their scale, and the threshold relates to it.
+            'published' draws them from ``0.02 * N(0, 1)``, as AFNO does by default.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class StaticAFNO(nn.Module):
 def _mix(
     x: Tensor, weights1: Tensor, weights2: Tensor, norm: str, sparsity_threshold: float = 0
 ) -> Tensor:
-    """Apply weights ``(k, b, b, m1, m2, 2)`` to the modes that the grid of x has."""
+    """Transform x, apply weights ``(k, b, b, m1, m2, 2)`` and soft shrinkage, transform back."""
     height, width = x.shape[1:3]
     m1, m2 = weights1.shape[3:5]
     with autocast_off(x):
@@ -140,7 +140,7 @@ def _mix(
 
 
 def _split_complex_weights(module: FNO, state_dict: dict, prefix: str, *_: Any) -> None:
-    """Store complex weights of the published layer as real and imaginary parts."""
+    """Convert complex weights of the published layer to real and imaginary parts."""
     for name in ('weights1', 'weights2'):
         weight = state_dict.get(prefix + name)
         if weight is not None and weight.is_complex():

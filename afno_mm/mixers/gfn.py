@@ -23,10 +23,10 @@ from .checks import check_choice, check_grid, show_settings, whole_pair
 class GFN(nn.Module):
     """Global filter (Rao et al., 2021; a baseline of the AFNO paper).
 
-    ``y = IRFFT2(K * RFFT2(x))``: a circular convolution of each channel with a kernel of the size
-    ``grid_size``. For tokens on another grid each forward pass resizes the filter (A.3), and
-    gradients flow through the resizing. The transforms run in float32 (float64 for float64
-    tokens) under any autocast.
+    ``y = IRFFT2(K * RFFT2(x))`` with a learned filter K: a circular convolution of each channel
+    with a kernel of size ``grid_size``. For tokens on another grid each forward pass resizes K
+    (A.3), and gradients flow through the resizing. The transforms run in float32 (float64 for
+    float64 tokens) under any autocast.
 
     The only parameter is that of the published layer, ``complex_weight (H, W//2+1, C, 2)`` with
     the real and imaginary part last, drawn from ``0.02 * N(0, 1)``. A checkpoint may hold a
@@ -34,8 +34,8 @@ class GFN(nn.Module):
     :func:`afno_mm.ops.filter_grid` reads the grid from the shape.
 
     Args:
-        grid_size: Grid (H, W) of the pre-training, which is the size of the filter. At 224
-            pixels the stages of a MiT have 56, 28, 14 and 7.
+        grid_size: Grid (H, W) of the pre-training, for which the filter is made. At 224 pixels
+            the stages of a MiT have 56, 28, 14 and 7 tokens per side.
         resize: How to resize the filter. 'bilinear' interpolates the stored array (A.3),
             'exact' keeps the kernel, see :mod:`afno_mm.ops.global_filter`.
     """
@@ -63,7 +63,7 @@ class GFN(nn.Module):
                 return portable_filter(tokens, weight, *settings).to(x.dtype)
             if grid != self.grid_size:
                 weight = FILTER_RESIZES[self.resize](weight, self.grid_size, grid)
-            # The product is several times as fast in the memory order of the spectrum.
+            # Copy to the memory order of the spectrum: the product is several times as fast.
             weight = torch.view_as_complex(weight.permute(2, 1, 0, 3).contiguous())
             weight = weight.permute(2, 1, 0)[None]  # (1, H, W//2+1, C)
             z = rfft2(tokens)  # (B, H, W//2+1, C)
@@ -75,7 +75,7 @@ class GFN(nn.Module):
 
 
 def _resize_loaded_filter(module: GFN, state_dict: dict, prefix: str, *_: Any) -> None:
-    """Resize a filter of another grid. Leave other shapes alone: loading refuses them."""
+    """Resize a loaded filter of another grid. Leave other shapes alone: loading refuses them."""
     key = f'{prefix}complex_weight'
     loaded, own = state_dict.get(key), module.complex_weight
     if loaded is None or loaded.shape == own.shape or loaded.shape[2:] != own.shape[2:]:

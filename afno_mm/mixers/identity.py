@@ -1,4 +1,4 @@
-"""No mixer: a control for what the rest of a network does by itself."""
+"""No mixer: a control experiment that shows what the rest of a network does."""
 
 from torch import Tensor, nn
 
@@ -10,8 +10,8 @@ from .checks import check_grid, show_settings
 class Identity(nn.Module):
     """Return the tokens as they are: ``y = x``. It has no parameters.
 
-    Compare every mixer with it. What a network with this mixer reaches comes from its feed-forward
-    layers, its patches and its head. In MiT the feed-forward has 3x3 convolutions, which mix too.
+    Compare every mixer with it. With this mixer all accuracy comes from the patch embeddings, the
+    feed-forward layers and the head. In MiT the feed-forward has 3x3 convolutions, which mix too.
     """
 
     needs_grid = False

@@ -22,20 +22,20 @@ class LS(nn.Module):
     """Long-short attention (https://arxiv.org/abs/2107.02192), the AFNO paper's LS.
 
     Each window of w x w tokens attends to the tokens in and around it (short range) and to r
-    landmarks (long range). A landmark is a weighted average of all keys and values. Its weights
-    are a softmax over all tokens of a linear map of the tokens, for each head. Time is linear in
-    the number of tokens. The grid is padded to whole windows, and no token attends to the
-    padding.
+    landmarks (long range). A landmark is a weighted average of all keys or values. In each head, a
+    linear map scores the tokens, and a softmax over all tokens turns scores into weights. Time is
+    linear in the number of tokens. The grid is padded to whole windows, and no token attends to
+    the padding.
 
     The AFNO paper reports LS as unstable in half precision. So the dynamic projection
     (scores, softmax and sums over tokens) and the norms run in float32 (float64 for float64
     tokens), whatever the dtype of the module and under any autocast. The rest runs in the dtype
     of the parameters, or in autocast's. A float16 module runs in float32 where gradients are
-    recorded. Float16 autocast still needs loss scaling: the gradient of a mean loss is below its
-    range (docs/mixers/ls.md).
+    recorded. Float16 autocast still needs loss scaling: the gradient of a mean loss is below the
+    range of float16 (docs/mixers/ls.md).
 
-    For backward it keeps the tokens, queries, keys, values and the result of the attention: 5
-    times the tokens. Backward computes the rest again; with it they would be 13 times the tokens.
+    For backward the mixer keeps the tokens, queries, keys, values and the result of the attention:
+    5 times the tokens. Backward recomputes the rest. To keep all would take 13 times the tokens.
 
     Parameters are those of the published layer: ``qkv (3C, C)``, ``proj (C, C)``,
     ``to_dynamic_projection (num_heads * r, C)``, and two norms, ``dual_ln_full`` for all keys
@@ -43,8 +43,8 @@ class LS(nn.Module):
     drawn from N(0, 0.02^2) truncated to [-2, 2], and their biases are zero.
 
     Args:
-        window_size: Side w of a window. Its queries see max(w // 2, 1) more rows and columns
-            on each side.
+        window_size: Side w of a window. Its queries attend to the window and to max(w // 2, 1) more
+            rows and columns on each side.
         num_landmarks: Landmarks r, the rank of the dynamic projection.
     """
 
@@ -80,7 +80,7 @@ class LS(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
         rate = self.attn_drop if self.training else 0.0
-        # Float16 has no room for gradients of a mean loss, about 1 / (H * W), inside the mixer.
+        # Train in float32: gradients of a mean loss, about 1 / (H * W), underflow in float16.
         training_in_half = self.qkv.weight.dtype == torch.float16 and torch.is_grad_enabled()
         tokens = full_precision(x) if training_in_half else x.to(self.qkv.weight.dtype)
         q, k, v = F.linear(tokens, *_parameters(self.qkv, tokens)).chunk(3, dim=-1)
@@ -93,7 +93,7 @@ class LS(nn.Module):
         return F.linear(y, *_parameters(self.proj, tokens)).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
-        """Compute all between the two projections. Backward computes it again."""
+        """Compute everything between ``qkv`` and ``proj``. Backward computes it again."""
         with autocast_off(x):
             tokens = full_precision(x)
             scores = F.linear(tokens, *_parameters(self.to_dynamic_projection, tokens))

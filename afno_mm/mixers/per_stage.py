@@ -11,7 +11,7 @@ from .build import constructor_parameters, find_mixer
 MixerConfig = dict | Sequence[dict | None] | None
 
 SINGLE = (int, float, str, bool, NoneType, Literal)
-# The hint of an argument without one, by the type of its default. A number may stand for a pair.
+# The hint to assume for an argument without one, by the type of its default. Pairs are allowed.
 UNHINTED = {bool: bool, str: str, int: int | tuple[int, int], float: float | tuple[float, float]}
 
 
@@ -20,12 +20,12 @@ def mixer_per_stage(mixer: MixerConfig, num_stages: int) -> list[dict | None]:
 
     In a dict for all stages a list holds one value per stage, as in ``num_blocks=[1, 2, 5, 8]``.
     A tuple is one value, as in ``num_modes=(4, 3)``. A list that could also be one value of its
-    argument (``num_modes=[4, 3]`` with two stages) is refused. The type hint of the argument
-    decides; docs/mixers.md has a table.
+    argument (``num_modes=[4, 3]`` with two stages) raises ValueError. The type hint of the argument
+    decides whether it could; docs/mixers.md has a table.
 
     Raises:
         TypeError: If ``mixer`` is only a name, or an entry of a list is neither a dict nor None.
-        ValueError: If a list does not have one entry per stage, or has two meanings.
+        ValueError: If a list does not have one entry per stage, or could be one value.
         KeyError: If no mixer of that type is registered.
     """
     if isinstance(mixer, str):
@@ -85,7 +85,7 @@ def _refuse_two_meanings(cls: type, key: str, value: list) -> None:
 
 
 def _could_be_one_value(value: Any, hint: Any) -> bool:
-    """Return whether nesting and lengths of a config value fit a type hint. Other hints fit all."""
+    """Return whether a config value fits a type hint by nesting and length. Unknown hints fit."""
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):
         return any(_could_be_one_value(value, option) for option in inner)

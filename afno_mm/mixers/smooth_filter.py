@@ -1,4 +1,4 @@
-"""A filter of frequencies that a small network makes for any grid."""
+"""A frequency filter that a small network computes for any grid."""
 
 import torch
 import torch.nn.functional as F
@@ -18,19 +18,19 @@ HIDDEN = 32
 
 
 class SmoothFilter(nn.Module):
-    """Make a complex filter g(f) per channel from the frequency f in cycles per image.
+    """Compute a complex filter g(f) per channel from the frequency f in cycles per image.
 
-    A network of two layers with GELU makes it from :func:`afno_mm.ops.frequency_features`. Its last
-    layer starts at zero, so the filter does. This is an idea of this project, not of the AFNO
+    A network of two layers with GELU maps :func:`afno_mm.ops.frequency_features` to g. Its last
+    layer starts at zero, so g starts at zero. This is an idea of this project, not of the AFNO
     paper.
 
     Parameters are ``hidden_weight (32, 10)``, ``hidden_bias (32,)`` and ``weight (2, 33, C)``: the
-    real and the imaginary part, with the bias in the last row. They are not those of ``nn.Linear``,
-    because backbones draw initial values for all modules of that class.
+    real and the imaginary part, with the bias in the last row. The layers are not ``nn.Linear``
+    modules, because backbones draw new initial values for all of these.
 
-    In evaluation on a CPU the filter of the last grid is kept, together with a copy of the
-    parameters that made it. It is made again if any value differs. This finds every change, also
-    those through ``.data``, which leave no other trace.
+    In evaluation on a CPU without gradients the module caches the filter of the last grid, with a
+    copy of the parameters. It computes the filter again if any parameter value differs. This finds
+    every change, even a change through ``.data``, which autograd does not count.
     """
 
     def __init__(self, embed_dims: int) -> None:
@@ -43,8 +43,8 @@ class SmoothFilter(nn.Module):
     def forward(self, x: Tensor, mode_fraction: float) -> Filter:
         """Return the filter for tokens ``(B, H, W, C)``, see :mod:`afno_mm.ops.frequency_filter`.
 
-        It is whole, ``(2, K1, K2, C)``, if it is kept. Otherwise it is a pair of factors. It has
-        the dtype in which AFNO computes: float64 for float64 tokens, else float32.
+        Where the filter is cached, return the full filter ``(2, K1, K2, C)``, else a pair of
+        factors. Its dtype is the dtype of AFNO: float64 for float64 tokens, else float32.
         """
         parameters = self.hidden_weight, self.hidden_bias, self.weight
         if self.training or x.device.type != 'cpu' or _needs_plain_operators(parameters):
@@ -66,11 +66,11 @@ class SmoothFilter(nn.Module):
             return F.pad(F.gelu(hidden), (0, 1), value=1.0), self.weight.to(dtype)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, '_kept': None}  # Copies and files need no kept filter.
+        return {**self.__dict__, '_kept': None}  # Copies and files need no cached filter.
 
 
 def _needs_plain_operators(parameters):
-    """Return whether gradients, a transform or a program are recorded."""
+    """Return whether autograd, torch.func, torch.compile or an export records the operators."""
     if torch.compiler.is_compiling() or is_exported() or is_transformed():
         return True
     return torch.is_grad_enabled() and any(p.requires_grad for p in parameters)

@@ -1,7 +1,7 @@
 """The mathematics of the mixers: functions of tensors, without modules or parameters.
 
-Imports torch and, for the backend 'triton', triton. The AFNO operator chooses among several
-backends (:mod:`.afno.dispatch`), which read environment variables and cache what they build.
+This package imports only torch, and triton for the backend 'triton'. The AFNO operator chooses one
+of several backends (:mod:`.afno.dispatch`). An environment variable can force one.
 """
 
 from .afno import BACKENDS, afno_operator, choose_backend, use_backend

@@ -20,7 +20,7 @@ def block_mlp(
     Args:
         z: Complex ``(..., C)`` with ``C = k * b``.
         w1, b1, w2, b2: Real ``(2, k, b, h)``, ``(2, k, h)``, ``(2, k, h, b)`` and ``(2, k, b)``.
-            The leading 2 is the real and the imaginary part.
+            Index 0 of the first axis is the real part, 1 the imaginary part.
         sparsity_threshold: lambda. 0 turns the shrinkage off.
     """
     num_blocks, block_size = w1.shape[1:3]
@@ -54,9 +54,9 @@ def scaled_weights(num_blocks: int, block_size: int, hidden_size: int) -> Weight
     The variances follow from the fan-in: a complex product sums ``2 b`` real ones, and ReLU
     halves the second moment. ReLU outputs have a mean that is the same at every frequency. The
     inverse transform would turn it into a peak at token (0, 0) with 1/pi of all energy. So each
-    column of ``w2`` is made orthogonal to that mean. Biases would be such peaks, too, so they are
-    zero. Then the initial map commutes with scaling, and the scale is kept for any spectrum if it
-    is for unit variance at every frequency.
+    column of ``w2`` is made orthogonal to this mean. Biases would make such peaks, too, so they
+    start at zero. Without biases the map commutes with scaling: it keeps the scale of a spectrum
+    of any variance if it keeps unit variance.
     """
     k, b, h = num_blocks, block_size, hidden_size
     w1 = torch.randn(2, k, b, h) * (2 * b) ** -0.5

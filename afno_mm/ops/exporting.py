@@ -1,4 +1,4 @@
-"""Which kind of program PyTorch makes of the operators, where that decides how to compute."""
+"""Detect exports and transforms, because operators must then compute in another way."""
 
 import torch
 from torch.autograd import forward_ad
@@ -7,8 +7,8 @@ from torch.autograd import forward_ad
 def is_exported() -> bool:
     """Return True while torch.export, torch.onnx or torch.jit.trace records a program.
 
-    The program may run elsewhere and on other sizes. So it must hold neither complex numbers nor
-    FFTs nor sizes.
+    Such a program may run in another runtime and on other sizes. So it must contain no complex
+    numbers, no FFTs and no fixed sizes.
     """
     if torch.jit.is_tracing():
         return True
@@ -18,5 +18,5 @@ def is_exported() -> bool:
 
 
 def is_transformed() -> bool:
-    """Return True if torch.func or forward-mode autograd needs plain operators."""
+    """Return True under torch.func or forward-mode autograd, which need plain operators."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0

@@ -1,12 +1,12 @@
 """Filters that are smooth functions of the frequency, beside AFNO's MLP.
 
-This is an idea of this project, not of the AFNO paper. A filter has one complex factor for each
-kept frequency and channel: real ``(2, K1, K2, C)``, the real parts first, with the frequencies in
-the order of :mod:`.spectral`.
+This is an idea of this project, not of the AFNO paper. A full filter has one complex factor for
+each kept frequency and channel: real ``(2, K1, K2, C)``, real parts first, with the frequencies in
+the order of :mod:`.spectral`. It is as large as the tokens of one image.
 
-A filter may also be given as a pair of factors, ``basis (K1, K2, R)`` and ``weight (2, R, C)``,
-whose product it is. A filter of one image's spectrum is as large as the tokens of one image. With
-factors, the fast backends save only these for backward, and multiply them again there.
+A filter may also be given as a pair of factors, ``basis (K1, K2, R)`` and ``weight (2, R, C)``. The
+full filter is ``basis @ weight``, once for each part. The fast backends then save only the pair for
+backward, and multiply it again there.
 """
 
 import functools
@@ -25,11 +25,11 @@ NUM_FEATURES = 10
 def frequency_features(
     grid: tuple[int, int], mode_fraction: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Return what a network knows of each kept frequency, ``(K1, K2, NUM_FEATURES)``.
+    """Return a network's input features for each kept frequency, ``(K1, K2, NUM_FEATURES)``.
 
-    Frequencies f = (fy, fx) count cycles per image, so they mean the same on every grid: fy is that
-    of rows, with its sign, and fx >= 0 that of columns. A program that is exported has one or two
-    frequencies more on each axis, see :func:`.real_dft.frequencies`.
+    The features are functions of fy and fx in cycles per image, so they mean the same on every
+    grid. fy is the row frequency with its sign, fx >= 0 the column frequency. With truncation, an
+    exported program has one or two more frequencies per axis, see :func:`.real_dft.frequencies`.
     """
     if torch.compiler.is_compiling() or is_exported():
         return _features(grid, mode_fraction, dtype, device)
@@ -57,19 +57,19 @@ _cached_features = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(_
 
 
 def factors_of(frequency_filter: Filter | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return the pair that custom operators take: (basis, weight), or (filter, None)."""
+    """Return the pair that custom operators take: (basis, weight), or (full filter, None)."""
     return frequency_filter if isinstance(frequency_filter, tuple) else (frequency_filter, None)
 
 
 def whole_filter(factor: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Return the filter ``(2, K1, K2, C)`` of the results of :func:`factors_of`."""
+    """Return the full filter ``(2, K1, K2, C)`` of a pair from :func:`factors_of`."""
     if weight is None:
         return factor
     return (factor.flatten(0, 1) @ weight).unflatten(1, factor.shape[:2])
 
 
 def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
-    """Compute :func:`whole_filter` without autograd and without copies."""
+    """Return the full filter of a pair of factors, without autograd and without copies."""
     whole = basis.new_empty(2, *basis.shape[:2], weight.shape[2])
     for part in (0, 1):
         torch.mm(basis.flatten(0, 1), weight[part], out=whole[part].flatten(0, 1))
@@ -79,7 +79,7 @@ def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
 def gradients_of_factors(
     grad_filter: Tensor, basis: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients of ``basis`` and ``weight`` for that of their product."""
+    """Return the gradients of ``basis`` and ``weight`` for the gradient of the full filter."""
     grad = grad_filter.flatten(1, 2)  # (2, K1 * K2, C)
     grad_basis = torch.addmm(grad[0] @ weight[0].t(), grad[1], weight[1].t())
     grad_weight = torch.empty_like(weight)

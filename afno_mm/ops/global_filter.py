@@ -1,7 +1,7 @@
 """Resize GFN's learned filter to another grid.
 
-A filter is real ``(H, W//2+1, C, 2)``: the real and the imaginary part of the unscaled DFT of the
-kernel of a circular convolution, with the rows in FFT order (0, 1, .., -1).
+A filter is the unscaled DFT of a circular convolution kernel, stored as real ``(H, W//2+1, C, 2)``.
+Real and imaginary parts are last, and the rows are in FFT order (0, 1, .., -1).
 """
 
 import torch
@@ -16,8 +16,8 @@ from .spectral import irfft2, rfft2
 def filter_grid(weight: Tensor) -> tuple[int, int]:
     """Return the grid ``(H, W)`` of a filter.
 
-    Filters of W = 2n and W = 2n + 1 have the same shape. The result is the even W, unless the odd
-    one makes the grid square.
+    Filters of W = 2n and W = 2n + 1 have the same shape. The result is the even W, unless it is 0
+    or the odd W makes the grid square.
     """
     height, columns = weight.shape[:2]
     odd = 2 * columns - 1
@@ -27,9 +27,10 @@ def filter_grid(weight: Tensor) -> tuple[int, int]:
 def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
     """Interpolate the stored array as an image with aligned corners (A.3 of the AFNO paper).
 
-    Row i of the new array reads row ``i * (H - 1) / (H' - 1)`` of the old one, in FFT order. The
-    same frequency is at row ``i * H / H'``. So row frequencies shift, by up to one row at -1, and
-    even a kernel of few tokens changes. The result is real ``(H', W'//2+1, C, 2)``.
+    Row i of the new array reads row ``i * (H - 1) / (H' - 1)`` of the old one, in FFT order, but
+    the same frequency in cycles per token is at row ``i * H / H'``. So row frequencies shift, by up
+    to one row of the smaller grid, and even a kernel of few tokens changes. The result is real
+    ``(H', W'//2+1, C, 2)``.
     """
     height, width = new_grid
     rows, columns = (
@@ -42,7 +43,7 @@ def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, 
 
 def _interpolation(old: int, new: int, like: Tensor) -> Tensor:
     """Return the matrix ``(new, old)`` of linear interpolation with aligned ends."""
-    if is_exported():  # The same without a size that an exporter takes for a constant.
+    if is_exported():  # the same matrix, without a size that exporters take for a constant
         steps = torch.arange(new, dtype=like.dtype, device=like.device) * (old - 1)
         positions = steps / torch.full_like(steps[:1], new - 1).clamp(min=1)
         distance = positions[:, None] - torch.arange(old, device=like.device)
@@ -69,7 +70,7 @@ def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int
 
 
 def portable_filter(x: Tensor, weight: Tensor, grid: tuple[int, int], resize: str) -> Tensor:
-    """Filter tokens ``(B, H, W, C)`` by real products, with a filter that is resized to them."""
+    """Resize a filter to the grid of tokens ``(B, H, W, C)`` and apply it, by real products."""
     new_grid = x.shape[1], x.shape[2]
     frequencies = real_dft.frequencies(new_grid, device=x.device)
     if resize == 'exact':

@@ -1,6 +1,6 @@
 """Long-short attention: windows of tokens attend to their surroundings and a few landmarks.
 
-This is the form for images of the Long-Short Transformer (https://arxiv.org/abs/2107.02192). Grids
+This is the Long-Short Transformer's attention for images (https://arxiv.org/abs/2107.02192). Grids
 are ``(B, H, W, C)`` of any size. Heads are consecutive groups of channels.
 """
 
@@ -20,8 +20,8 @@ def dynamic_projection(
 ) -> tuple[Tensor, Tensor]:
     """Average the keys and values ``(B, H, W, C)`` of each head to r landmarks ``(B, r, C)``.
 
-    They are ``P^T k`` and ``P^T v``, with P the softmax over all tokens of the scores
-    ``(B, H, W, num_heads * r)``, with the r scores of a head next to each other. A probability is
+    The landmarks are ``P^T k`` and ``P^T v``, where P is the softmax of the scores over all tokens.
+    Scores are ``(B, H, W, num_heads * r)``; the r scores of a head are adjacent. A probability is
     about 1 / (H * W), and so is the gradient of a score. On 65 536 tokens both are below the
     smallest normal number of float16, so call this in full precision.
     """
@@ -50,9 +50,9 @@ def long_short(
     The keys and values of each window are copied: ``(w + 2 * max(w // 2, 1))^2 + r`` per ``w^2``
     tokens, 4.5 times the grid for w = 4 and r = 8. Fused kernels store no attention weights.
 
-    Queries, keys and values are ``(B, H, W, C)``, landmarks ``(B, r, C)``. The gradient of a
-    landmark is a sum over all windows in its dtype, which may be wider than that of ``k``. Scores
-    are scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` is the dropout of the attention weights.
+    Queries, keys and values are ``(B, H, W, C)``, landmarks ``(B, r, C)``. The gradient of the
+    landmarks is summed over all windows in their dtype, which may be wider than the dtype of ``k``.
+    Scores are scaled by ``(C / num_heads)^-1/2``. ``drop_rate`` drops attention weights.
     """
     if is_exported() or is_transformed():
         return _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate)
@@ -72,7 +72,7 @@ def long_short(
     y = y.view(batch, num_heads, rows, columns, window_size, window_size, channels // num_heads)
     y = y.permute(0, 2, 4, 3, 5, 1, 6).flatten(5).flatten(3, 4).flatten(1, 2)
     if torch.compiler.is_compiling():
-        # A view would need one program for whole windows and one for others.
+        # A slice would need one program for grids of whole windows and one for all others.
         index = [torch.arange(size, device=q.device) for size in (height, width)]
         return y.index_select(1, index[0]).index_select(2, index[1])
     return y[:, :height, :width]
@@ -81,7 +81,7 @@ def long_short(
 def attention(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, drop_rate: float = 0.0
 ) -> Tensor:
-    """Compute scaled dot-product attention. Fused kernels have no forward-mode derivative."""
+    """Compute attention. Transforms need MATH: fused kernels have no forward-mode derivative."""
     plain = sdpa_kernel(SDPBackend.MATH) if is_transformed() else nullcontext()
     with plain:
         return F.scaled_dot_product_attention(q, k, v, mask, drop_rate)
@@ -90,10 +90,10 @@ def attention(
 def window_tokens(
     grid: Sequence[int], window_size: int, margin: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return the rows and the columns of the tokens of each window, ``(windows, size^2)`` each.
+    """Return the row and the column of each token in each window, ``(windows, size^2)`` each.
 
-    ``size`` is ``window_size + 2 * margin``. Tokens may lie outside the grid; those of one more
-    window at the end all do. Exporters would take a count of 1 for a constant.
+    ``size`` is ``window_size + 2 * margin``. Tokens may lie outside the grid. One extra window
+    follows the windows of the grid, because exporters would take a count of 1 for a constant.
     """
     rows, columns = ((size + window_size - 1) // window_size for size in grid)
     window = torch.arange(rows * columns + 1, device=device)[:, None]
@@ -106,7 +106,7 @@ def window_tokens(
 
 
 def gather_tokens(x: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the tokens ``(B, windows, size^2, C)`` of a grid, and which of them are in it."""
+    """Return the tokens ``(B, windows, size^2, C)`` at given places, and which are in the grid."""
     height, width = x.shape[1:3]
     in_grid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     index = torch.where(in_grid, row * width + column, 0)
@@ -115,7 +115,7 @@ def gather_tokens(x: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tenso
 
 
 def _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_rate):
-    """Compute :func:`long_short` by gathers, which work for any size of the grid."""
+    """Compute :func:`long_short` by index_select, which exports for any size of the grid."""
     grid, w = q.shape[1:3], window_size
     own = window_tokens(grid, w, 0, q.device)
     seen = window_tokens(grid, w, max(w // 2, 1), q.device)
@@ -123,7 +123,7 @@ def _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_ra
     def by_head(x):  # (B, .., C) to (B * heads, .., C / heads)
         return x.unflatten(-1, (num_heads, -1)).movedim(x.ndim - 1, 1).flatten(0, 1)
 
-    # Landmarks are the same for all windows. A sum needs no count, unlike expand.
+    # Adding these zeros repeats the landmarks for all windows. expand would need their number.
     of_windows = torch.zeros_like(own[0][:, :1, None])
 
     def keys(x, landmarks):
@@ -145,8 +145,8 @@ class _Keys(torch.autograd.Function):
     """Concatenate the landmarks and the tokens in and around each window.
 
     The result is ``(B * heads, windows, r + (w + 2 * margin)^2, C / heads)`` in the dtype of the
-    tokens. Forward writes it once, without intermediate copies. A token is in several windows;
-    backward adds their gradients tile by tile.
+    tokens. Forward writes the result without intermediate copies. A token is in several windows, so
+    backward sums its gradients, tile by tile.
     """
 
     @staticmethod
@@ -185,7 +185,7 @@ class _Keys(torch.autograd.Function):
 
 
 def _windows(x: Tensor, num_heads: int, window_size: int, margin: int = 0) -> Tensor:
-    """View a grid as windows with a margin around each. Outside the grid the margin is zero.
+    """View a grid as windows with a margin around each. Tokens outside the grid are zero.
 
     The shape is ``(B, heads, rows, columns, w + 2 * margin, w + 2 * margin, C / heads)``.
     """

@@ -1,4 +1,4 @@
-"""The weights of FNO: one complex matrix for every kept mode."""
+"""Apply the weights of FNO: one complex matrix for every kept mode."""
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,8 @@ from .exporting import is_transformed
 def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     """Compute ``W[u, v] z[u, v]`` per block of channels (step 2 of Sec. 3.2, and Eq. 5).
 
-    ``weights1`` holds the row frequencies 0..m1-1 and ``weights2`` -m1..-1, both the column
-    frequencies 0..m2-1. A spectrum with fewer modes uses the lowest frequencies of each.
+    ``weights1`` is for the row frequencies 0..m1-1, ``weights2`` for -m1..-1, both for the column
+    frequencies 0..m2-1. A spectrum with fewer modes uses the weights of its own frequencies.
 
     Args:
         z: Complex ``(B, K1, K2, C)`` with ``K1 <= 2 * m1`` and ``K2 <= m2``, laid out as
@@ -24,7 +24,7 @@ def mode_product(z: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     sizes = (rows + 1) // 2, rows // 2
     weights1 = weights1[..., : sizes[0], :columns, :]
     weights2 = weights2[..., weights2.shape[-3] - sizes[1] :, :columns, :]
-    # The memory order of the weights. Their gradient then has it, too.
+    # Copy z to the memory order of the weights. Then their gradient has this order, too.
     z = z.permute(0, 3, 1, 2).contiguous().unflatten(1, weights1.shape[:2])  # (B, k, b, K1, K2)
     halves = zip(z.split(sizes, dim=3), (weights1, weights2))
     multiply = _Product.forward if is_transformed() else _Product.apply
@@ -37,7 +37,7 @@ def portable_mode_product(
 ) -> Tensor:
     """Apply the weights and the soft shrinkage to tokens ``(B, H, W, C)`` by real products.
 
-    The spectrum has all modes of the weights. Those that the grid lacks count as zero.
+    The spectrum has all modes of the weights. Modes that the grid lacks count as zero.
     """
     m1, m2 = weights1.shape[3:5]
     rows, columns = (torch.arange(n, device=x.device) for n in (2 * m1, m2))
@@ -55,8 +55,8 @@ def portable_mode_product(
 class _Product(torch.autograd.Function):
     """Multiply ``(B, k, i, U, V)`` by ``(k, i, o, U, V)``, both complex.
 
-    Matrix products need copies of the weights in another layout and of their conjugate. Autograd's
-    own backward would save these copies; this one saves the weights alone.
+    Matrix products need copies of the weights: one in another layout, one conjugated. Autograd's
+    own backward would save these copies. This one saves only the weights.
     """
 
     generate_vmap_rule = True

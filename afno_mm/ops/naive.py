@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def kept_frequencies(size: int, mode_fraction: float) -> list[int]:
-    """Return the signed frequencies of an axis whose magnitude is below the cut."""
+    """Return the signed frequencies of an axis whose magnitude is not above the cut."""
     signed = [f if f <= (size - 1) // 2 else f - size for f in range(size)]
     return [f for f in signed if abs(f) <= mode_fraction * (size // 2) + 1e-9]
 
@@ -30,7 +30,7 @@ def afno(
 ) -> Tensor:
     """Define :func:`afno_mm.ops.afno_operator` without residual. The result is float64.
 
-    ``frequency_filter (2, K1, K2, C)`` is this project's, not the paper's.
+    The paper has no ``frequency_filter (2, K1, K2, C)``.
     """
     w1, b1, w2, b2 = (torch.complex(*t.double()) for t in (w1, b1, w2, b2))
 
@@ -41,7 +41,7 @@ def afno(
         out = _shrink(torch.cat(out, dim=-1), sparsity_threshold)
         if frequency_filter is None:
             return out
-        # Rows are in FFT order, so that u < 0 counts from the end.
+        # Rows are in FFT order, so a row frequency u < 0 counts from the end.
         return out + torch.complex(*frequency_filter[:, u, v].double()) * z
 
     _, height, width, _ = x.shape
@@ -89,7 +89,7 @@ def _per_frequency(
     norm: str,
     channel_map: Callable[[Tensor, int, int], Tensor],
 ) -> Tensor:
-    """Sum the waves of ``x`` after ``channel_map(z, u, v)`` has changed their coefficients z.
+    """Transform ``x``, apply ``channel_map(z, u, v)`` to each coefficient z, transform back.
 
     ``rows`` are the frequencies u. ``columns`` are the frequencies v >= 0; each also stands for -v.
     """
@@ -143,7 +143,7 @@ def long_short(x: Tensor, weights: dict[str, Tensor], num_heads: int, window_siz
     of_head = [slice(h * size, (h + 1) * size) for h in range(num_heads)]
 
     def landmark(t, i):
-        """Average t over all tokens, each head with its i-th probabilities."""
+        """Average t over all tokens, with the i-th probabilities of each head, and normalise."""
         weighted = [p[..., [h * rank + i]] * t[..., head] for h, head in enumerate(of_head)]
         return norm('dual_ln_dp', torch.cat(weighted, -1).sum((1, 2)))  # (B, C)
 

@@ -1,7 +1,7 @@
 """Full precision for the steps that half precision cannot compute.
 
-CPU FFTs have no half precision, and CUDA's only take powers of two. Sums over all tokens of a
-large grid leave the range of float16. Such steps run ``with autocast_off(x)`` on
+CPU FFTs have no half precision, and CUDA FFTs in half precision take only powers of two. Sums over
+all tokens of a large grid leave the range of float16. Such steps run ``with autocast_off(x)`` on
 ``full_precision(x)``.
 """
 
@@ -18,8 +18,8 @@ def full_precision(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-# A generator or a class of our own would be shorter to use, but torch.compile of torch 2.6 traces
-# neither.
+# A context manager of our own, as a generator or a class, would be shorter to use, but
+# torch.compile of torch 2.6 traces neither.
 def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:
     """Return a context manager that turns autocast off on the device of ``x``."""
     device = x.device.type

@@ -1,10 +1,10 @@
 """Fourier transforms as products with real matrices, made for any size inside a program.
 
-A program that is exported or traced takes grids of any size, and its runtime may have no complex
-type and no FFT. So these transforms make their matrices from ``arange`` while the program runs.
-Phases are integers modulo the size, so large grids stay accurate in float32. The products take
-about ``6 (N + 2)`` operations per token and channel on an N x N grid. Two smaller factors would
-need the divisors of N when the program is made, and are no use at prime sizes.
+An exported or traced program takes grids of any size, and its runtime may have no complex type and
+no FFT. So these transforms make their matrices from ``arange`` while the program runs. Phases are
+integers modulo the size, so large grids stay accurate in float32. The products take about
+``6 (N + 2)`` operations per token and channel on an N x N grid. Smaller matrices, as in an FFT,
+would need the divisors of N at export, and do not help at prime sizes.
 
 Spectra are planar, ``(B, 2, K1, K2, C)``: real parts, then imaginary parts.
 """
@@ -31,8 +31,8 @@ def frequencies(
 ) -> tuple[Tensor, Tensor]:
     """Return the row and column frequencies to keep of a grid, ``(K1,)`` and ``(K2,)``.
 
-    With truncation each axis has one or two more, which are off the grid and so count as zero. An
-    axis of a single frequency would make exporters take the size of the grid for a constant.
+    With truncation there are two more rows and one more column. They are off the grid and count as
+    zero. Otherwise an axis could have one frequency, and exporters would make its size constant.
     """
     if mode_fraction == 1:
         return signed(grid[0], device), torch.arange(grid[1] // 2 + 1, device=device)
@@ -51,13 +51,13 @@ def phases(frequencies: Tensor, positions: Tensor, size: int) -> Tensor:
 
 
 def row_matrix(cos: Tensor, sin: Tensor) -> Tensor:
-    """Return the transform of columns of complex numbers, ``(2 * frequencies, positions * 2)``."""
+    """Return the DFT matrix of complex inputs (re, im), ``(2 * frequencies, positions * 2)``."""
     parts = torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)
     return torch.stack([part.flatten(1) for part in parts]).flatten(0, 1)
 
 
 def column_matrix(cos: Tensor, sin: Tensor) -> Tensor:
-    """Return the transform of rows of real numbers, ``(2 * frequencies, positions)``."""
+    """Return the DFT matrix of real inputs, ``(2 * frequencies, positions)``."""
     return torch.stack([cos, -sin]).flatten(0, 1)
 
 
@@ -66,8 +66,8 @@ def analyse(
 ) -> Tensor:
     """Transform tokens ``(B, H, W, C)`` to a planar spectrum of given frequencies.
 
-    ``rows (K1,)`` and ``columns (K2,)`` are integers. With ``grid``, ``x`` is first padded or
-    cropped to that size around its first token, as a periodic kernel.
+    ``rows (K1,)`` and ``columns (K2,)`` are integer frequencies. With ``grid``, ``x`` is a periodic
+    kernel around its first token and is first padded with zeros or cropped to this size.
     """
     grid, power = grid or x.shape[1:3], FORWARD_POWERS[norm]
     (cos_h, sin_h), (cos_w, sin_w) = (
@@ -93,7 +93,7 @@ def synthesise(z: Tensor, rows: Tensor, columns: Tensor, norm: str, grid: Sequen
     on_grid = _on_axis(rows, grid[0]).to(z.dtype)[:, None]
     y = row_matrix(cos_h * on_grid, sin_h * on_grid).t() @ z.flatten(1, 2).flatten(2)
     y = y.unflatten(2, (-1, z.shape[4])).unflatten(1, (-1, 2)).flatten(2, 3)  # (B, H, 2 * K2, C)
-    # Every column but DC and Nyquist stands for two frequencies, +v and -v.
+    # Every column except DC and Nyquist stands for two frequencies, +v and -v.
     width = _tensor(grid[1], columns)
     pairs = torch.where(2 * columns % width == 0, 1, 2) * (2 * columns <= width)
     pairs = pairs.to(z.dtype)[:, None]
@@ -101,7 +101,7 @@ def synthesise(z: Tensor, rows: Tensor, columns: Tensor, norm: str, grid: Sequen
 
 
 def real_form(real: Tensor, imag: Tensor) -> Tensor:
-    """Return complex matrices ``(.., i, o)`` as real ones ``(.., 2i, 2o)``, parts one by one."""
+    """Return complex matrices ``(.., i, o)`` as real ``(.., 2i, 2o)``: first re, then im parts."""
     return torch.cat([torch.cat([real, imag], -1), torch.cat([-imag, real], -1)], -2)
 
 
@@ -113,7 +113,7 @@ def _waves(
     dtype: torch.dtype,
     crop: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines divided by ``size**power``, if ``crop`` with 0 outside the axis."""
+    """Return cosines and sines over ``size**power``. With ``crop`` they are 0 outside the axis."""
     n = _tensor(size, positions).to(dtype)
     angles = phases(frequencies, positions, size).to(dtype) * (2 * math.pi) / n
     scale = n**-power * _on_axis(positions, size) if crop else n**-power
@@ -127,5 +127,5 @@ def _on_axis(signed_index: Tensor, size: int) -> Tensor:
 
 
 def _tensor(size: int, like: Tensor) -> Tensor:
-    """Return a size as a tensor: ONNX takes no remainder by a symbolic number."""
+    """Return a size as a tensor, because ONNX has no remainder by a symbolic number."""
     return torch.full_like(like[:1], size)

@@ -1,9 +1,9 @@
 """Real 2-D Fourier transforms of token grids, truncated to low frequencies.
 
 They are steps (1) and (3) of Sec. 3.2 of the AFNO paper. The half spectrum of ``(B, H, W, C)`` is
-``(B, K1, K2, C)``: ``K1`` row frequencies in FFT order (0, 1, .., -1; the non-negative ones are one
-more if ``K1`` is odd) and the column frequencies 0..K2-1. Column 0 is the DC column and, if W is
-even, column W/2 the Nyquist column.
+``(B, K1, K2, C)``: ``K1`` row frequencies in FFT order (0, 1, .., -1; an odd ``K1`` has one more
+non-negative than negative frequency) and the column frequencies 0..K2-1. Column 0 is the DC column
+and, if W is even, column W/2 the Nyquist column.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 from .exporting import is_exported
 
 NORMS = ('ortho', 'forward')
-# An adjoint divides by the number of tokens if its transform does.
+# The norm of the adjoint: it divides by the number of tokens if the transform does.
 ADJOINT_NORMS = {'ortho': 'ortho', 'forward': 'backward', 'backward': 'forward'}
 
 
@@ -28,7 +28,8 @@ def kept_modes(grid: Sequence[int], mode_fraction: float) -> tuple[int, int]:
     32/56 its '35 %' (A.6). K1 counts positive and negative frequencies, K2 only 0 and positive.
     """
     m, n = highest_frequencies(grid, mode_fraction)
-    # Shape functions of operators need sym_min, which dynamo of torch 2.6 takes for symbols alone.
+    # Fake implementations of custom operators need torch.sym_min for symbolic sizes. Under dynamo
+    # use min: dynamo of torch 2.6 takes torch.sym_min only of symbols.
     smaller: Any = min if torch.compiler.is_dynamo_compiling() else torch.sym_min
     return smaller(2 * m + 1, grid[0]), n + 1
 
@@ -37,14 +38,14 @@ def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int,
     """Return the highest frequency ``(m, n)`` that truncation keeps on each axis.
 
     Compilers and exporters use symbols for sizes. A product of a symbol and a float would become a
-    constant, so this multiplies by the integer p of ``mode_fraction = p / q``.
+    constant, so this multiplies by an integer p, with ``mode_fraction = p / q``.
     """
     if mode_fraction == 1:
         return grid[0] // 2, grid[1] // 2
-    # range(p).stop is p. It makes torch.compile treat p as a constant if layers have different
-    # mode_fractions; autograd functions take no symbols that come from floats.
+    # range(p).stop is p, and torch.compile then takes p as a constant, also if layers have
+    # different mode_fractions. Autograd functions take no symbols that come from floats.
     p, q = range(round(mode_fraction * 2**48)).stop, 2**48
-    almost = round(1e-9 * q)  # as int(mode_fraction * n + 1e-9)
+    almost = round(1e-9 * q)  # computes int(mode_fraction * n + 1e-9)
     m, n = ((p * (size // 2) + almost) // q for size in grid)
     return m, n
 
@@ -52,8 +53,8 @@ def highest_frequencies(grid: Sequence[int], mode_fraction: float) -> tuple[int,
 def rfft2(x: Tensor, mode_fraction: float = 1.0, norm: str = 'ortho') -> Tensor:
     """Return the low frequencies ``(B, K1, K2, C)`` of a real grid ``(B, H, W, C)``.
 
-    The grid is float32 or float64. ``mode_fraction`` is that of :func:`kept_modes`, ``norm`` that
-    of :func:`torch.fft.rfft2`.
+    The grid is float32 or float64. ``mode_fraction`` is as in :func:`kept_modes`, ``norm`` as in
+    :func:`torch.fft.rfft2`.
     """
     return rfft2_modes(x, *kept_modes(x.shape[1:3], mode_fraction), norm)
 
@@ -80,14 +81,14 @@ def irfft2(z: Tensor, grid: Sequence[int], norm: str = 'ortho') -> Tensor:
 
 def _apply(transform, *inputs):
     if is_exported() or forward_ad._current_level >= 0:
-        return transform.forward(*inputs)  # Programs and forward mode need plain operators.
+        return transform.forward(*inputs)  # Exports and forward mode need plain operators.
     return transform.apply(*inputs)
 
 
 class _RealToModes(torch.autograd.Function):
-    """rfft2 with all columns but DC and Nyquist multiplied by ``weight``.
+    """rfft2. All columns except DC and Nyquist are multiplied by ``weight``.
 
-    In a half spectrum each of those columns stands for two frequencies, +v and -v, and irfft2 sums
+    In a half spectrum these columns stand for two frequencies each, +v and -v, and irfft2 sums
     both. So the adjoint of rfft2 is irfft2 with weight 1/2, and the adjoint of irfft2 is rfft2 with
     weight 2. Autograd's own formula is a complex FFT of all frequencies, which takes longer.
     """
@@ -98,7 +99,7 @@ class _RealToModes(torch.autograd.Function):
     def forward(x, rows, columns, norm, weight):
         if x.numel() == 0:  # MKL refuses empty tensors.
             return torch.view_as_complex(x.new_zeros(x.shape[0], rows, columns, x.shape[3], 2))
-        # Columns first: the FFT of the rows then runs on the kept columns only.
+        # Transform along W first: the FFT along H then runs on the kept columns only.
         z = torch.fft.rfft(_without_zero_strides(x), dim=2, norm=norm)[:, :, :columns]
         z = torch.fft.fft(z, dim=1, norm=norm)
         if rows < z.shape[1]:
@@ -116,7 +117,7 @@ class _RealToModes(torch.autograd.Function):
 
 
 class _ModesToReal(torch.autograd.Function):
-    """irfft2 of a half spectrum, all columns but DC and Nyquist multiplied by ``weight``."""
+    """irfft2. All columns except DC and Nyquist are first multiplied by ``weight``."""
 
     generate_vmap_rule = True
 
@@ -131,12 +132,12 @@ class _ModesToReal(torch.autograd.Function):
             z = torch.cat([z[:, : (kept + 1) // 2], gap, z[:, (kept + 1) // 2 :]], dim=1)
         z = torch.fft.ifft(_without_zero_strides(z), dim=1, norm=norm)
         z = _weight_pairs(z, width, weight)
-        # After the inverse FFT of the rows, a Hermitian-symmetric column is real.
-        # These are the DC and, if the last one is it, the Nyquist column: no branch on the size.
+        # After the inverse FFT along H, a Hermitian-symmetric column is real. So drop the imaginary
+        # part of DC and of the last column if it is Nyquist (else DC again: no branch on a size).
         last = z.shape[2] - 1
         for column in (0, last * (2 * last // width)):
             z.narrow(2, column, 1).imag.zero_()
-        # irfft itself pads the columns beyond K2 with zeros.
+        # irfft pads the truncated columns with zeros.
         return torch.fft.irfft(z, width, dim=2, norm=norm)  # (B, H, W, C)
 
     @staticmethod
@@ -156,7 +157,7 @@ def _without_zero_strides(x):
 
 
 def _weight_pairs(z, width, weight):
-    """Multiply all columns but DC and Nyquist by ``weight``, in place."""
+    """Multiply all columns except DC and Nyquist by ``weight``, in place."""
     if weight != 1:
         z[:, :, 1 : (width + 1) // 2] *= weight
     return z

@@ -1,4 +1,4 @@
-"""Run the trainings of a sweep one after the other. A stopped sweep can be continued."""
+"""Run the trainings of a sweep, ``jobs`` at a time. A stopped sweep can be continued."""
 
 import fcntl
 import os
@@ -23,16 +23,16 @@ _say = partial(print, flush=True)
 
 
 def run_sweep(sweep: Sweep, points: Sequence[str] | None = None, jobs: int = 1) -> dict[str, str]:
-    """Run the trainings of the named points, or of all, that have not finished.
+    """Run all unfinished trainings of the named points, or of all points.
 
-    Trials come first, then one seed after the other, so that a stopped sweep has whole seeds.
+    Trials start first, then one seed after the other, so that a stopped sweep has complete seeds.
     ``jobs`` trainings run at the same time and share the CPU cores, unless ``OMP_NUM_THREADS`` is
     set. The results are rewritten after each training, and at a stop. Return the names of the
     points that failed, with the reasons.
 
     Raises:
-        ValueError: Before anything runs, if a training has begun with other settings, or if
-            another process works in the same folder.
+        ValueError: Before anything runs, if ``jobs`` is below 1, if the sweep lacks a named point,
+            if a training has begun with other settings, or if another process works in the folder.
     """
     if jobs < 1:
         raise ValueError(f'--jobs is {jobs}: set 1 or more')
@@ -77,12 +77,12 @@ def _select(sweep, points):
 
 
 class _Queue:
-    """The trainings that wait, those that run, and the points that failed."""
+    """The waiting trainings, the running trainings, and the points that failed."""
 
     def __init__(self, sweep, names, jobs, lock):
         self.sweep, self.jobs, self.lock = sweep, jobs, lock
         self.failures = {}  # reasons by point
-        self.running = {}  # by process: its run, record and start
+        self.running = {}  # by process: its run, record and start time
         self.took = {}  # by point: seconds of each finished training
         trials, stages = len(sweep.trials and sweep.trials[names[0]]), len(sweep.stages)
 
@@ -91,7 +91,7 @@ class _Queue:
             seed, stage = divmod(i - trials, stages)
             return max(seed, -1), names.index(name) if seed >= 0 else i, stage
 
-        # Places in sweep.runs(name): the runs there change when the trials have chosen.
+        # Keep indices into sweep.runs(name): record.choose replaces the runs after the trials.
         places = [(name, i) for name in names for i in range(len(sweep.runs(name)))]
         self.waiting = sorted(places, key=order)
         self.total = len(self.waiting)
@@ -99,7 +99,7 @@ class _Queue:
             self._count(name, record.check(sweep.runs(name)[i]))
 
     def work(self):
-        """Run all trainings. Stop those that run if this process must stop."""
+        """Run all trainings. If this process must stop, stop the running trainings."""
         try:
             while self.waiting or self.running:
                 if len(self.running) < self.jobs and self._start_next():
@@ -114,7 +114,7 @@ class _Queue:
             report.write_results(self.sweep, self.failures)
 
     def _start_next(self):
-        """Take the first training that need not wait for another. Return whether there is one."""
+        """Start the next training, or drop it if its point has failed. Return False if all wait."""
         for place in self.waiting:
             name, i = place
             run = self.sweep.runs(name)[i]

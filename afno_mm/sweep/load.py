@@ -23,17 +23,17 @@ def load_sweep(
     seeds: Sequence[int] | None = None,
     small: bool = False,
 ) -> Sweep:
-    """Read a sweep's config. Nothing is run or written. The settings of the config are
+    """Read a sweep's config. Run and write nothing. The settings of the config are
 
     * ``points``: a dict from names to options that are set together. The key ``configs`` gives a
       point its own configs, one for each stage; ``of_stages`` its own options for each stage.
-    * ``stages``: a list of arguments of :class:`Stage`. They are trained one after the other.
+    * ``stages``: a list with the arguments of each :class:`Stage`. A point trains them in order.
     * ``seeds`` (optional): each point is trained with each of these seeds. Points of a seed are
       paired: they see the same images in the same order, with the same masks and augmentation.
       Without ``seeds``, each point is trained once, with the seed of its config.
     * ``tune`` (optional): arguments of :class:`Tune`.
-    * ``comparisons`` (optional): pairs of names of points that the results compare. A dict from
-      names of questions to lists of pairs corrects p for the pairs of each question alone.
+    * ``comparisons`` (optional): pairs of points that the results compare. If it is a dict from
+      questions to lists of pairs, p is corrected for the pairs of each question alone.
     * ``small`` (optional): settings that replace those above if ``small`` is asked for.
     * ``label`` (optional): what the names of the points are values of.
     * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
@@ -42,7 +42,7 @@ def load_sweep(
     The other arguments are those of ``tools/sweep.py``; ``trainer`` is ``tools/train.py``.
 
     Raises:
-        ValueError: If the config is not such a sweep.
+        ValueError: If the config is not such a sweep, or does not fit the arguments.
     """
     cfg, note = _read(path, small)
     if gpus < 1:
@@ -138,7 +138,7 @@ def _read(path, small):
 
 
 def _chain(point, kinds, folder, seed, trainer):
-    """Return the runs of a point with one seed. Each starts from the one before it."""
+    """Return the runs of a point with one seed. Each starts from the previous stage's run."""
     runs: list[Run] = []
     for stage, config, options, processes in kinds:
         work = folder / Path(config).stem
@@ -165,7 +165,7 @@ def _arguments_of(cls, what, path, given):
 
 
 def _configs(path, point, own, planned, replacements):
-    """Return the configs of a point: the replacements, its own, or those of the stages."""
+    """Return the configs of a point: the replacements, else its own, else the stages' configs."""
     if own and replacements:
         raise ValueError(
             f'--stages would replace the configs that tell the points of {path} apart. '

@@ -18,7 +18,7 @@ class Stage:
     """One training at every point.
 
     ``start_from`` is the checkpoint of the previous stage to start the backbone from: 'last', or
-    'best' by that stage's metric, which ``CheckpointHook.save_best`` keeps.
+    'best' by the previous stage's metric, which ``CheckpointHook.save_best`` keeps.
     """
 
     metric: str  # name of the validation metric to collect, as in vis_data/scalars.json
@@ -26,7 +26,7 @@ class Stage:
     collect: str = 'last'  # which value to collect: 'last', or 'best' of all validations
     rule: str = 'greater'  # whether 'greater' or 'less' is better
     start_from: str = 'last'
-    gpus: int | None = None  # number of processes; by default that of the sweep
+    gpus: int | None = None  # number of processes; by default the sweep's number
     others: Sequence[str] = ()  # more metrics of the same validation
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Run:
         return f'{self.point}: {f"{parent}/" if parent != self.point else ""}{self.folder.name}'
 
     def with_options(self, options: Mapping[str, Any]) -> 'Run':
-        """Return this run, and those before it, with more options."""
+        """Return a copy of this run, and of its previous runs, with more options."""
         previous = self.previous and self.previous.with_options(options)
         return replace(self, options={**self.options, **options}, previous=previous)
 
@@ -73,7 +73,7 @@ class Run:
         return load_config(command_line('').parse_args(arguments))
 
     def command(self, start: str | Path | None = None) -> list[str]:
-        """Return the command that starts this training from a checkpoint, or continues it."""
+        """Return the command that starts (with the backbone of ``start``) or resumes the run."""
         options = dict(self.options)
         if start:
             options['model.backbone.init_cfg.type'] = 'Pretrained'
@@ -118,13 +118,13 @@ class Sweep:
         return self.trials.get(name, []) + self.points[name]
 
     def waits(self, run: Run) -> bool:
-        """Return whether the trials of a run's point must finish before it."""
+        """Return True if a run must wait until the trials of its point have finished."""
         tune = self.tune
         return tune is not None and run.point not in self.chosen and run.seed != tune.seed
 
 
 def _cfg_options(options):
-    """Return the arguments that set the options."""
+    """Return the ``--cfg-options`` arguments that set the options."""
     texts = [f'{key}={_text(value)}' for key, value in options.items()]
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)

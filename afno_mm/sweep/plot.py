@@ -1,4 +1,4 @@
-"""Draw the results of a sweep, and its validations during training."""
+"""Plot the results of a sweep, and its validations during training."""
 
 from itertools import cycle
 
@@ -13,7 +13,7 @@ from .statistics import mean_and_error
 def results(sweep: Sweep, outcomes: dict) -> Figure:
     """Draw a panel for each stage: means over the seeds with standard errors, and each seed.
 
-    ``outcomes`` has for each point and stage the records of its runs, one for each seed.
+    ``outcomes[point][stage]`` has one record per seed.
     """
     figure, panels = _panels(sweep, width=max(4.5, 0.75 * len(outcomes)))
     for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
@@ -34,7 +34,7 @@ def results(sweep: Sweep, outcomes: dict) -> Figure:
 
 
 def curves(sweep: Sweep, outcomes: dict) -> Figure:
-    """Draw a panel for each stage: the mean of each point's validations during training."""
+    """Draw a panel for each stage: each point's validation curve, as the mean over its seeds."""
     figure, panels = _panels(sweep, width=6.5)
     for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
         styles = cycle([(line, f'C{n}') for line in ('-', '--', ':') for n in range(10)])
@@ -82,7 +82,7 @@ def _over_parameters(axes, known):
 
 
 def _points(axes, points, line, **options):
-    """Draw places and their values: the mean of the values with its error, and each of several."""
+    """Plot the mean of the values at each place, with its error and, if several, each value."""
     points = sorted(points)
     places = [place for place, _ in points]
     means, errors = np.array([mean_and_error(values) for _, values in points]).reshape(-1, 2).T

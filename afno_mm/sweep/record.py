@@ -1,6 +1,6 @@
-"""Store what has run, with which settings and results.
+"""Store the settings and results of each run in ``stage.json`` in the run's folder.
 
-A run's folder has ``stage.json``. It is written when the run begins, and again when it finishes.
+The file is written when the run begins, and again when it finishes.
 """
 
 import json
@@ -29,7 +29,8 @@ def check(run: Run) -> dict | None:
     """Return the record of a run that has begun, or None if the run has no checkpoint yet.
 
     Raises:
-        ValueError: If it ran with other settings than those that are asked for.
+        ValueError: If it ran with other settings than the run has now, or if the folder has a
+            checkpoint but no record.
     """
     path = run.folder / 'stage.json'
     record = json.loads(path.read_text()) if path.is_file() else None
@@ -52,7 +53,7 @@ def check(run: Run) -> dict | None:
 
 
 def is_finished(record: dict | None) -> TypeGuard[dict]:
-    """Return whether a record is that of a finished run."""
+    """Return True if there is a record and its run has finished."""
     return record is not None and 'finished' in record
 
 
@@ -67,7 +68,7 @@ def begin(run: Run) -> dict:
 
 
 def versions() -> dict[str, str]:
-    """Return what else the bits of a result depend on: versions, processor, threads."""
+    """Return the versions, processor and threads, on which the bits of a result also depend."""
     return dict(
         python=platform.python_version(),
         torch=torch.__version__,
@@ -80,13 +81,13 @@ def versions() -> dict[str, str]:
 def finish(run: Run, record: dict, seconds: float = 0.0) -> dict:
     """Write and return the record of a run whose training has ended.
 
-    Added keys are 'value' of the metric; 'at', its epoch or iteration, and 'unit', which of both;
-    'curve', all validations; 'others', the other metrics at the same time; 'seconds' of the last
-    launch; 'parameters' of the model; file names of the 'last' and 'best' checkpoint; 'finished',
-    the time.
+    Added keys are 'value' of the metric; 'at', its epoch or iteration; 'unit', 'epoch' or 'iter';
+    'curve', the values of all validations; 'others', the other metrics of the same validation;
+    'seconds' of the last launch; 'parameters', their number; 'last' and 'best', file names of
+    checkpoints; 'finished', the time.
 
     Raises:
-        ValueError: If the validations do not have the metric.
+        ValueError: If the validations lack the metric or one of the stage's ``others``.
     """
     stage = run.stage
     values = validations(run.folder, stage.metric, record['begun'])
@@ -146,7 +147,7 @@ def _best(values: dict[int, float], stage: Stage) -> int:
 
 
 def checkpoint_to_start_from(run: Run) -> Path | None:
-    """Return the checkpoint of the previous stage to start from. None for the first stage."""
+    """Return the previous stage's checkpoint to start from, or None in the first stage."""
     if run.previous is None:
         return None
     kind, before = run.stage.start_from, check(run.previous)
@@ -165,8 +166,9 @@ def checkpoint_to_start_from(run: Run) -> Path | None:
 def validations(folder: Path, metric: str, since: str = '') -> dict[int, float]:
     """Return the values of a metric by epoch or iteration, over all launches of a training.
 
-    A launch that continued from an older checkpoint repeats validations. The newest value counts.
-    Launches before ``since``, a time in the format of their folders, do not count.
+    If several launches validated the same step, the newest launch's value is kept. ``since`` is a
+    timestamp in the format of the launch folders, such as '20260131_120000'. Launches before it are
+    ignored.
     """
     values = {}
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
@@ -192,19 +194,19 @@ def settings(run: Run) -> dict[str, Any]:
     """Return all settings that can change a run's result, by dotted keys."""
     every = _flat(run.config.to_dict())
     kept = {k: value for k, value in every if IRRELEVANT_SETTINGS.isdisjoint(k.split('.'))}
-    # One GPU with a batch of 16 takes the same steps as two with 8 each.
+    # Compare the total batch size: one GPU with a batch of 16 takes the same steps as two with 8.
     kept['batch_size x gpus'] = kept.pop('train_dataloader.batch_size', 1) * run.gpus
     if run.previous:
         before = check(run.previous)
         kept['start'] = 'not trained yet'
         if is_finished(before):
             kept['start'] = f'{before[run.stage.start_from]} of {before["finished"]}'
-    # As JSON reads them back: this makes the comparison with a record exact.
+    # Convert to JSON and back, so that the comparison with a stored record is exact.
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file in one step: a reader never sees half of it."""
+    """Write a file atomically: a reader never sees half of it."""
     part = path.with_name(path.name + '.part')
     part.write_text(text)
     os.replace(part, path)

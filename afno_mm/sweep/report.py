@@ -11,13 +11,13 @@ from .plan import Run, Stage, Sweep
 from .statistics import holm, mean_and_error, sign_flip_test
 
 KEYS = ('state', 'value', 'at', 'unit', 'others', 'curve', 'parameters', 'seconds', 'finished')
-Outcomes = Mapping[str, list[list[dict]]]  # by point: for each stage, one outcome for each seed
+Outcomes = Mapping[str, list[list[dict]]]  # outcomes[point][stage] has one outcome per seed
 
 
 def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
     """Rewrite ``results.json``, ``.md``, ``.png`` and ``curves.png`` in the sweep's folder.
 
-    They show all points. ``failures`` has the reasons of those that failed in this launch, by name.
+    The files show all points. ``failures`` maps the points that failed in this launch to reasons.
     """
     outcomes = {
         name: [[_outcome(run) for run in runs if run.stage is stage] for stage in sweep.stages]
@@ -72,7 +72,7 @@ def _entry(run, outcome):
 
 
 def _versions(outcomes):
-    """Return the versions that the runs had, each once."""
+    """Return the different ``versions`` of the runs, each once."""
     runs = [one for stages in outcomes.values() for stage in stages for one in stage]
     versions = [one['versions'] for one in runs if 'versions' in one]
     return [one for i, one in enumerate(versions) if one not in versions[:i]]
@@ -108,13 +108,13 @@ def _value(stage, metric, outcomes):
     if len(outcomes) == 1:
         return result(stage, dict(outcomes[0], value=values[0]))
     mean, error = mean_and_error(values)
-    # Two digits of the error say how many digits of the mean mean something.
+    # Show two digits of the error, and the mean with as many decimals.
     digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
     return f'{mean:.{digits}f} ± {error:.{digits}f} ({len(values)} of {len(outcomes)} seeds)'
 
 
 def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
-    """Return the paired differences of each comparison, with tests of the stages' own metrics."""
+    """Return each comparison's differences, paired by seed. Test only each stage's own metric."""
     compared = []
     for i, stage in enumerate(sweep.stages):
         metrics = (stage.metric, *stage.others)
@@ -136,7 +136,7 @@ def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
                     family.append(entry | dict(differences=differences, mean=mean, error=error))
             if metric == stage.metric:
                 p_values = [sign_flip_test(one['differences']) for one in family]
-                # Comparisons without results yet count as well.
+                # Holm's correction also counts comparisons without results, as p = 1.
                 every = p_values + [1.0] * (len(pairs) - len(family))
                 for one, p, corrected in zip(family, p_values, holm(every)):
                     one.update(p=p, p_holm=corrected)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST = 20  # differences that a test takes: it goes through all 2^n signs
+MOST = 20  # the most differences that a test takes: it tries all 2^n choices of signs
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
@@ -18,9 +18,9 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 def sign_flip_test(differences: Sequence[float]) -> float:
     """Return the two-sided p of the hypothesis that differences are symmetric around 0.
 
-    If it holds, each of the 2^n choices of signs is equally likely. p is the share of choices
-    whose sum is at least as far from 0 as the observed one. It is exact, and at least 2 / 2^n.
-    It is NaN if a difference is.
+    Under this hypothesis, each of the 2^n choices of signs is equally likely. p is the share of
+    choices whose sum is at least as far from 0 as the observed sum. p is exact, and at least
+    2 / 2^n. It is NaN if a difference is NaN.
 
     Raises:
         ValueError: If there is no difference, or there are more than ``MOST``.
@@ -41,7 +41,8 @@ def sign_flip_test(differences: Sequence[float]) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm, 1979), in the same order.
 
-    Rejecting those below alpha makes any false rejection at most as likely as alpha.
+    If you reject all hypotheses with p below alpha, the probability of any false rejection is at
+    most alpha.
     """
     corrected, largest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(np.argsort(p_values, kind='stable')):

@@ -19,12 +19,13 @@ Scores = dict[str, float]
 
 
 class Task:
-    """A task. These defaults suit most models of MMEngine and MMPretrain.
+    """Base class of tasks. Its defaults suit most models of MMEngine and MMPretrain.
 
-    A subclass needs :meth:`handles` and :meth:`random_batch`, and overrides what differs.
+    A subclass defines :meth:`handles` and :meth:`random_batch`, and overrides other methods where
+    its task differs.
     """
 
-    mmpretrain_task: str | None = None  # its name in MMPretrain, whose inferencers go by it
+    mmpretrain_task: str | None = None  # the name that selects MMPretrain's inferencer
 
     def handles(self, cfg: Config) -> bool:
         """Return True if the config's model is for this task."""
@@ -32,20 +33,20 @@ class Task:
 
     def collate(self, cfg: Config) -> str:
         """Return the name of the MMEngine function that makes a batch from samples."""
-        # MMPretrain's models need stacked images. Its configs leave this to its tools.
+        # MMPretrain's models need stacked images. Its tools set this, not its configs.
         return 'default_collate' if cfg.get('default_scope') == 'mmpretrain' else 'pseudo_collate'
 
     def random_batch(self, model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Batch:
         """Return random ``inputs`` and ``data_samples`` in the form that the data loader gives.
 
-        ``model_cfg``, the config's ``model``, has the number of classes. ``size`` is ``(H, W)``.
+        ``model_cfg`` is the config's ``model``: it gives the number of classes. ``size`` is (H, W).
         """
         raise NotImplementedError(f'{type(self).__name__} does not define random_batch')
 
     def network_input(self, inputs: Any, masked: bool = True) -> Tensor:
         """Return the backbone's input ``(B, 3, H, W)`` from a preprocessed batch's ``inputs``.
 
-        A task that masks images returns the masked or the whole ones, as ``masked`` says.
+        A task that masks images returns the masked ones, or the whole ones if not ``masked``.
         """
         return inputs
 
@@ -54,17 +55,18 @@ class Task:
         return model(images, mode='tensor')
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
-        """Return what an exported model gives for normalised images ``(B, 3, H, W)``, by name.
+        """Return the outputs of an exported model, by name, for images ``(B, 3, H, W)``.
 
-        With ``labels`` a task that predicts classes adds their indices as 'labels'. Class scores
-        are named 'logits' and have the classes on axis 1. A normalised image is named 'image'.
+        The images are normalised. The output 'logits' has class scores, with the classes on axis
+        1. With ``labels``, 'labels' has class indices. 'image' is a normalised image.
         """
         return dict(output=self.forward(model, images))
 
     def draw_predictions(self, cfg: Config, folder: str | None, **options: Any) -> None:
         """Change the config so that a test draws its predictions, to ``folder`` if given.
 
-        The options are ``show``, ``wait_time`` and ``interval`` of MMPretrain's VisualizationHook.
+        The options are ``show``, ``wait_time`` and ``interval``, as in MMPretrain's
+        VisualizationHook.
         """
         draw_hook(cfg).update(enable=True, out_dir=folder, **options)
 
@@ -73,7 +75,7 @@ class Task:
         cfg.test_evaluator = [*evaluators(cfg), dict(type='DumpResults', out_file_path=path)]
 
     def use_tta(self, cfg: Config) -> None:
-        """Change the config to test-time augmentation by its ``tta_model`` and ``tta_pipeline``."""
+        """Switch the config to test-time augmentation by its ``tta_model`` and ``tta_pipeline``."""
         for key in ('tta_model', 'tta_pipeline'):
             if key not in cfg:
                 raise ValueError(f'--tta needs {key} in the config: see configs/_base_/')
@@ -83,30 +85,30 @@ class Task:
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
-        """Return pictures ``(H, W, 3)``, uint8 RGB, of a sample of a dataset, and a caption."""
+        """Return pictures ``(H, W, 3)``, uint8 RGB, of a dataset's sample, and a caption."""
         return [rgb(load_sample(dataset, index)['img'])], ''
 
     def draw_prediction(self, inputs: Any, sample: Any, dataset: Any) -> list[np.ndarray]:
-        """Return pictures of a prediction, uint8 RGB of one size, to look at side by side.
+        """Return pictures of a prediction ``(H, W, 3)``, uint8 RGB, all of one size.
 
-        ``inputs`` is a sample of the data loader's ``inputs``, ``sample`` is what the model
-        predicted for it, and ``dataset`` has the classes. A task without pictures returns none.
+        ``inputs`` is one element of the data loader's ``inputs``. ``sample`` is the data sample
+        with the prediction for it. ``dataset`` has the classes. By default there is no picture.
         """
         return []
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Return a table of the scores of predictors without training, and below of ``models``."""
+        """Return a table with the scores of predictors without training, then of ``models``."""
         raise NotImplementedError(f'{type(self).__name__} does not define baseline')
 
 
 def task_of(cfg: Config, default: Task | None = None) -> Task:
     """Return the task of a config.
 
-    The config can name it, as in ``task='Depth'`` or ``task='their_package.Depth'``. Otherwise it
-    is the task registered last whose ``handles(cfg)`` is True, or else ``default``.
+    The config can name its task, as in ``task='Depth'`` or ``task='their_package.Depth'``.
+    Otherwise this is the last registered task whose ``handles(cfg)`` is True, else ``default``.
 
     Raises:
-        ValueError: If there is no such task and no default.
+        ValueError: If the config names an unknown task, or none handles it and there is no default.
     """
     tasks, name = TASKS.module_dict, cfg.get('task')
     known = f'The tasks are {", ".join(tasks)}. To add one, register it in afno_mm.registry.TASKS'
@@ -138,9 +140,9 @@ def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
 
 
 def load_sample(dataset: Any, index: int) -> dict[str, Any]:
-    """Return a sample as the loading steps of the dataset's pipeline read it.
+    """Run only the loading steps of the dataset's pipeline. Return the sample.
 
-    If its labels cannot be read, ``fault`` says why.
+    If its labels cannot be read, its key ``fault`` says why.
     """
     from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 
@@ -157,7 +159,7 @@ def load_sample(dataset: Any, index: int) -> dict[str, Any]:
 
 
 def rgb(image: np.ndarray) -> np.ndarray:
-    """Convert a loaded image, BGR ``(H, W, C)`` or ``(H, W)``, to uint8 RGB.
+    """Convert a loaded image, BGR ``(H, W, C)`` or grey ``(H, W)``, to uint8 RGB.
 
     Images of more than 8 bits are scaled so that their largest value is white.
     """
@@ -185,5 +187,5 @@ def evaluators(cfg: Config) -> list[ConfigDict]:
 
 
 def score_table(title: str, scores: Scores) -> str:
-    """Return a title and below it a line for each score."""
+    """Return a title, and below it one line per score."""
     return '\n'.join([title, *(f'  {name}: {score:.2f}' for name, score in scores.items())])

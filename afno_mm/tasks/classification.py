@@ -33,12 +33,12 @@ class Classification(Task):
         return dict(inputs=random_images(size, batch_size), data_samples=samples)
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
-        """Return 'logits' ``(B, classes)``, before the softmax, and 'labels' ``(B,)``."""
+        """Return 'logits' ``(B, classes)`` before softmax. ``labels`` adds 'labels' ``(B,)``."""
         logits = self.forward(model, images)
         return dict(logits=logits) | (dict(labels=logits.argmax(1)) if labels else {})
 
     def use_tta(self, cfg: Config) -> None:
-        """Change the config to test-time augmentation: by default the mean over two flips."""
+        """Switch the config to test-time augmentation. Default: average image and mirror image."""
         cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
         if 'tta_pipeline' not in cfg:
             *steps, pack = deepcopy(cfg.test_dataloader.dataset.pipeline)
@@ -52,16 +52,16 @@ class Classification(Task):
         return pictures, f'{classes[label] if classes else "class"} ({label})'
 
     def draw_prediction(self, inputs: Tensor, sample: Any, dataset: Any) -> list[np.ndarray]:
-        """Draw the image with its class and the predicted one."""
+        """Draw the image with its true and its predicted class."""
         from mmpretrain.visualization import UniversalVisualizer
 
         image = rgb(inputs.permute(1, 2, 0).cpu().numpy())
         classes = dataset.metainfo.get('classes')
-        # At 224 pixels the text has room.
+        # Resize to 224 pixels, so that the text fits.
         return [UniversalVisualizer().visualize_cls(image, sample, classes, resize=224)]
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score the most frequent class of the training images."""
+        """Score a predictor that always returns the most frequent training class."""
         train, val = (
             DATASETS.build(loader.dataset).get_gt_labels()
             for loader in (cfg.train_dataloader, cfg.test_dataloader)

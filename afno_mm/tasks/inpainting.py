@@ -36,7 +36,7 @@ class Inpainting(Task):
         return model.reconstruct(images)
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
-        """Return the reconstructed 'image' ``(B, 3, H, W)``. Masked pixels of images are black."""
+        """Return 'image', the reconstruction. Masked pixels of ``images`` must be black."""
         return dict(image=self.forward(model, images))
 
     def draw_prediction(self, inputs: Any, sample: Any, dataset: Any) -> list[np.ndarray]:
@@ -46,11 +46,11 @@ class Inpainting(Task):
         return [image.permute(1, 2, 0).cpu().numpy() for image in images]
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score the mean colour and the masked image, as it is and filled in."""
+        """Score the mean training colour, and the masked image: as it is, and filled in."""
         from ..evaluation.baselines import mean_colour, progress, score_fillings
 
         val = DATASETS.build(cfg.test_dataloader.dataset)
-        # Load training images as in a test: random crops and flips do not change the mean.
+        # Load training images with the test pipeline: without random crops and flips.
         train = DATASETS.build(
             {**cfg.train_dataloader.dataset, 'pipeline': cfg.test_dataloader.dataset.pipeline}
         )

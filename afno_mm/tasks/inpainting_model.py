@@ -15,10 +15,10 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
-    """Normalise images and make masked copies, whose masked pixels are black (intensity 0).
+    """Normalise images, and add copies with black masked pixels (intensity 0).
 
-    ``mean`` and ``std`` are those of each channel in intensities 0..255. The options are
-    MMPretrain's ``to_rgb`` and ``non_blocking``.
+    ``mean`` and ``std`` have one value per channel, for intensities 0..255. ``options`` are
+    MMPretrain's, such as ``to_rgb`` and ``non_blocking``.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], **options: bool) -> None:
@@ -47,10 +47,10 @@ class InpaintingDataPreprocessor(SelfSupDataPreprocessor):
 
 @MODELS.register_module()
 class InpaintingHead(nn.Module):
-    """Project each token linearly to the pixels of its patch; squared error as the loss.
+    """Project each token linearly to the pixels of its patch. The loss is the squared error.
 
-    ``loss_on`` says which normalised pixels the loss compares: those of the whole 'image'
-    (Sec. 5.1) or the 'masked' ones (A.2). With 'masked', the model need not reproduce the others.
+    ``loss_on`` selects the pixels of the loss: 'image' for all pixels (Sec. 5.1), or 'masked' for
+    the masked ones alone (A.2). With 'masked', the model need not reproduce the others.
     """
 
     def __init__(
@@ -68,7 +68,11 @@ class InpaintingHead(nn.Module):
         return F.pixel_shuffle(self.projection(tokens), self.patch_size)
 
     def loss(self, predicted: Tensor, images: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean squared error of images ``(B, C, H, W)``; mask ``(B, H, W)``."""
+        """Return the mean squared error of normalised images ``(B, C, H, W)``.
+
+        With ``loss_on='image'`` all pixels count. With 'masked', only pixels where ``mask``
+        ``(B, H, W)`` is True count; the loss is 0 if there are none.
+        """
         error = (predicted.float() - images).square().mean(1)
         if self.loss_on == 'image':
             return error.mean()
@@ -95,13 +99,13 @@ class InpaintingModel(BaseSelfSupervisor):
         )
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
-        """As in MMPretrain: ``mode`` is 'tensor' (features), 'loss' or 'predict'."""
+        """Run the model. ``mode`` is 'tensor' (features), 'loss' or 'predict', as in MMPretrain."""
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         return super().forward(inputs, data_samples, mode)
 
     def extract_feat(self, inputs: Tensor | list[Tensor]) -> tuple[Tensor, ...]:
-        """Return features of images ``(B, 3, H, W)``, or of a prepared batch's masked images."""
+        """Return features of images ``(B, 3, H, W)``, or of the masked ones in [masked, whole]."""
         return self.backbone(inputs if torch.is_tensor(inputs) else inputs[0])
 
     def reconstruct(self, masked: Tensor) -> Tensor:
@@ -115,7 +119,7 @@ class InpaintingModel(BaseSelfSupervisor):
         return _crop(self.head(tokens), masked.shape[-2:])
 
     def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """Return ``dict(loss=...)`` of a prepared batch."""
+        """Return ``dict(loss=...)`` for ``inputs`` [masked images, images], each (B, 3, H, W)."""
         masked, images = inputs
         mask = torch.stack([sample.mask for sample in data_samples])
         return dict(loss=self.head.loss(self.reconstruct(masked), images, mask))
@@ -135,11 +139,11 @@ class InpaintingModel(BaseSelfSupervisor):
 
 
 def _crop(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut images to ``(H, W)``: backbones pad to whole patches at the bottom and right."""
+    """Crop images to ``size`` (H, W). Backbones pad them to whole patches, bottom and right."""
     exporting = getattr(torch.compiler, 'is_exporting', torch.compiler.is_compiling)  # torch 2.6
     if not exporting():
         return images[..., : size[0], : size[1]]
-    # The strides of a slice would put comparisons of sizes in the program.
+    # Export index_select: the strides of a slice would add comparisons of sizes to the program.
     for dim, n in zip((2, 3), size):
         images = images.index_select(dim, torch.arange(n, device=images.device))
     return images

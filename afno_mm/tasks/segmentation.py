@@ -49,9 +49,10 @@ class Segmentation(Task):
         return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
-        """Return 'logits' ``(B, classes, H, W)`` at the images' size, and 'labels' ``(B, H, W)``.
+        """Return 'logits' ``(B, classes, H, W)`` at the images' size.
 
-        A head with one output channel predicts class 1 above its threshold.
+        ``labels`` adds 'labels' ``(B, H, W)``. A head with one output channel predicts class 1
+        above its threshold.
         """
         logits = model.encode_decode(images, [dict(img_shape=images.shape[2:])])
         if not labels:
@@ -70,7 +71,7 @@ class Segmentation(Task):
     def keep_predictions(self, cfg: Config, path: str) -> None:
         """Change the config so that a test writes its predictions to PNGs in the folder ``path``.
 
-        They contain Cityscapes label ids if CityscapesMetric is a metric, else class indices.
+        The PNGs have Cityscapes label ids if CityscapesMetric is a metric, else class indices.
         """
         metrics = evaluators(cfg)
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
@@ -80,7 +81,7 @@ class Segmentation(Task):
         cfg.test_evaluator = metrics
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
-        """Draw the image, and the image under its mask. Stripes are ignored."""
+        """Draw the image, and the image overlaid with its mask. Stripes mark ignored pixels."""
         from mmcv import imresize
 
         sample = load_sample(dataset, index)
@@ -98,7 +99,7 @@ class Segmentation(Task):
         return [image, overlay(image, labels, dataset.metainfo['palette'])], ', '.join(parts)
 
     def draw_prediction(self, inputs: Tensor, sample: Any, dataset: Any) -> list[np.ndarray]:
-        """Draw the image, and the image under its mask and under the predicted one."""
+        """Draw the image, and overlays of the true mask (if there is one) and the predicted one."""
         from mmcv import imresize
 
         image = rgb(inputs.permute(1, 2, 0).cpu().numpy())
@@ -111,7 +112,7 @@ class Segmentation(Task):
         return pictures
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score the most frequent class of each pixel in the training labels."""
+        """Score a predictor that returns, for each pixel, its most frequent training class."""
         from ..evaluation import baselines
 
         train, val = (
@@ -129,7 +130,7 @@ class Segmentation(Task):
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: Any) -> np.ndarray:
-    """Lay the colours of labels ``(H, W)`` over an image. Stripes are labels of no class."""
+    """Blend the colours of labels ``(H, W)`` into an image. Stripes mark labels of no class."""
     is_class = labels < len(palette)
     stripes = np.indices(labels.shape).sum(0)[..., None] // 4 % 2 * 255
     colours = np.where(

@@ -18,7 +18,7 @@ from .inpainting import Inpainting
 
 @HOOKS.register_module()
 class ClassVisualizationHook(VisualizationHook):
-    """MMPretrain's hook, with true colours: it draws loaded images, BGR, as if they were RGB."""
+    """MMPretrain's hook with true colours. Loaded images are BGR; MMPretrain draws them as RGB."""
 
     def _draw_samples(self, batch_idx, data_batch, data_samples, step=0):
         images = [image.flip(0) for image in data_batch['inputs']]
@@ -69,11 +69,11 @@ class InpaintingVisualizationHook(Hook):
 @HOOKS.register_module()
 @dataclass(eq=False)
 class PredictionPicturesHook(Hook):
-    """Draw the predictions of a few validation images at each validation, always the same ones.
+    """Draw the predictions for a few validation images, the same ones at each validation.
 
-    They are spread evenly over the data. The config's task decides what a picture shows. It goes
-    to the Runner's visualizer, so to TensorBoard and to the folder ``vis_data/vis_image``. With
-    several processes, the first one draws some of its own images.
+    The images are spread evenly over the data. The config's task decides what a picture shows.
+    Pictures go to the Runner's visualizer, which writes them to its backends, such as TensorBoard
+    or the folder ``vis_data/vis_image``. With several processes, only the first one draws.
     """
 
     number: int = 4  # how many images; 0 draws none

@@ -1,8 +1,8 @@
 """Warm start: put new mixers into a trained network, and fit them to its old ones without labels.
 
-Each new mixer, with the norm before it, gets the tokens of the teacher's block, and learns what the
-teacher's mixer adds to them. All other weights are the teacher's and stay as they are. Fine-tuning
-is an ordinary training from the checkpoint.
+Each new mixer and the norm before it get the tokens that enter the teacher's block. They learn to
+predict what the teacher's mixer adds to these tokens. All other weights are frozen: copies of the
+teacher's where they fit. Fine-tuning is an ordinary training from the checkpoint.
 """
 
 from pathlib import Path
@@ -20,21 +20,21 @@ from ..registry import MODELS
 
 
 class WarmStart(BaseModel):
-    """A mixin before a model class. The model is the student; its checkpoints hold it alone.
+    """Mixin that stands before a model class among the bases. The model is the student.
 
-    A checkpoint therefore fits the ordinary config of the student, for a test and as ``load_from``.
-    The teacher is read from its file when a training begins or resumes.
+    Checkpoints hold the student alone. So they fit its ordinary config, for a test and as
+    ``load_from``. The teacher is read from its file when a training begins or resumes.
 
     Args:
         backbone: The student's backbone, with the new mixers.
-        teacher: What differs in the teacher's backbone. ``mixer`` is None for the attention of
-            public weights. ``init_cfg=dict(type='Pretrained', checkpoint=FILE)`` names its weights.
-            They must fill the teacher, unless ``init_cfg`` has another ``min_match`` than 1.
+        teacher: Settings of the teacher's backbone that differ. ``mixer=None`` keeps the attention
+            that public weights have. ``init_cfg=dict(type='Pretrained', checkpoint=FILE)`` names
+            the weights. They must fill the teacher, unless ``init_cfg`` sets ``min_match`` below 1.
         **kwargs: All other arguments of the model class.
 
     Raises:
-        ValueError: If the student has no mixer, its ``skip`` is not 'double', or its blocks differ
-            from the teacher's in number or width.
+        ValueError: If the teacher has no checkpoint, the student has no mixer, a ``skip`` is not
+            'double', or the blocks of student and teacher differ in number or width.
     """
 
     backbone: Any
@@ -50,14 +50,15 @@ class WarmStart(BaseModel):
         cfg = {**backbone, **teacher, 'init_cfg': dict(min_match=1.0, **given)}
         trained: Any = MODELS.build(cfg).requires_grad_(False)
         trained.eval()
-        # In a tuple it is no submodule: optimisers, wrappers and checkpoints have the student only.
+        # Keep the teacher in a tuple, so that nn.Module does not register it as a submodule.
+        # Optimisers, wrappers and checkpoints then contain only the student.
         self.teacher = (trained,)
         self.blocks = mixer_blocks(self.backbone)
         self._check(trained)
         self.seen: dict[str, dict] = {name: {} for name in self.blocks}
         for name in self.blocks:
             _watch(trained.get_submodule(name), self.seen[name])
-        if hasattr(self.backbone, '_pass_on_grid'):  # a ViT's blocks do not get the grid
+        if hasattr(self.backbone, '_pass_on_grid'):  # a ViT does not pass the grid to its blocks
             trained.patch_embed.register_forward_hook(self.backbone._pass_on_grid)
         self.requires_grad_(False)
         for block in self.blocks.values():
@@ -85,11 +86,11 @@ class WarmStart(BaseModel):
             )
 
     def init_weights(self) -> None:
-        """Load the teacher, copy every tensor of it that fits the student, and report both.
+        """Load the teacher, copy all its tensors that fit into the student, and log the counts.
 
         Raises:
-            FileNotFoundError: If there is no such checkpoint.
-            ValueError: If the checkpoint does not fill the teacher, for example in another width.
+            FileNotFoundError: If the teacher's checkpoint does not exist.
+            ValueError: If the checkpoint does not fill the teacher, as when the widths differ.
         """
         super().init_weights()
         (teacher,) = self.teacher
@@ -122,16 +123,16 @@ class WarmStart(BaseModel):
         )
 
     def train(self, mode: bool = True) -> 'WarmStart':
-        """Stay in evaluation mode: no dropout, and no change of the teacher's statistics."""
+        """Stay in evaluation mode: without dropout, and with fixed batch norm statistics."""
         return super().train(False)
 
     def loss(self, inputs: Tensor, data_samples: Any = None) -> dict[str, Tensor]:
         """Return the share of the variance that the new mixers leave unexplained.
 
-        For a block it is ``sum((y - t)**2) / sum((t - mean(t))**2)``: t is what the teacher's
-        mixer adds to the tokens, y what the student's would add, and the mean is that of each
-        channel over the batch. ``loss`` is the mean over all blocks, and
-        ``unexplained_{stage}`` that over the blocks of a stage. 1 is as good as a constant.
+        In a block, the teacher's mixer adds t to the tokens ``(B, N, C)``, and the student's adds
+        y to the same tokens. The share is ``sum((y - t)**2) / sum((t - mean(t))**2)``, with a mean
+        per channel over batch and tokens: 1 is as good as a constant. ``loss`` is the mean share
+        of all blocks, ``unexplained_{stage}`` the mean share of the blocks of one stage.
 
         ``inputs`` are images ``(B, 3, H, W)``. Labels are not used.
         """
@@ -167,7 +168,7 @@ def _widths(backbone):
 
 
 def _watch(block, seen):
-    """Note the grid, and the tokens before the mixer's norm and after its skip."""
+    """Store in ``seen`` the grid, and the tokens before the mixer's norm and after its skip."""
     block.register_forward_pre_hook(
         lambda _, args: seen.update(grid=args[1] if len(args) > 1 else None)
     )

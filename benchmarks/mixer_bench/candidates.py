@@ -1,4 +1,4 @@
-"""What the benchmark times: mixers on tokens of their own, and whole models on images."""
+"""The candidates that the benchmark times: mixers on tokens, and whole models on images."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Candidate:
-    """Something with a forward pass and a training step.
+    """Base class of what the benchmark times: a forward pass and a training step.
 
     A subclass sets ``input_bytes`` and defines ``infer``, ``differentiable``, ``leaves`` and
     ``parameters``.
@@ -50,7 +50,11 @@ class Candidate:
             leaf.grad = None
 
     def graph(self) -> tuple[list[Tensor], list[Tensor] | None]:
-        """Run forward. Return the outputs that backward starts from, and their gradients."""
+        """Run the forward pass with autograd. Return the outputs and their gradients.
+
+        They are the arguments of :func:`torch.autograd.backward`. For a scalar loss, None stands
+        for the gradients.
+        """
         with self.context():
             return self.differentiable()
 
@@ -82,7 +86,7 @@ class Mixers(Candidate):
 
     def differentiable(self) -> tuple[list[Tensor], list[Tensor]]:
         outputs = [mixer.train()(x) for mixer, x in self.layers]
-        # Any gradient with its own memory will do. The values of the tokens serve as one.
+        # Use the tokens as gradients. Any values will do, but not an expanded tensor.
         return outputs, [x.detach().to(y.dtype) for y, (_, x) in zip(outputs, self.layers)]
 
     def leaves(self) -> Iterator[Tensor]:
@@ -95,7 +99,7 @@ class Mixers(Candidate):
 
 
 class Model(Candidate):
-    """A whole model: inference, or forward, loss and backward of a training step.
+    """A whole model. ``forward`` is inference; ``train`` runs forward, loss and backward.
 
     Args:
         model: The model.
@@ -127,7 +131,7 @@ class Model(Candidate):
 
 
 def backends(x: Tensor) -> tuple[list[str], str, dict[str, str]]:
-    """Return the backends that take tokens ``x``, AFNO's choice, and the others' refusals."""
+    """Return the backends that take tokens ``x``, AFNO's choice, and why the others refuse."""
     reasons = {name: module.refusal(x) for name, module in BACKENDS.items()}
     accepting = [name for name, reason in reasons.items() if reason is None]
     return accepting, choose_backend(x)[0], {n: r for n, r in reasons.items() if r is not None}
@@ -141,7 +145,7 @@ def disagreement(
     x: Tensor,
     other_adds_skip: bool,
 ) -> float:
-    """Return the relative L2 distance of the updates that two mixers add to their tokens.
+    """Return the relative L2 distance between the updates that two mixers add to their tokens.
 
     Args:
         mixer, other: Mixers with the same weights.

@@ -36,8 +36,8 @@ class Case:
     Attributes:
         candidates: What is timed.
         left_out: What is not timed: names with reasons.
-        agreement: Measured distances between candidates and what they are compared with.
-        notes: Settings that the shape does not tell.
+        agreement: Measured distances of candidates from the layers that they are compared with.
+        notes: Settings that ``shape`` does not show.
     """
 
     suite: str
@@ -87,11 +87,11 @@ class Case:
         return added
 
     def add_afno(self, name: str, layers: Layers, public: Layers | None = None) -> None:
-        """Add each backend that takes all tokens, after comparing its result.
+        """Add each AFNO backend that takes all tokens and gives the right result.
 
-        Each is compared with the public layer, or with the backend 'composed' if there is none.
-        On grids that are wider than high the public layer drops modes, and on GPUs its result can
-        differ from that on CPUs, so 'composed' is used there too.
+        The result is compared with the public layer, or with the backend 'composed' if there is
+        none. On grids that are wider than high, the public layer drops modes. On GPUs, its result
+        can differ from its result on CPUs. In both cases 'composed' is used instead.
 
         Args:
             name: Name in the tables, before the backend.
@@ -119,7 +119,7 @@ class Case:
                     added.work = total_work(layers)
 
     def add_public_afno(self, layers: Layers) -> Layers | None:
-        """Add the public layer with the weights of AFNO mixers. Return its layers."""
+        """Add the public layer with the weights of AFNO mixers. Return its layers, if added."""
 
         def build():
             return [[(public_twin(mixer), x) for mixer, x in layers]]
@@ -148,7 +148,10 @@ class Case:
             return disagreement(*arguments, other_adds_skip)
 
     def agrees(self, name: str, against: str, distance: float) -> bool:
-        """Record a distance. Leave the candidate out if it exceeds the tolerance."""
+        """Record a distance. If it exceeds the tolerance, leave the candidate out.
+
+        Return True if it does not.
+        """
         tolerance = TOLERANCES[self.settings.dtype]
         agrees = distance <= tolerance
         self.agreement.append(
@@ -183,7 +186,7 @@ def too_long(settings: Settings, attended: list[tuple[int, int]]) -> str | None:
 
     Args:
         settings: How to measure.
-        attended: Number of tokens and of channels of each layer.
+        attended: Pairs (tokens, channels), one per attention layer.
     """
     flops = settings.batch * sum(4 * n**2 * c for n, c in attended)
     limit = 1e14 if settings.on_gpu else 1e11
@@ -191,7 +194,7 @@ def too_long(settings: Settings, attended: list[tuple[int, int]]) -> str | None:
 
 
 def too_large(settings: Settings, weights: int) -> str | None:
-    """Return why attention that stores this many weights needs too much memory, or None."""
+    """Return why attention with this many weights per image needs too much memory, or None."""
     needed = 3 * 4 * settings.batch * weights
     limit = device_memory(settings.device) / 2
     if needed <= limit:

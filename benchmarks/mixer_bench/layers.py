@@ -9,8 +9,8 @@ from .cases import PUBLIC_FNO, QUARTER, STOCK_ESA, Case, too_large, too_long
 from .measure import Settings
 from .peers import PublicFNO, StockESA
 
-FILTERED_AFNO = 'AFNO + filter'  # this project's, not the paper's
-FNO_BYTES = 2**28  # most bytes of FNO's weights
+FILTERED_AFNO = 'AFNO + filter'  # a mixer of this project, not of the paper
+FNO_BYTES = 2**28  # limit of the bytes of FNO's weights
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Stage:
 
     @property
     def sr_ratio(self) -> int:
-        """SegFormer's reduction ratio. It leaves 32 rows of keys at 1024 pixels."""
+        """SegFormer's largest reduction ratio that leaves at least 32 rows of keys, else 1."""
         return next((ratio for ratio in (8, 4, 2) if self.height // ratio >= 32), 1)
 
     @property
     def num_modes(self) -> int:
-        """Modes per axis of FNO: 14 as in A.6, or fewer if ``FNO_BYTES`` allow no more."""
+        """Modes per axis of FNO: 14 as in A.6, or as many as fit into ``FNO_BYTES``."""
         return next(
             m for m in range(14, 0, -1) if m == 1 or 2 * m * m * self.embed_dims**2 * 8 <= FNO_BYTES
         )
@@ -71,7 +71,7 @@ STAGES = [
 
 
 def stage_case(suite: str, stage: Stage, settings: Settings) -> Case:
-    """Return the case of every mixer at the width of one stage, on the same tokens."""
+    """Return a case with every mixer at the width of one stage, all on the same tokens."""
     grid, width = (stage.height, stage.width), stage.embed_dims
     heads, ratio = stage.num_heads, stage.sr_ratio
     tokens = stage.height * stage.width
@@ -92,7 +92,7 @@ def stage_case(suite: str, stage: Stage, settings: Settings) -> Case:
     afno = layers(AFNO, width, stage.num_blocks)
     case.add_afno('AFNO', afno, case.add_public_afno(afno))
     case.add_afno('AFNO-25%', layers(AFNO, width, stage.num_blocks, mode_fraction=QUARTER))
-    # With AFNO's choice of the backend. The rows of AFNO show what the filter adds.
+    # AFNO chooses the backend. Compare with the rows of AFNO to see the cost of the filter.
     with_filter = dict(num_blocks=stage.num_blocks, frequency_filter='smooth')
     case.add(FILTERED_AFNO, FILTERED_AFNO, lambda: [layers(AFNO, width, **with_filter)])
     case.add('GFN', 'GFN', lambda: [layers(GFN, width, stage.filter_grid or grid)])

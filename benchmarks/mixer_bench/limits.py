@@ -31,10 +31,10 @@ def afno_work(
 
     * The MLP has two complex maps. Each takes three real products (Gauss).
     * A real FFT takes 2.5 N log2 N operations. FFTs along H run on the kept columns only.
-    * Memory is passed three times: FFT along W; FFT along H with the MLP and the inverse; inverse
-      FFT along W, which adds the tokens.
-    * Backward has twice the products and the FFTs of the gradient. It reads again the part of the
-      forward pass that it needs.
+    * The data passes through memory three times: FFT along W; FFT along H with the MLP and the
+      inverse; inverse FFT along W, which adds the tokens.
+    * Backward has twice the products, and the FFTs of the gradient. It also reads the part of the
+      forward pass again that it needs.
 
     Returns:
         The work of the phases 'forward' and 'train' (forward and backward).
@@ -55,7 +55,7 @@ def afno_work(
     )
 
 
-# Rows of a square matrix and MiB of a copy: too large for the caches.
+# Rows of a square matrix, and MiB of a copy. Both are too large for the caches.
 SIZES = dict(cpu=(1536, 256), cuda=(8192, 2048))
 
 

@@ -54,7 +54,7 @@ class Settings:
         configs: Folder of the configs.
         keep_memory: Keep freed CPU memory, as the tools that train do. The default gives it back
             to the system. Applies to all candidates.
-        least: Shortest time of a sample in seconds. Shorter calls are repeated.
+        least: Shortest time of a sample in seconds. Shorter calls are repeated and averaged.
     """
 
     device: str = 'cpu'
@@ -193,7 +193,7 @@ def _time(run, calls, device):
 
 
 def circumstances(settings: Settings) -> dict:
-    """Return the facts about machine, versions and settings that reproducing the numbers needs."""
+    """Return the machine, versions and settings that one needs to reproduce the numbers."""
     return dict(
         date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         device=settings.device,

@@ -21,7 +21,7 @@ SR_RATIOS = (8, 4, 2, 1)
 
 
 def mit_case(size: tuple[int, int], settings: Settings) -> Case:
-    """Return the case of all mixers of a MiT, each kind at the widths of its config.
+    """Return a case with all mixers of a MiT, each kind at the widths of its config.
 
     Only the mixers run, each on its own tokens: no patch embedding, norm or feed-forward.
     """
@@ -62,7 +62,7 @@ def mit_case(size: tuple[int, int], settings: Settings) -> Case:
 
 
 def model_case(size: tuple[int, int], settings: Settings) -> Case:
-    """Return the case of whole SegFormers: inference, and a training step.
+    """Return a case with whole SegFormers: inference, and a training step.
 
     The public layers run in MMSegmentation's own SegFormer. The public AFNO layer also runs in the
     SegFormer of this package: this separates the gain of the mixer from the gain of the rest.
@@ -124,7 +124,7 @@ def model_case(size: tuple[int, int], settings: Settings) -> Case:
 
 
 def inpainting_case(size: tuple[int, int], settings: Settings) -> Case:
-    """Return the case of ViT-B/4 that inpaints, with each mixer of Table 2 (its latencies)."""
+    """Return a case with the inpainting ViT-B/4, with each mixer of Table 2 (its latencies)."""
     tokens = _cells(size[0], VIT_PATCH) * _cells(size[1], VIT_PATCH)
     case = Case('inpainting', _name(size), tokens, settings, notes='ViT-B/4')
 

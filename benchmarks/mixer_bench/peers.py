@@ -12,10 +12,10 @@ class MissingPeerError(ImportError):
 
 
 class PublicAFNO(nn.Module):
-    """physicsnemo's AFNO layer. Its parameters are those of :class:`afno_mm.mixers.AFNO`.
+    """physicsnemo's AFNO layer. It has the same parameters as :class:`afno_mm.mixers.AFNO`.
 
-    On grids that are wider than high it drops all columns of the spectrum after H // 2 + 1. Its
-    result differs from AFNO's there, and it does less work.
+    On grids that are wider than high, it keeps only the first H // 2 + 1 columns of the spectrum.
+    There its result differs from AFNO's, and it does less work.
     """
 
     def __init__(

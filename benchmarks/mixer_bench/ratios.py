@@ -36,7 +36,7 @@ def ratios(row: dict, case: dict) -> dict[str, float] | None:
 
 
 def mean_ratios(found: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the geometric means of results of :func:`ratios`."""
+    """Return the geometric mean of each ratio over several results of :func:`ratios`."""
     return {
         key: geometric_mean([ratio[key] for ratio in found])
         for key in ('forward', 'train', 'saved')
@@ -46,8 +46,8 @@ def mean_ratios(found: Sequence[dict[str, float]]) -> dict[str, float]:
 def speed_ups(cases: Iterable[dict]) -> dict[str, dict]:
     """Return, by name, the geometric means over cases of the ratios to the public layer.
 
-    Each entry has 'forward', 'train' and 'saved' of :func:`ratios`, the number of 'cases' that
-    count, and 'chosen': whether AFNO chooses this backend in all of them.
+    Each entry has 'forward', 'train' and 'saved' as in :func:`ratios`, the number of 'cases' that
+    have both layers, and 'chosen': whether AFNO chooses this backend in all of them.
     """
     found: dict[str, list[tuple[dict, dict]]] = {}
     for case in cases:

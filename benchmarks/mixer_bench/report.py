@@ -15,8 +15,8 @@ OLD_NAMES = dict(compiled='cpu', torch='eager', reference='composed')
 def read_results(path: str | Path) -> dict:
     """Read a .json file that :func:`write` wrote.
 
-    Versions before 0.2 had the key 'path' for 'backend' and other names of the backends. Both
-    are replaced by today's.
+    Versions before 0.2 wrote the key 'path' for 'backend', and other names of the backends. This
+    function replaces both by today's names.
     """
     results = json.loads(Path(path).read_text())
     for case in results['cases']:
@@ -132,7 +132,8 @@ def show_case(case: dict) -> str:
 def limit_share(row: dict, case: dict, phase: str) -> float | None:
     """Return the time of an ideal fused operator as a share of the measured time.
 
-    The ideal time follows from :func:`afno_work` and the machine's rates. None without such work.
+    The ideal time follows from :func:`afno_work` and the machine's rates. Return None for rows
+    that are no AFNO operators.
     """
     if not row['work']:
         return None

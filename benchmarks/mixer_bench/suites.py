@@ -72,7 +72,7 @@ def _run(case, settings, repeats):
     # Whole models need no extra warm-up on CPUs: measuring their memory runs them long enough.
     warm_up = 3 if settings.on_gpu else int(case.suite not in ('model', 'inpainting'))
     gc.collect()
-    gc.freeze()  # makes the collections before each sample fast
+    gc.freeze()  # makes the garbage collection before each sample fast
     try:
         rows, failed, rates = measure(case.candidates, settings, repeats, warm_up)
     finally:

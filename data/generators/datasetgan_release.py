@@ -9,8 +9,8 @@ DatasetGAN's code reads the release from these files::
 An image and its mask have the same number at the end of their names. A mask holds class ids,
 (H, W). If it has a third axis, all values along that axis must be equal.
 
-Training uses the first 16 or 30 numbers. It drops parts below 30 pixels, which are slips of the
-annotators.
+The training split has the first 16 or 30 numbers. Its parts below 30 pixels are dropped: they are
+slips of the annotators.
 
 DatasetGAN never published its images of ADE20K's cars. Without ``car_ade_12_class``, ade_cars
 gets the test images of the 20 classes instead, with labels merged as in the training images.

@@ -1,4 +1,4 @@
-"""Write generated files whole, and keep a note in their folder of the settings they have."""
+"""Write generated files atomically, and keep a note of their settings in their folder."""
 
 import json
 import multiprocessing
@@ -19,11 +19,11 @@ def claim(
     folders: Sequence[str],
     tool: str,
 ) -> None:
-    """Check that a folder is empty or has files of the same settings. Write the note in it.
+    """Check that a folder has no files of other settings and no real dataset. Write the note.
 
     Args:
         root: The folder.
-        note: Name of the note, a JSON file.
+        note: Name of the note, a JSON file with the settings and the counts.
         wanted: The settings that every file depends on.
         counts: How many files there will be. If the note has larger numbers, they stay.
         real: Name of the real dataset with the same layout.
@@ -79,7 +79,7 @@ def make_all(make: Callable, todo: Sequence, workers: int) -> None:
 def write_whole(path: str | Path, write: Callable[[str], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
 
-    An interrupted run leaves no half file under the final name.
+    An interrupted run leaves no partial file under the final name.
     """
     path = Path(path)
     part = path.with_suffix(f'.{os.getpid()}.part{path.suffix}')

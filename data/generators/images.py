@@ -1,6 +1,6 @@
 """Generator of images of ten classes in the layout of ImageNet.
 
-The shape of a pattern makes the class. Colours, position, size, rotation, softness of the edges,
+The shape of the pattern is the class. Colours, position, size, rotation, softness of the edges,
 light and grain are random in every image, so they say nothing about the class.
 """
 

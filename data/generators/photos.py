@@ -1,4 +1,4 @@
-"""Generator of pictures of cats with masks, in a folder as users of two classes have it."""
+"""Generator of pictures of cats with masks of two classes, in the layout of a user's own data."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def make_photos(
     """Write ``images/*.jpg`` with ``masks/*.png``, and ``new/*.jpg`` without masks, below ``root``.
 
     A mask has mode L, 0 for the background and 255 for the cat. Heights and widths differ: each is
-    between three quarters of ``size`` and ``size``. Existing files stay, and no half file is ever
-    left. Repeat the call to complete an interrupted run, or with larger numbers to add pictures.
+    between three quarters of ``size`` and ``size``. Existing files stay, and no partial file is
+    ever left. Repeat the call to complete an interrupted run, or with larger numbers to add more.
 
     Args:
         root: The folder.

@@ -2,7 +2,7 @@
 
 Folders of images (``images``, ``img``, ``JPEGImages``) and of masks (``masks``, ``ann``,
 ``SegmentationClass``) can have ``train`` and ``val`` above them, below them or nowhere. Images and
-masks can also share a folder. Classes have a folder each, below ``train`` and ``val`` or not.
+masks can also share a folder. Each class has its own folder, below ``train`` and ``val`` or not.
 """
 
 import os
@@ -42,7 +42,7 @@ class Part:
         images: Folder of the images, relative to the root.
         masks: Folder of the masks, relative to the root, or None.
         names: Paths of images below ``images``. Without their suffix if there are masks.
-        lone: Number of images without a mask. They are not among the names.
+        lone: Number of images without a mask. They are not in ``names``.
         ann_file: List of the samples, relative to the root, or ''.
     """
 
@@ -55,7 +55,7 @@ class Part:
 
 @dataclass
 class Layout:
-    """What a folder has.
+    """The samples that a folder has.
 
     Attributes:
         task: 'segmentation', 'classification' or 'inpainting'.
@@ -73,17 +73,19 @@ class Layout:
 
 
 def find_layout(root: Path, task: str | None = None) -> Layout:
-    """Find the samples for a task, or for the first of the three tasks that a folder suits.
+    """Find the samples in a folder.
+
+    Without ``task``, try segmentation, then classification, then inpainting.
 
     Raises:
-        FileNotFoundError: If there are none. The message says what there is, and what is wanted.
+        FileNotFoundError: If there are none. The message lists the files and the layouts wanted.
     """
     finders = dict(segmentation=_pairs, classification=_classes, inpainting=_images)
     if task:
         return finders[task](root)
     words = {word.lower() for path in pictures(root) for word in path.split('/')[:-1]}
     if words & {*IMAGES} and words & {*MASKS}:
-        return _pairs(root)  # refuse unmatched names rather than take these for two classes
+        return _pairs(root)  # if no names match, fail: these folders are no classes
     for finder in (_pairs, _classes):
         try:
             return finder(root)
@@ -101,7 +103,7 @@ def _pairs(root: Path) -> Layout:
     layout, ends = Layout('segmentation', {}), (Counter[str](), Counter[str]())
     for split in sorted({split for split, _ in groups}):
         images, masks = (groups.get((split, is_mask), {}) for is_mask in (False, True))
-        if not masks:  # PNGs beside JPEGs of the same name
+        if not masks:  # the masks are PNGs beside images of the same name
             images, masks = _part_by_suffix(images)
         found = [_match(images[a], masks[b], a, b) for a, b in product(images, masks)]
         part, pairs, tails = max(found, key=lambda match: len(match[1]), default=(None, {}, ()))
@@ -140,12 +142,12 @@ def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:
 
 
 def _without_rest(parts: dict[str, Part]) -> dict[str, Part]:
-    """Leave out what is in no split, if there are splits."""
+    """Leave out the samples that are in no split, if there is a split 'train'."""
     return {split: part for split, part in parts.items() if split or 'train' not in parts}
 
 
 def pictures(root: Path) -> list[str]:
-    """Return the paths of the pictures below a folder, relative to it. None is in a hidden one."""
+    """Return the relative paths of all pictures below a folder. Skip hidden files and folders."""
     if not root.is_dir():
         raise FileNotFoundError(f'there is no folder {root}')
     found = []
@@ -159,16 +161,16 @@ def pictures(root: Path) -> list[str]:
 
 
 def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> list[str]:
-    """Give a layout the parts 'train' and 'val', and the lists that these need.
+    """Split a layout into the parts 'train' and 'val', and write the lists of samples they need.
 
-    New lists are files in ``root/splits``. Lists that exist are not changed, also those of VOC.
-    ``seed`` chooses ``val_share`` of the samples of each class.
+    Existing lists, such as VOC's, are used as they are. Otherwise ``seed`` draws ``val_share`` of
+    the samples (of each class) for validation, and the new lists are files in ``root/splits``.
 
     Returns:
-        What was done, a sentence for each list.
+        Sentences that say what was done.
 
     Raises:
-        ValueError: If there is one sample alone.
+        ValueError: If one of the two parts would be empty.
     """
     parts = layout.parts
     said = [
@@ -215,7 +217,7 @@ def _write_list(path: Path, names: list[str], classes: list[str]) -> str:
 
 
 def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[str, list[str]]:
-    """Split names at random, those of each class for itself."""
+    """Split names at random into 'train' and 'val', each class separately if ``by_class``."""
     parted: dict[str, list[str]] = dict(train=[], val=[])
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -229,7 +231,7 @@ def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[st
 
 
 def _read_name(path: str) -> tuple[str, str, bool]:
-    """Return the folder that holds the split's images or masks, the split, and if it has masks."""
+    """Return a picture's base folder (with all images or masks of a split), its split, is_mask."""
     split, is_mask, base = '', None, 0
     *folders, name = path.split('/')
     for number, word in enumerate((folder.lower() for folder in folders), 1):
@@ -243,7 +245,7 @@ def _read_name(path: str) -> tuple[str, str, bool]:
 
 
 def _part_by_suffix(groups: dict[str, list[str]]) -> tuple[dict, dict]:
-    """Part each folder's pictures into images, and PNGs that have the name of another picture."""
+    """Divide each folder into images and masks. Masks are PNGs named like another picture."""
     images, masks = {}, {}
     for base, names in groups.items():
         stems = Counter(os.path.splitext(name)[0] for name in names)
@@ -254,7 +256,10 @@ def _part_by_suffix(groups: dict[str, list[str]]) -> tuple[dict, dict]:
 
 
 def _match(image_names: list[str], mask_names: list[str], images: str, masks: str) -> tuple:
-    """Return a part, its mask by image, and the tails of both names before their suffix."""
+    """Match images and masks by name. Return a part, the mask of each image, and both tails.
+
+    A tail, such as '_mask', is the end that the names of all images or of all masks share.
+    """
 
     def by_stem(names, tail):
         stems = ((os.path.splitext(name)[0], name) for name in names)
@@ -269,7 +274,7 @@ def _match(image_names: list[str], mask_names: list[str], images: str, masks: st
 
 
 def _tails(names: list[str]) -> list[str]:
-    """Return what the stems of names may end with before their suffix: '', or what all share."""
+    """Return the possible tails of file names, without suffix: '', and the tail that all share."""
     stems = [os.path.splitext(name)[0][::-1] for name in names]
     shared = os.path.commonprefix(stems)[::-1]
     at = re.search('[_.-]', shared)

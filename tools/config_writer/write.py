@@ -1,6 +1,6 @@
 """Write a config for what :mod:`config_writer.layout` finds in a folder.
 
-The files in ``templates/`` are the texts of the configs. Arguments ``args`` are those of
+``templates/`` has the templates that :func:`fill` completes. ``args`` are the parsed arguments of
 ``tools/new_config.py``.
 """
 
@@ -23,7 +23,7 @@ from .layout import Layout, Part, find_layout, split_by_lists
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TEMPLATES = Path(__file__).parent / 'templates'
-# By task: the default model, the end of the names of the configs to inherit, the largest batch.
+# Task -> default model, end of the names of the configs to inherit, largest batch size.
 TASKS = {
     'segmentation': ('segformer_afno_b0', '_cityscapes', 8),
     'classification': ('mit_afno_b0', '_imagenet', 32),
@@ -48,7 +48,7 @@ def config_text(args: argparse.Namespace) -> tuple[str, list[str]]:
 
 
 def base_config(model: str | None, task: str) -> Path:
-    """Return the config to inherit."""
+    """Return the path of the config to inherit."""
     default, end, _ = TASKS[task]
     path = CONFIGS / f'{(model or default).removesuffix(end)}{end}.py'
     if not path.is_file():
@@ -60,7 +60,7 @@ def base_config(model: str | None, task: str) -> Path:
 def segmentation_config(
     args: argparse.Namespace, layout: Layout, base: Path, notes: list[str]
 ) -> str:
-    """Return the text of a config. Add to the notes what was guessed."""
+    """Return the text of a segmentation config. Append to ``notes`` what was guessed."""
     settings: dict[str, Any] = {}
     for key, suffixes in (
         ('img_suffix', layout.img_suffix),
@@ -127,7 +127,7 @@ def fill(
     notes: list[str],
     facts: dict[str, Any],
 ) -> str:
-    """Return the text of a config from the template of the task."""
+    """Complete the templates with ``facts`` and facts about the data. Return the config's text."""
     train, val = layout.parts['train'], layout.parts['val']
     most = TASKS[layout.task][2]
     inside = args.out.resolve().is_relative_to(CONFIGS.parent)
@@ -159,7 +159,7 @@ def fill(
 
 
 def look(root: Path, layout: Layout, data: dict[str, Any]) -> list[Sample]:
-    """Look at all images and masks. What is wrong with them is left to check_data.py."""
+    """Inspect all images and masks. Leave it to check_data.py to report their faults."""
     found: list[Sample] = []
     for split in ('train', 'val'):
         settings = dict(data, data_root=str(root), lazy_init=True) | files(layout.parts[split])
@@ -194,7 +194,7 @@ def read_names(args: argparse.Namespace) -> list[str]:
 
 
 def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> tuple:
-    """Return names, palette and label_map from the values of all masks."""
+    """Return names, palette and label_map from the values of all masks. Append to ``notes``."""
     values = {value for sample in samples for value in sample.values or ()}
     colours = sorted(value for value in values if isinstance(value, tuple))
     ids = sorted(value for value in values if not isinstance(value, tuple))
@@ -229,7 +229,7 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
 
 
 def keywords(settings: dict[str, Any], spaces: int) -> str:
-    """Return settings as arguments, one in each line."""
+    """Format settings as keyword arguments, one per line, with an indent of ``spaces``."""
     lines = []
     for key, value in settings.items():
         if isinstance(value, dict) and all(isinstance(name, str) for name in value):
@@ -241,5 +241,5 @@ def keywords(settings: dict[str, Any], spaces: int) -> str:
 
 
 def listed(items: list) -> str:
-    """Return a list as text, if need be of several lines."""
+    """Format a list as Python code, on several lines if it is long."""
     return indent(pformat([*items], width=88, compact=True), ' ' * 8).strip()

@@ -1,4 +1,4 @@
-"""The demo page: widgets and events. All that they do is in state.py."""
+"""The demo page: widgets and events. The code that they run is in state.py."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from .state import Answer, Models
 
 NONE = '(none)'
 MOST_SHRINKAGE = 0.3  # at the right end of the slider
-PROGRESS = gr.Progress()  # gradio finds it as a default argument
+PROGRESS = gr.Progress()  # gradio recognises it as a default argument
 CSS = """
 .facts{opacity:.75;font-size:13px;margin:.2em 0}
 .rows td,.rows th{padding:1px 10px 1px 0!important;font-size:13px;text-align:left}
@@ -41,7 +41,7 @@ def build(models: Models, examples: Sequence[str] = ()) -> gr.Blocks:
                 image = gr.Image(
                     label='Image', sources=['upload', 'clipboard'], type='filepath', height=300
                 )
-                # Pass the file on unread, so that a bad one gets our message.
+                # Pass on the path: for a file that cannot be read, the page shows our message.
                 image.preprocess = lambda payload: payload.path if payload else None
                 if examples:
                     gr.Examples([[path] for path in examples], image, label='or pick one')
@@ -157,7 +157,7 @@ def _settings(models: Models, name: str) -> dict[str, float]:
 
 
 def _sliders(models: Models, name: str) -> tuple:
-    """Return the trained settings of a model for the sliders."""
+    """Return the trained settings of a model for both sliders, and False: nobody moved them."""
     settings = _settings(models, name)
     threshold = settings['sparsity_threshold']
     most = max(MOST_SHRINKAGE, 2 * threshold)

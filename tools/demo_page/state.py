@@ -1,4 +1,4 @@
-"""What the demo page does, without gradio: keep models, predict with settings, show fields."""
+"""The work of the demo page, without gradio: keep models, predict, show receptive fields."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from look_inside.predict import Prediction, Progress, overlay, predict
 from look_inside.sections import View, class_list, field_caption, focus, measured, mixer_caption
 from PIL import Image
 
-# Larger pictures are made smaller before windows are laid over them.
+# Shrink larger pictures before they are cut into windows at full size.
 MOST_PIXELS = 4096 * 4096
 SHOWN = 720  # width of a picture on the page, in pixels
 
@@ -34,7 +34,7 @@ class Answer:
 class Models:
     """The models of a page, each loaded when it is first used.
 
-    One lock lets one request at a time use them, because settings change the models themselves.
+    A lock lets only one request at a time use them, because settings change the models in place.
     """
 
     sources: Sequence[Source]
@@ -77,10 +77,10 @@ class Models:
     ) -> Answer:
         """Predict an image file with a model.
 
-        ``settings`` replace those of all mixers that have them. With ``full_size`` the image is not
-        resized as the config says; large ones are then predicted in windows.
+        ``settings`` override these settings in all mixers that have them. With ``full_size``, the
+        image is not resized as the config says. A large image is then predicted in windows.
 
-        A file or model that cannot be used gives an answer that says why.
+        If the file or the model cannot be used, the answer says why.
         """
         with self.lock, problems_in(answer := Answer()):
             model = self.get(name)
@@ -108,9 +108,9 @@ class Models:
         full_size: bool = False,
         progress: Progress | None = None,
     ) -> str:
-        """Return, as HTML, what a model sees from a place of an image, or what is wrong.
+        """Return HTML with a model's receptive fields at one position, or with an error message.
 
-        ``at`` is the place as shares of height and width, each in [0, 1).
+        ``at`` is the position (row, column), as fractions of height and width in [0, 1).
         """
         with self.lock, problems_in(answer := Answer()):
             answer.html = self._fields(name, path, at, settings or {}, full_size, progress)
@@ -142,7 +142,7 @@ class Models:
 
 @contextmanager
 def problems_in(answer: Answer) -> Iterator[None]:
-    """Catch the errors of bad files and models, and say in the answer what is wrong."""
+    """Catch the errors of bad files and models, and write their message into ``answer``."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, MemoryError) as error:
@@ -152,7 +152,7 @@ def problems_in(answer: Answer) -> Iterator[None]:
 
 
 def example_images(folder: str | None, most: int = 8) -> list[str]:
-    """Return image files of a folder to pick from, at even distances. None gives none.
+    """Return up to ``most`` image files of a folder, evenly spaced. Without a folder, return [].
 
     Raises:
         FileNotFoundError: If the folder has no images.
@@ -171,7 +171,7 @@ def example_images(folder: str | None, most: int = 8) -> list[str]:
 
 
 def _read(path: str, full_size: bool) -> np.ndarray:
-    """Read an image; make one smaller that would take too long or too much memory at full size."""
+    """Read an image. At full size, shrink one that has more than ``MOST_PIXELS`` pixels."""
     picture = read_picture(path)
     pixels = picture.shape[0] * picture.shape[1]
     if not full_size or pixels <= MOST_PIXELS:
@@ -182,9 +182,9 @@ def _read(path: str, full_size: bool) -> np.ndarray:
 def _drawn(
     prepared: Prepared, prediction: Prediction, sharp: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the picture under the prediction, or the inpainted picture.
+    """Return the picture: overlaid with its labels, beside the inpainted one, or as it is.
 
-    ``sharp`` is the picture before the network's resizing, if it shows the same part.
+    ``sharp`` is the picture before it was resized for the network, if both show the same part.
     """
     if prediction.image is not None:
         both = np.concatenate([prepared.picture, prediction.image], axis=1)

@@ -8,11 +8,11 @@ from PIL import Image
 
 from .fields import Field
 
-WIDTH = 384  # of most pictures on a page, in pixels
+WIDTH = 384  # width of most pictures on a page, in pixels
 
 
 def enlarge(picture: np.ndarray, width: int = WIDTH, smooth: bool = False) -> np.ndarray:
-    """Return a picture of the given width with the same shape. Cells keep sharp edges."""
+    """Resize a picture to ``width``, with its aspect ratio. Edges stay sharp if not ``smooth``."""
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(picture).resize((width, height), how))
@@ -21,7 +21,7 @@ def enlarge(picture: np.ndarray, width: int = WIDTH, smooth: bool = False) -> np
 def heat(
     values: np.ndarray, low: float = 0.0, high: float | None = None, colours: str = 'magma'
 ) -> np.ndarray:
-    """Return a map ``(H, W)`` in the colours of a colour map, which goes from ``low`` to ``high``.
+    """Colour a map ``(H, W)`` with a colour map of Matplotlib, from ``low`` to ``high``.
 
     ``high`` is by default the largest value.
     """
@@ -31,13 +31,13 @@ def heat(
 
 
 def draw_field(field: Field, picture: np.ndarray | None = None, width: int = WIDTH) -> np.ndarray:
-    """Draw a field in bright colours where it is strong, with a ring around the chosen place.
+    """Draw a field: bright where it is strong, with a ring around the chosen position.
 
-    The colours show the square root of the strength, so that weak parts are visible. With a
-    ``picture`` the image shines through.
+    The colours show the square root of the strength, so that weak parts are visible. With
+    ``picture``, they are darker where the picture is dark.
     """
     strength = np.sqrt(field.strength)
-    # One strong cell must not make all others dark.
+    # Scale by a high quantile: one strong cell must not make all others dark.
     high = float(np.quantile(strength, 0.995)) or float(strength.max())
     drawn = enlarge(heat(strength, 0.0, high), width)
     if picture is not None:
@@ -53,14 +53,14 @@ def ring(picture: np.ndarray, at: Sequence[int], grid: Sequence[int]) -> np.ndar
     rows, columns = np.mgrid[:height, :width]
     distance = np.hypot(rows - y, columns - x)
     drawn = picture.copy()
-    # White on black, so that the ring is visible on any colours.
+    # Draw cyan on black, so that the ring is visible on all colours.
     drawn[abs(distance - 7) < 2.4] = 0
     drawn[abs(distance - 7) < 1.2] = (90, 255, 255)
     return drawn
 
 
 def draw_spectrum(magnitude: np.ndarray, low: float, high: float, width: int = 192) -> np.ndarray:
-    """Draw the magnitudes of a spectrum on a logarithmic scale. White: zero."""
+    """Draw the magnitudes of a spectrum. Log10 goes from ``low`` to ``high``; white means zero."""
     with np.errstate(divide='ignore'):
         log = np.log10(magnitude)
     drawn = heat(np.where(np.isfinite(log), log, low), low, high, 'viridis')

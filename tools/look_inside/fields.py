@@ -1,4 +1,4 @@
-"""Which pixels a feature depends on, and which tokens one mixer connects.
+"""Receptive fields: which pixels a feature depends on, and which tokens one mixer connects.
 
 Both are gradients. The effective receptive field of a token after a stage is the gradient of its
 features with respect to the image (Luo et al., 2016, https://arxiv.org/abs/1701.04128). The field
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Attention classes of OpenMMLab, in the words of this package.
+# Attention class of OpenMMLab -> name in this package.
 UPSTREAM_NAMES = {
     'EfficientMultiheadAttention': 'ESA',
     'MultiheadAttention': 'SA',
@@ -24,14 +24,15 @@ UPSTREAM_NAMES = {
 
 @dataclass
 class Field:
-    """How strongly each pixel or token acts on the chosen one.
+    """How strongly each cell of pixels, or each token, influences the chosen token.
 
-    ``strength`` is ``(h, w)``, at least 0: the root mean square over random directions in feature
-    space of the gradient's length. ``at`` is the chosen pixel or token ``(y, x)``. The field of a
-    mixer leaves out the chosen token: ``own`` is its share of the sum of all.
+    ``strength`` ``(h, w)`` is the length of a gradient, at least 0: the root mean square over
+    random directions in feature space. ``at`` ``(y, x)`` is the chosen cell or token in this map.
+    In the field of a mixer, the chosen token has strength 0. ``own`` is its share of the sum of
+    all strengths.
     """
 
-    name: str  # of the stage, as in 'stage 1'
+    name: str  # name of the stage, as in 'stage 1'
     mixer: str
     strength: np.ndarray
     at: tuple[int, int]
@@ -54,9 +55,9 @@ class Seen:
 
     block: nn.Module
     grid: tuple[int, int]
-    extra: int  # tokens before those of the grid, such as a class token
+    extra: int  # number of tokens before the grid, such as a class token
     output: Tensor  # (1, N, C)
-    args: tuple  # of the mixer
+    args: tuple  # arguments of the mixer
     kwargs: dict
 
 
@@ -79,14 +80,14 @@ def stage_blocks(backbone: nn.Module, depths: int = 4) -> dict[str, nn.Module]:
 
 
 def mixer_name(block: Any) -> str:
-    """Return the name of a block's mixer, as configs write it."""
+    """Return the name of a block's mixer, as this package writes it."""
     name = type(block.attn).__name__
     return UPSTREAM_NAMES.get(name, name)
 
 
 @contextmanager
 def watched(backbone: Any, blocks: dict[str, Any]) -> Iterator[dict[str, Seen]]:
-    """Fill a dict with what the blocks do in the next forward pass, by the same names."""
+    """Yield a dict. The next forward pass fills it with one :class:`Seen` per block, by name."""
     seen: dict[str, Seen] = {}
     inputs: dict[nn.Module, tuple] = {}
     grid: list = []
@@ -101,7 +102,7 @@ def watched(backbone: Any, blocks: dict[str, Any]) -> Iterator[dict[str, Seen]]:
         return hook
 
     with ExitStack() as hooks:
-        if hasattr(backbone, 'patch_embed'):  # a ViT's blocks do not get the grid
+        if hasattr(backbone, 'patch_embed'):  # a ViT does not pass the grid to its blocks
             embed = backbone.patch_embed
             hook = embed.register_forward_hook(lambda _, args, output: grid.append(output[1]))
             hooks.enter_context(hook)
@@ -125,11 +126,12 @@ def receptive_fields(
 ) -> list[Field]:
     """Return the effective receptive field of the token at pixel ``at`` (y, x) after each stage.
 
-    ``images`` is the backbone's input ``(1, 3, H, W)``. Each field covers the image; it is averaged
-    over cells of ``cell`` x ``cell`` pixels, by default a 64th of the longer side, at least 4. More
-    ``probes``, random directions in feature space, give smoother fields and take longer: 16 by
-    default, fewer for images above 128 x 256. ``progress(share, text)`` is called before each
-    probe. Backbones without token mixers, such as a ResNet, work too.
+    ``images`` is the backbone's input ``(1, 3, H, W)``. Each field covers the image and is averaged
+    over cells of ``cell`` x ``cell`` pixels. By default a cell is a 64th of the longer side, and at
+    least 4. ``probes`` is the number of random directions in feature space: 16 by default, fewer
+    for images above 128 x 256 pixels. More probes give smoother fields and take longer.
+    ``progress(share, text)`` is called before each probe. Backbones without token mixers, such as
+    a ResNet, work too.
     """
     height, width = images.shape[2:]
     probes = probes or min(16, max(4, 16 * 128 * 256 // (height * width)))
@@ -191,7 +193,7 @@ def mixer_fields(
 
 
 def token_at(at: Sequence[int], size: Sequence[int], grid: Sequence[int]) -> tuple[int, int]:
-    """Return the token ``(y, x)`` of a grid that covers a pixel of an image of the given size.
+    """Return the token ``(y, x)`` of ``grid`` that covers pixel ``at`` of an image of ``size``.
 
     Raises:
         IndexError: If the pixel is outside the image.
@@ -211,7 +213,7 @@ def _grid(seen):
 
 
 def _directions(number, like):
-    """Return random signs for each channel. They are the same in each call."""
+    """Return ``number`` vectors of random signs, one sign per channel. Each call gives the same."""
     random = torch.Generator().manual_seed(0)
     signs = torch.randint(0, 2, (number, like.shape[-1]), generator=random) * 2.0 - 1
     return list(signs.to(like))

@@ -58,7 +58,7 @@ def read_picture(path: str | Path) -> np.ndarray:
 def prepare(model: Any, picture: np.ndarray, resize: bool = True) -> Prepared:
     """Prepare a picture ``(H, W, 3)``, uint8 RGB, by the test pipeline of ``model.cfg``.
 
-    Without ``resize``, leave out its steps that resize or crop.
+    Without ``resize``, leave out the pipeline's steps that resize or crop.
 
     Raises:
         ValueError: If a step of the pipeline needs more than a picture.
@@ -90,7 +90,7 @@ def prepare(model: Any, picture: np.ndarray, resize: bool = True) -> Prepared:
 
 
 def fits_whole_image(model: Any) -> bool:
-    """Return True if the test pipeline keeps the whole image, so that it neither crops nor pads."""
+    """Return True if the test pipeline neither crops nor pads: the input shows the whole image."""
     return not any(word in _kinds(model.cfg) for word in ('Crop', 'Pad'))
 
 
@@ -99,7 +99,7 @@ def _kinds(cfg):
 
 
 def _steps(cfg, resize):
-    """Return the steps after loading."""
+    """Return the steps of the test pipeline after loading, as :func:`prepare` needs them."""
     dropped = ('Resize', 'Crop') if not resize else ()
     steps = []
     for step in cfg.test_dataloader.dataset.pipeline:

@@ -33,10 +33,9 @@ class Source:
 def load_model(config: str, checkpoint: str, device: str, options: dict | None = None) -> Any:
     """Return a config's model with the weights of a checkpoint, in evaluation mode.
 
-    ``config`` is a file or a name, see :func:`afno_mm.names.config_file`.
-
-    ``options`` are those of ``--cfg-options``. ``model.cfg`` and ``model.dataset_meta`` have the
-    config, and the names and colours of the classes.
+    ``config`` is a file or a name, see :func:`afno_mm.names.config_file`. ``options`` are those of
+    ``--cfg-options``. ``model.cfg`` is the config. ``model.dataset_meta`` has the names and colours
+    of the classes.
 
     Raises:
         FileNotFoundError: If one of the files is missing.
@@ -57,11 +56,12 @@ def load_model(config: str, checkpoint: str, device: str, options: dict | None =
 def find_models(places: Sequence[str], depth: int = 2) -> list[Source]:
     """Return the models that a command line names.
 
-    A place is a work dir, a folder with work dirs in it, or a config with a checkpoint behind it.
+    A place is a work dir, a folder with work dirs in it, a published file, or a config followed by
+    its checkpoint.
 
     Raises:
         FileNotFoundError: If a place does not exist, or has no checkpoint.
-        ValueError: If a config has no checkpoint behind it.
+        ValueError: If no checkpoint follows a config.
     """
     found: list[Source] = []
     rest = list(places)
@@ -88,7 +88,7 @@ def find_models(places: Sequence[str], depth: int = 2) -> list[Source]:
 
 
 def unique_names(sources: Sequence[Source]) -> list[str]:
-    """Return a name for each model: its own, its folder's where two are the same, or a number."""
+    """Return a unique name per model: equal names get their folders in front, or a number."""
     names = [source.name for source in sources]
     for folders in (1, 2):
         same = {name for name in names if names.count(name) > 1}
@@ -111,7 +111,7 @@ def _work_dirs(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def settings_of(model: nn.Module) -> dict[str, float]:
-    """Return the first value of each of SETTINGS that mixers of a model have."""
+    """Return the value of each of ``SETTINGS`` in the first mixer that has it."""
     found: dict[str, float] = {}
     for module in model.modules():
         for name in SETTINGS:

@@ -31,11 +31,17 @@ class Row:
 
 @dataclass
 class Prediction:
-    """What a model predicts for a picture.
+    """The prediction of a model for one picture ``(H, W)``.
 
-    ``labels`` ``(H, W)`` is that of a segmentation, ``image`` ``(H, W, 3)``, uint8 RGB, that of an
-    inpainting. ``rows`` are the classes, the largest share first. ``memory`` is the peak in bytes
-    of one window, without the weights. ``windows`` is how many windows were run.
+    Attributes:
+        rows: Classes, the largest share first. Segmentation: only the classes that occur, with
+            their share of the pixels. Classification: all classes, with their probability.
+        labels: Class indices ``(H, W)`` of a segmentation, else None.
+        image: Reconstruction ``(H, W, 3)``, uint8 RGB, of an inpainting model, else None.
+        seconds: Time of the prediction, after a first run as a warm-up.
+        memory: Peak memory of one window in bytes, without the weights, see :func:`peak_bytes`.
+        windows: Number of windows, 1 for the whole picture.
+        palette: RGB colour of each class of a segmentation, else [].
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -50,9 +56,9 @@ class Prediction:
 def predict(model: Any, prepared: Prepared, progress: Progress | None = None) -> Prediction:
     """Run a model on a prepared picture.
 
-    A model that labels pixels sees a large image window by window, see :func:`window_of`: if its
-    config says so, or if the image is half larger than a window. ``progress(share, text)`` is then
-    called before each window.
+    A segmentation model gets the image window by window (see :func:`window_of`) if its config says
+    so, or if the image has more than 1.5 times the area of a window. ``progress(share, text)`` is
+    then called before each window.
     """
     task = task_of(model.cfg)
     result = Prediction()
@@ -87,10 +93,10 @@ def predict(model: Any, prepared: Prepared, progress: Progress | None = None) ->
 
 
 def window_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return size and stride ``(H, W)`` of the windows in which a model sees large images.
+    """Return size and stride ``(H, W)`` of the windows into which large images are cut.
 
-    They are those of ``model.test_cfg`` if it says mode='slide'. Otherwise the size is that of the
-    training, or 1024 if the config does not say it, and the stride is three quarters of it.
+    If ``model.test_cfg`` has mode='slide', it has both. Otherwise the size is the training size of
+    the config, or 1024x1024 if it has none, and the stride is three quarters of the size.
     """
     test_cfg = getattr(model, 'test_cfg', None) or {}
     if test_cfg.get('mode') == 'slide':
@@ -115,7 +121,7 @@ def in_windows(model: Any, images: Tensor) -> bool:
 def window_boxes(
     size: tuple[int, ...], window: tuple[int, int], stride: tuple[int, int]
 ) -> list[tuple[slice, slice]]:
-    """Return rows and columns of windows that cover an image, as MMSegmentation lays them."""
+    """Return rows and columns of windows that cover an image, placed as in MMSegmentation."""
     axes = []
     for length, wide, step in zip(size, window, stride):
         starts = range(0, max(length - wide + step - 1, 0) // step * step + 1, step)
@@ -125,7 +131,7 @@ def window_boxes(
 
 
 def overlay(picture: np.ndarray, prediction: Prediction, opacity: float = 0.55) -> np.ndarray:
-    """Return a picture ``(H, W, 3)`` under the colours of its labels, which are resized to it."""
+    """Resize labels to a picture ``(H, W, 3)``, and blend their colours into it."""
     assert prediction.labels is not None
     labels = Image.fromarray(prediction.labels.astype(np.int32))
     labels = np.asarray(labels.resize(picture.shape[1::-1], Image.Resampling.NEAREST))
@@ -166,7 +172,7 @@ def _rows(shares, names, palette):
 
 
 def _palette(model, count):
-    """Return the colours of the classes; those that the model does not know are drawn by chance."""
+    """Return the colours of the classes. Classes without a known colour get a random one."""
     known = (getattr(model, 'dataset_meta', None) or {}).get('palette') or []
     drawn = np.random.default_rng(0).integers(0, 256, (count, 3)).tolist()
     return [list(rgb) for rgb in [*known, *drawn[len(known) :]]]
@@ -178,7 +184,10 @@ def _picture(model, image):
 
 
 def peak_bytes(run: Callable[[], Any], device: torch.device) -> int:
-    """Run something, and return the most bytes of tensors and buffers that it holds at one time."""
+    """Call ``run()``. Return the largest number of bytes that it holds at one time.
+
+    On a GPU, all memory of PyTorch's allocator counts. On a CPU, see :class:`CountedStorages`.
+    """
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -192,9 +201,9 @@ def peak_bytes(run: Callable[[], Any], device: torch.device) -> int:
 
 
 class CountedStorages(TorchDispatchMode):
-    """Count the bytes of all tensors that operators make inside this context.
+    """Count the bytes of all tensors that operators return inside this context.
 
-    ``peak`` is the most that lived at one time. Buffers inside an operator do not count.
+    ``peak`` is the largest sum alive at one time. Buffers inside an operator do not count.
     """
 
     def __init__(self) -> None:

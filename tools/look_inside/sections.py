@@ -1,4 +1,4 @@
-"""The sections of the explanation page, as HTML: a row for a stage, a column for a model."""
+"""The sections of the explanation page, as HTML: one row per stage, one column per model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,9 +30,9 @@ vertical-align:-.1em}.bar{display:inline-block;height:.75em;background:#3a7ca5;v
 
 @dataclass
 class View:
-    """A model and what it looks at. ``at`` is a pixel (y, x) of its input.
+    """A model and its prepared picture. ``at`` is the chosen pixel (y, x) of the model's input.
 
-    ``progress(share, text)`` hears of what takes long.
+    ``progress(share, text)`` is called during long steps.
     """
 
     name: str
@@ -52,7 +52,7 @@ class View:
 
 
 def focus(view: View) -> View:
-    """Cut the input to the window around the pixel, if the model sees the image in windows."""
+    """Crop the input to one window around the pixel, if the model predicts in windows."""
     size = view.prepared.images.shape[2:]
     if not in_windows(view.model, view.prepared.images):
         return view
@@ -69,7 +69,7 @@ def focus(view: View) -> View:
 
 
 def models_table(views: Sequence[View]) -> str:
-    """Return what each model is: mixers, parameters, size of its input."""
+    """Return a table of the models (mixers, parameters, input size), and a line on each mixer."""
     parts, used = [], []
     for view in views:
         mixers = [mixer_name(block) for block in stage_blocks(view.model.backbone).values()]
@@ -86,7 +86,7 @@ def models_table(views: Sequence[View]) -> str:
 
 
 def summary(views: Sequence[View]) -> str:
-    """Return in one table how much of the image each model uses after each stage."""
+    """Return a table with the area of each model's receptive field after each stage."""
     rows = []
     for view in views:
         areas = ''.join(f'<td>{found.area():.0%}</td>' for found in view.receptive_fields())
@@ -111,7 +111,7 @@ def prediction_section(views: Sequence[View]) -> str:
 
 
 def draw_prediction(view: View, prediction: Prediction) -> tuple[str, str]:
-    """Return a prediction as HTML, and which of ``words.PREDICTION`` explains it."""
+    """Return a prediction as HTML, and the key of ``words.PREDICTION`` that explains it."""
     picture = enlarge(view.prepared.picture, smooth=True)
     if prediction.image is not None:
         truth = view.prepared.picture if view.prepared.whole is None else view.prepared.whole
@@ -126,7 +126,7 @@ def draw_prediction(view: View, prediction: Prediction) -> tuple[str, str]:
 
 
 def class_list(prediction: Prediction, most: int = 30) -> str:
-    """Return the classes with colours, shares and bars."""
+    """Return a table of up to ``most`` classes with colours, shares and bars."""
     lines = []
     for row in prediction.rows[:most]:
         rgb = ','.join(map(str, row.colour)) if row.colour else ''
@@ -145,7 +145,7 @@ def measured(prediction: Prediction) -> str:
 
 
 def mixer_section(views: Sequence[View], where: str = '') -> str:
-    """Draw what one mixer of each stage connects with the chosen token."""
+    """Draw which tokens one mixer of each stage connects to the chosen token."""
     return _by_stage(
         f'What one mixer sees{where}',
         words.MIXER,
@@ -169,7 +169,7 @@ def receptive_section(views: Sequence[View], where: str = '') -> str:
 
 
 def mixer_caption(found: Field) -> str:
-    """Return the numbers of a mixer's found."""
+    """Return the caption of a mixer's field: its grid, and where its influence comes from."""
     grid = ' x '.join(map(str, found.strength.shape))
     if not found.strength.any():
         return f'<small>{escape(found.mixer)}, {grid} tokens: no other has any influence.</small>'
@@ -180,7 +180,7 @@ def mixer_caption(found: Field) -> str:
 
 
 def field_caption(found: Field) -> str:
-    """Return the numbers of a receptive found."""
+    """Return the caption of a receptive field: where the influence comes from."""
     return f'<small>90% of the influence comes from {found.area():.0%} of the image.</small>'
 
 
@@ -224,7 +224,10 @@ def _spectrum_row(number, before, after, zeros):
 
 
 def cluster_section(views: Sequence[View], number: int = 4, most: int = 2048) -> str:
-    """Draw clusters of the tokens after each stage. Average larger grids to ``most`` tokens."""
+    """Draw clusters of the tokens after each stage.
+
+    A grid with more than ``most`` tokens is averaged to about ``most`` before.
+    """
     aligned: dict[int, np.ndarray] = {}
 
     def clusters(view: View) -> list[tuple[str, Any]]:
@@ -263,7 +266,10 @@ def _clusters(planes, number, aligned, index, step):
 
 
 def _by_stage(title: str, text: str, views: Sequence[View], find: Callable, draw: Callable) -> str:
-    """Return a section with what ``find(view)`` gives, a row for each stage."""
+    """Return a section with one row per stage.
+
+    ``find(view)`` returns one item per stage, and ``draw(view, item)`` its HTML.
+    """
     found = {view.name: find(view) for view in views}
     rows: dict[str, list[str]] = {}
     for index in range(max(map(len, found.values()))):

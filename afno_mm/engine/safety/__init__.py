@@ -1,4 +1,4 @@
-"""What keeps a long training safe: checkpoints, resume, signals, numbers, settings."""
+"""Safeties of long trainings: checkpoints, exact resume, signals, finite numbers, settings."""
 
 from .checkpoint_files import newest_checkpoint
 from .checkpoint_hook import CheckpointHook

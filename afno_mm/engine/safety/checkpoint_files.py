@@ -1,7 +1,7 @@
-"""Write checkpoint files whole or not at all, check them before use, execute nothing in them.
+"""Write checkpoint files atomically, check them before use, and execute nothing in them.
 
-Works around MMEngine 0.10, which writes checkpoints in place, trusts the pointer file
-``last_checkpoint``, and unpickles a checkpoint that fails the safe load.
+MMEngine 0.10 writes checkpoints in place, trusts the pointer file ``last_checkpoint``, and fully
+unpickles a checkpoint that fails the safe load.
 """
 
 import logging
@@ -32,7 +32,7 @@ class CheckpointError(RuntimeError):
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's backend for local files. A file gets its name once it is whole.
+    """MMEngine's backend for local files, with atomic writes.
 
     ``put`` writes a temporary file in the same folder, flushes it to the disk and renames it. If
     that fails, for example on a full disk, the file that was there before is untouched.
@@ -73,7 +73,7 @@ def remove_unfinished(folder: str | Path) -> None:
 
 
 def _flush_folder(folder):
-    """Make the renaming itself survive a power cut, where the file system can."""
+    """Flush a folder to the disk, if the file system can: a rename then survives a power cut."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -83,10 +83,10 @@ def _flush_folder(folder):
 
 
 def damage(path: str | Path) -> str | None:
-    """Return what is wrong with a checkpoint file, or None if it is whole.
+    """Return what is wrong with a checkpoint file, or None if it is undamaged.
 
     ``torch.save`` writes a zip archive with a CRC-32 of each record. This reads and checks all
-    records. Files in PyTorch's older format have no checksums: this checks their first byte.
+    records. Files in PyTorch's older format have no checksums: only their first byte is checked.
     """
     path = Path(path)
     if not path.stat().st_size:
@@ -96,16 +96,16 @@ def damage(path: str | Path) -> str | None:
             record = archive.testzip()
         if record:
             return f'the checksum of its record {record} is wrong'
-        # PyTorch refuses some headers that Python takes. This reads no tensor.
+        # PyTorch refuses some zip headers that Python accepts. With mmap this reads no tensor.
         torch.load(path, 'cpu', weights_only=True, mmap=True)
     except (pickle.UnpicklingError, AttributeError, TypeError):
-        pass  # It is whole. load_checkpoint_file() says what is wrong with it.
+        pass  # The file is whole. load_checkpoint_file() refuses its content.
     except RuntimeError as error:
         return f'it cannot be read ({str(error).partition(". ")[0]})'
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError) as error:
         with path.open('rb') as file:
             start = file.read(1)
-        # Pickles of protocol 2 and later begin so: PyTorch's format before version 1.6.
+        # Accept PyTorch's format before version 1.6: a pickle, which begins with 0x80.
         if start == b'\x80' and not isinstance(error, OSError):
             return None
         return f'it is cut short or overwritten ({error})'
@@ -113,9 +113,9 @@ def damage(path: str | Path) -> str | None:
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
-    """Return the newest whole checkpoint of a work dir, or None if there is no checkpoint.
+    """Return the newest undamaged checkpoint of a work dir, or None if there is no checkpoint.
 
-    The log names damaged files. If all are damaged, this raises CheckpointError.
+    The log names the damaged files that are newer. If all are damaged, this raises CheckpointError.
     """
     found = _by_age(Path(folder)) or _by_age(_elsewhere(Path(folder)))
     for path in found:
@@ -132,13 +132,13 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
 
 
 def _by_age(folder: Path | None) -> list[Path]:
-    """Return the checkpoints to resume from, the newest first. Best ones have no optimiser."""
+    """Return the checkpoints to resume from, newest first. 'best_*' files lack the optimiser."""
     files = [path for path in folder.glob('*.pth') if NAMES.fullmatch(path.name)] if folder else []
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 
 def _elsewhere(folder: Path) -> Path | None:
-    """Return the folder that MMEngine's pointer names, because CheckpointHook has an out_dir."""
+    """Return the folder that ``last_checkpoint`` points to: the out_dir of CheckpointHook."""
     pointer = folder / 'last_checkpoint'
     named = pointer.read_text().strip() if pointer.is_file() else ''
     return Path(named).parent if named else None
@@ -177,7 +177,7 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
             "torch.load(..., weights_only=False) and save its 'state_dict' alone"
         ) from error
     if isinstance(checkpoint, dict):
-        # MMEngine would execute this text as a config when it resumes.
+        # Remove the config's text, because MMEngine would execute it when it resumes.
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)
         _rebuild_history(checkpoint)
@@ -200,7 +200,7 @@ def load_checkpoint_url(
 
 
 def _safe_globals() -> list[Any]:
-    """Return what a checkpoint may hold besides PyTorch's own list: HistoryBuffer, arrays."""
+    """Return the types that a checkpoint may hold besides PyTorch's own safe list."""
     core = np._core if hasattr(np, '_core') else np.core
     types = {type(np.dtype(kind)) for kind in '?bBhHiIlLqQefdFDgGSU'}
     named: list[Any] = [
@@ -208,7 +208,7 @@ def _safe_globals() -> list[Any]:
         for package in ('core', '_core')
         for name in ('_reconstruct', 'scalar')
     ]
-    # A pickle of HistoryBuffer calls getattr for its table of methods.
+    # A pickle of HistoryBuffer calls getattr. Replace it by a function that allows four methods.
     named += [(_method_of_history, f'{module}.getattr') for module in ('builtins', '__builtin__')]
     return [*named, np.ndarray, np.dtype, *types, HistoryBuffer]
 
@@ -220,10 +220,10 @@ def _method_of_history(owner, name):
 
 
 def plain_history(checkpoint: dict[str, Any]) -> None:
-    """Replace the history of losses in a checkpoint by tensors, in place.
+    """Replace the history of logged values in a checkpoint by tensors, in place.
 
     Then ``torch.load`` reads the file with its default safe settings, and MMEngine's and
-    MMSegmentation's own tools work on it. :func:`load_checkpoint_file` turns it back.
+    MMSegmentation's own tools work on it. :func:`load_checkpoint_file` restores the history.
     """
     hub = checkpoint.get('message_hub', {})
     scalars, runtime = hub.get('log_scalars', {}), hub.get('runtime_info', {})
@@ -249,7 +249,7 @@ def _rebuild_history(checkpoint):
 
 
 def install() -> None:
-    """Make MMEngine write and load checkpoints by this module, in the whole process."""
+    """Make MMEngine write and load checkpoints through this module, in the whole process."""
     fileio.register_backend('local', AtomicLocalBackend, force=True, prefixes='')
     CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'), load_checkpoint_url, force=True)

@@ -1,4 +1,4 @@
-"""MMEngine's CheckpointHook, which here never removes a checkpoint before the next is written."""
+"""A CheckpointHook that never removes a checkpoint before it has written the next one."""
 
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,9 @@ class _LateRemoval:
 class CheckpointHook(MMEngineCheckpointHook):
     """MMEngine's hook, with its arguments. It writes the new file before it removes the old one.
 
-    MMEngine removes the oldest checkpoint, and the previous best one, before it writes. A training
-    that is killed in between has lost both. To name the best checkpoint, MMEngine also writes the
-    newest one again, which :class:`AtomicLocalBackend` makes safe.
+    MMEngine removes the oldest checkpoint, and the previous best one, before it writes. If the
+    training is killed in between, the old and the new one are lost. To record the best score,
+    MMEngine also overwrites the newest checkpoint. :class:`AtomicLocalBackend` makes this safe.
 
     The hook never saves weights that are not finite.
     """
@@ -70,7 +70,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def _save_best_checkpoint(self, runner, metrics):
         if not hasattr(self, 'file_backend'):
-            return  # This is runner.val() without a training, where MMEngine fails.
+            return  # In runner.val() without a training, MMEngine's method would fail.
         super()._save_best_checkpoint(runner, metrics)
         self._remove_old()
 
@@ -81,7 +81,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.file_backend.remove_now([*last, *best])
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that are not finite (FloatingPointError); make the rest plain data."""
+        """Raise FloatingPointError for weights that are not finite. Make the history plain data."""
         bad = not_finite(checkpoint['state_dict'].items())
         if bad:
             raise FloatingPointError(
@@ -89,7 +89,7 @@ class CheckpointHook(MMEngineCheckpointHook):
                 'checkpoint is written. The earlier ones stay'
             )
         plain_history(checkpoint)
-        # SafeRunner compares these with the training that resumes.
+        # SafeRunner compares these with the resuming training.
         checkpoint['meta'].update(
             iterations_per_epoch=len(runner.train_dataloader), world_size=get_world_size()
         )

@@ -25,29 +25,29 @@ EXIT_CODE = 1
 class RankWatchHook(Hook):
     """End the training when one process makes all others wait for too long, and name its rank.
 
-    Every process publishes its progress in the store of ``MASTER_ADDR`` and reads that of the
-    others. It acts only if no process has made progress for ``timeout`` seconds. Then it names
+    Every process publishes its progress in the TCPStore at ``MASTER_ADDR`` and reads the others'
+    progress. It acts only if no process has made progress for ``timeout`` seconds. Then it names
 
     * processes that no longer publish: stopped, dead, or on a machine that is out of reach,
     * else processes that are behind the others and do not write a checkpoint,
     * else all of them with their line of code, if all are in a training step.
 
-    So a long validation, evaluation, checkpoint or data check ends nothing. The run ends at most
-    a tenth later than ``timeout``. The hook does nothing in a training of one process.
+    So a long validation, evaluation, checkpoint or data check does not end the training. A hang
+    ends it after ``timeout`` and at most a tenth more. With one process, the hook does nothing.
 
     Args:
         timeout: Seconds. 0 turns the hook off. Default: nine tenths of
-            ``env_cfg.dist_cfg.timeout``, or 600 if that is not set. So the hook names the rank
-            before a collective reaches its own limit.
+            ``env_cfg.dist_cfg.timeout``, so that the hook names the rank before a collective
+            times out, or 600 if that is not set.
     """
 
-    # After the hook that reads the losses, and so waits for the GPU. Before all long ones.
+    # Run after FiniteNumbersHook, which waits for the GPU, and before all long hooks.
     priority = 'VERY_HIGH'
 
     def __init__(self, timeout: float | None = None) -> None:
         self.timeout = timeout
         self.watch: RankWatch | None = None
-        # moves counts calls of any hook. stage counts the points that all processes pass alike.
+        # moves counts any sign of progress. stage counts the points that every process passes.
         self.moves = self.stage = 0
         self.iteration = 1
         self.doing = 'data loading'
@@ -116,7 +116,7 @@ class RankWatchHook(Hook):
         self.moves += 1
 
     def state(self) -> dict[str, Any]:
-        """Return what this process publishes."""
+        """Return the state that this process publishes."""
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         line = frame and f'{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})'
         names = ('moves', 'stage', 'iteration', 'doing', 'in_step', 'saving', 'done')
@@ -145,7 +145,7 @@ class RankWatch:
         self.stopped = threading.Event()
         work = self._exchange, self._watch
         self.threads = [threading.Thread(target=function, daemon=True) for function in work]
-        self._talk()  # so that the others know a process that hangs at once
+        self._talk()  # publish now, in case this process hangs from the start
         for thread in self.threads:
             thread.start()
 
@@ -162,7 +162,7 @@ class RankWatch:
 
     def _talk(self):
         try:
-            # Open a connection of its own: a waiting collective locks that of the process group.
+            # Open another connection: a waiting collective blocks the process group's own.
             self.store = self.store or TCPStore(
                 os.environ['MASTER_ADDR'],
                 int(os.environ['MASTER_PORT']),
@@ -175,7 +175,7 @@ class RankWatch:
             if self.states or self.store.check(self.keys):
                 self.states = [json.loads(state) for state in self.store.multi_get(self.keys)]
         except (RuntimeError, OSError):
-            self.store = None  # connect again next time; the judge sees that no news comes
+            self.store = None  # connect again next time; until then the judge sees no new state
 
     def _watch(self):
         before = time.monotonic()
@@ -204,7 +204,7 @@ class RankWatch:
         sys.stdout.flush()
         sys.stderr.flush()
         for state in (self.states[rank] for rank in accused):
-            # A stopped process ignores the launcher's signal. The launcher would wait another 30 s.
+            # Kill it: a stopped process ignores SIGTERM, so the launcher would wait 30 s more.
             process = state['process']
             if process != os.getpid() and _identity(process) == state['identity']:
                 os.kill(process, signal.SIGKILL)
@@ -213,7 +213,7 @@ class RankWatch:
 
 
 class Judge:
-    """Decide from what all processes publish whether one of them hangs."""
+    """Decide from the states that all processes publish whether one of them hangs."""
 
     def __init__(self, rank: int, world: int, timeout: float) -> None:
         self.rank, self.timeout = rank, timeout
@@ -225,10 +225,10 @@ class Judge:
     def __call__(
         self, states: Sequence[dict[str, Any]], own_moves: int, elapsed: float
     ) -> tuple[list[int], str]:
-        """Return the ranks at fault, and a text about them. Without a fault the text is empty.
+        """Return the hanging ranks, if known, and the message. Without a fault the text is ''.
 
         ``states`` has :meth:`RankWatchHook.state` and 'beat' of each rank, as last read.
-        ``own_moves`` is newer. ``elapsed`` counts seconds since the last call.
+        ``own_moves`` is this process's current ``moves``. ``elapsed``: seconds since the last call.
         """
         beats = [state['beat'] for state in states]
         moves = [*(state['moves'] for state in states), own_moves]
@@ -250,7 +250,8 @@ class Judge:
         behind = [rank for rank in running if states[rank]['stage'] < furthest]
         hung = silent or [rank for rank in behind if not states[rank]['saving']]
         if hung:
-            # The last state of a silent process can be older than the iteration of the others.
+            # A silent process may have published its last state some iterations ago. For its
+            # message, use the latest iteration that any running process has reported.
             latest = max(states[rank]['iteration'] for rank in running)
             texts = [self._text(rank, states[rank], latest if silent else None) for rank in hung]
             return hung, ' '.join(texts)

@@ -10,7 +10,7 @@ CPU_MEMORY = ("can't allocate memory", 'not enough memory')
 
 
 def explained(runner: Any, error: RuntimeError, batch: Any) -> Exception:
-    """Return an error that says what to change, or the given one if it is of no known kind."""
+    """Return an error that says what to change, or ``error`` itself if its cause is unknown."""
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or any(known in text for known in CPU_MEMORY):
         return MemoryError(_memory(runner, text, batch))

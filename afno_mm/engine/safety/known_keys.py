@@ -1,4 +1,4 @@
-"""The keys that each dict of a config may have, from the classes that read it."""
+"""Find the keys that each dict of a config may have, from the class that reads the dict."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -25,10 +25,12 @@ class Place(NamedTuple):
 
     Attributes:
         path: Dotted path from the top, as in ``--cfg-options``.
+        node: The dict itself.
         known: Keys that have an effect here.
         owner: Name of the class or dict that has these keys, for messages.
-        closed: True: any other key is an error. False: only if it is close to a known key.
-        types: Names of types that exist, if the type of this dict does not.
+        closed: If True, any other key is an error. If False, only a key close to a known one is.
+        types: Registered type names, to suggest one, if this dict's ``type`` is not registered.
+            Else empty.
     """
 
     path: str
@@ -44,7 +46,7 @@ def _taken_by(*functions):
 
 
 def _signature(function):
-    """Return the names of a function's arguments, and whether it takes no others."""
+    """Return the names of a function's arguments, and True if it has no ``**kwargs``."""
     parameters = inspect.signature(function).parameters.values()
     names = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     return frozenset(names - {'self'}), not any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -52,7 +54,7 @@ def _signature(function):
 
 @lru_cache(None)
 def _arguments(kind):
-    """Return the same of a class or function. A class with ``**kwargs`` takes its base's too."""
+    """Return :func:`_signature` of a class or function. ``**kwargs`` add the base's arguments."""
     if not inspect.isclass(kind):
         return _signature(kind)
     if kind.__name__ in OPEN:
@@ -66,7 +68,7 @@ def _arguments(kind):
             return names, True
     if issubclass(kind, MMEngineCheckpointHook):
         return names | _taken_by(Runner.save_checkpoint), True
-    # A chain that ends at nn.Module ends at a class without arguments.
+    # All initialisers have **kwargs. nn.Module, the last base of a model, takes no arguments.
     return names, not any(initialisers) or issubclass(kind, nn.Module)
 
 
@@ -74,15 +76,15 @@ def _words(text):
     return frozenset(text.split())
 
 
-# Top-level keys that have an effect: arguments of MMEngine's Runner; keys that this Runner and
-# upstream's tools look up in the config; the last three, of this package.
+# Top-level keys that have an effect: arguments of MMEngine's Runner, keys that MMEngine's Runner
+# and upstream's tools look up in the config, and in the last line keys of this package.
 TOP = _taken_by(Runner.__init__) | _words(
     'activation_checkpointing compile custom_imports efficient_conv_bn_eval fp16 '
     'find_unused_parameters model_wrapper_cfg runner_type strategy sync_bn tta_model tta_pipeline '
     'safety allowed_settings task'
 )
-# Names that config files commonly give to the parts that they build the settings from. These
-# names have no effect once the file is read.
+# Variables from which config files commonly build their settings. They have no effect once the
+# file is read.
 PARTS = _words(
     'data_root dataset_type crop_size img_scale img_norm_cfg img_ratios norm_cfg bgr_mean bgr_std '
     'num_classes optimizer vis_backends checkpoint checkpoint_file custom_keys dataset_train '
@@ -94,10 +96,10 @@ PARAMWISE = _words(
 )
 MULTIPLIERS = _words('lr_mult decay_mult fix_lr')  # fix_lr: of MMPretrain's SimSiamHook
 LOADER = _taken_by(DataLoader.__init__) | _words('num_batch_per_epoch disable_subprocess_warning')
-# Their base classes are MMDetection's. Without MMDetection these have no arguments.
+# Heads with base classes of MMDetection. Without MMDetection their arguments are unknown.
 OPEN = ('MaskFormerHead', 'Mask2FormerHead')
 
-# Registries that know the types of a dict, by its key. A key that is not here has its parent's.
+# Key of a dict -> registries that have its types. A dict with another key uses its parent's.
 REGISTRIES: dict[str, tuple[Registry, ...]] = {
     **dict.fromkeys(('model', 'data_preprocessor', 'tta_model'), (mm.MODELS, mm.TASK_UTILS)),
     **dict.fromkeys(('dataset', 'datasets'), (mm.DATASETS,)),
@@ -117,7 +119,7 @@ REGISTRIES: dict[str, tuple[Registry, ...]] = {
     'model_wrapper_cfg': (mm.MODEL_WRAPPERS,),
     'init_cfg': (mm.WEIGHT_INITIALIZERS,),
 }
-# Keys that a builder takes before it calls the class.
+# Registry -> keys that its builder removes from the dict before it calls the class.
 TAKEN_BEFORE: dict[Registry, frozenset[str]] = {
     mm.PARAM_SCHEDULERS: _words('convert_to_iter_based'),
     mm.HOOKS: _words('priority'),
@@ -127,7 +129,7 @@ TAKEN_BEFORE: dict[Registry, frozenset[str]] = {
     mm.WEIGHT_INITIALIZERS: _words('override name min_match'),
 }
 DEFAULT_TYPES = {'val_cfg': 'ValLoop', 'test_cfg': 'TestLoop', 'log_processor': 'LogProcessor'}
-# Keys of dicts without a type. Here any other key is an error ...
+# Key of a dict without a type -> its known keys. In CLOSED, any other key is an error.
 CLOSED: dict[str, frozenset[str]] = {
     **{f'{name}_dataloader': LOADER for name in ('train', 'val', 'test')},
     'env_cfg': _words('cudnn_benchmark mp_cfg dist_cfg resource_limit'),
@@ -138,7 +140,7 @@ CLOSED: dict[str, frozenset[str]] = {
     'compile': _taken_by(torch_compile) | {'target'},
     'clip_grad': _taken_by(clip_grad_norm_, clip_grad_value_) | {'type'},
 }
-# ... and here only if it is close to one of these.
+# The same. In FREE, another key is an error only if it is close to a known one.
 FREE: dict[str, frozenset[str]] = {
     'default_hooks': _words(
         'runtime_info timer sampler_seed logger param_scheduler checkpoint visualization'
@@ -151,7 +153,7 @@ FREE: dict[str, frozenset[str]] = {
 
 
 def places(cfg: Mapping[str, Any]) -> list[Place]:
-    """Return every dict of a config from which Runner builds something."""
+    """Return a Place for each dict of a config that the Runner reads."""
     found = [Place('', cfg, TOP | PARTS, 'a config', False)]
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         for key in cfg:
@@ -173,7 +175,7 @@ def _walk(path: str, node: Any, registries: tuple[Registry, ...]) -> Iterator[Pl
     for key, value in node.items():
         if str(key).startswith('_') or key in ('paramwise_cfg', 'custom_keys'):
             continue
-        # In a model, 'sampler' samples pixels. Among hooks, 'param_scheduler' is a hook.
+        # Keep the registries at a model's pixel 'sampler' and at the hook 'param_scheduler'.
         is_part = mm.MODELS in registries and key != 'init_cfg'
         is_hook = mm.HOOKS in registries and key == 'param_scheduler'
         below = registries if is_part or is_hook else REGISTRIES.get(key, registries)
@@ -220,7 +222,7 @@ def _optim_wrapper(path, node, registries):
 
 
 def _texts(kind):
-    """Return the texts in the code of a class. The keys that it reads from a dict are there."""
+    """Return the string constants in a class's code. They include the keys that it reads."""
     functions = [inspect.unwrap(f) for c in kind.__mro__ for f in vars(c).values() if callable(f)]
     constants = [c for f in functions if inspect.isfunction(f) for c in f.__code__.co_consts]
     return frozenset(c for c in constants if isinstance(c, str) and c.isidentifier())
@@ -234,7 +236,7 @@ def find_class(kind: Any, registries: tuple[Registry, ...]) -> Callable | None:
         with _scoped(registry) as scoped:
             try:
                 found = scoped.get(kind)
-            except RuntimeError:  # MMEngine 0.10 raises it if it does not find the name
+            except RuntimeError:  # MMEngine 0.10 raises it for an unknown name
                 continue
         if found:
             return found
@@ -249,14 +251,14 @@ def _scoped(registry):
 
 
 def _types(kind, registries):
-    """Return the names in registries. If ``kind`` names a package, only its names, with it."""
+    """Return the registered names. If ``kind`` is 'package.Name', only 'package.Other' names."""
     package, _, _ = kind.rpartition('.')
     names = set()
     for registry in registries:
         with _scoped(registry) as scoped:
             if package:
                 scoped = scoped.root.children.get(package)
-            while scoped is not None:  # an empty registry is false
+            while scoped is not None:  # an empty registry is falsy
                 names.update(f'{package}.{n}' if package else n for n in scoped.module_dict)
                 scoped = None if package else scoped.parent
     return frozenset(names)

@@ -1,4 +1,4 @@
-"""Check settings that need the built model and the data: custom_keys and counts of classes."""
+"""Check settings that need the built model and the data: custom_keys and class counts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from ...registry import HOOKS
 from .numbers import bare_model, first
 from .settings import SettingsError
 
-# Keys of schedules that serve several networks, upstream and here. Some networks have no such part.
+# custom_keys that configs share between networks. They may match nothing.
 SHARED_KEYS = frozenset(
     'pos_embed absolute_pos_embed relative_position_bias_table rel_pos_w rel_pos_h cls_token '
     'mask_token pos_block norm bn ln bias gamma q_bias v_bias attention_biases level_embed '
     'query_embed query_feat head'.split()
 )
-# Their classes are not those of the data: they predict boundaries or depths.
+# Heads that predict boundaries or depths. Their num_classes can differ from the data's.
 OTHER_CLASSES = ('STDCHead', 'VPDDepthHead')
 
 
@@ -33,7 +33,7 @@ def check_custom_keys(
     """
     wrappers = [optim_wrapper, *(v for v in optim_wrapper.values() if isinstance(v, Mapping))]
     keys = [k for w in wrappers for k in (w.get('paramwise_cfg') or {}).get('custom_keys') or ()]
-    # MMEngine looks for a key in 'prefix.name', and the prefix can be empty.
+    # MMEngine looks for a key in 'prefix.name'. A top-level parameter has an empty prefix.
     names = [name if '.' in name else f'.{name}' for name, _ in model.named_parameters()]
     dead = [
         key
@@ -51,7 +51,7 @@ def check_custom_keys(
 
 
 def _nearest_part(key, names):
-    """Return the part of a parameter's name, of as many words as ``key``, that is most like it."""
+    """Return the most similar part of a parameter name with as many dotted words as ``key``."""
     length = key.strip('.').count('.') + 1
     words = [name.strip('.').split('.') for name in names]
     parts = {'.'.join(w[i : i + length]) for w in words for i in range(len(w) - length + 1)}
@@ -67,12 +67,12 @@ def check_class_counts(
     """Raise SettingsError for heads with another number of classes than the data has.
 
     Args:
-        model: The built model. This checks all its modules with a ``num_classes`` except those of
-            backbone and neck: heads, losses, the data preprocessor.
-        classes: Classes of the data. None: they have no names.
+        model: The built model. All its modules with ``num_classes`` are checked (heads, losses,
+            the data preprocessor), except those of the backbone and the neck.
+        classes: Class names of the data, or None if the classes have no names.
         allowed: Modules that may have another number, such as
             ``model.auxiliary_head.num_classes``, or ``num_classes`` for all.
-        least_classes: If the classes have no names: 1 more than the highest label.
+        least_classes: The highest label plus 1. It counts only if ``classes`` is None.
     """
     if classes is None and not least_classes:
         return

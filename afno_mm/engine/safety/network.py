@@ -37,11 +37,11 @@ def choose_interface(master_addr: str) -> str | None:
 
 
 def set_interface() -> str | None:
-    """Make gloo and NCCL use the interface that leads to MASTER_ADDR, if there are more machines.
+    """With several machines, make gloo and NCCL use the interface that leads to MASTER_ADDR.
 
-    Call it before ``init_process_group``. Works around gloo, which announces the address of the
-    machine's host name: 127.0.0.1 or 127.0.1.1 on Debian. If ``GLOO_SOCKET_IFNAME`` is set, this
-    does nothing.
+    Call it before ``init_process_group``. Without it, gloo announces the address of the machine's
+    host name, which is 127.0.0.1 or 127.0.1.1 on Debian. If ``GLOO_SOCKET_IFNAME`` is set, this
+    does nothing. Return the interface if it was set, else None.
     """
     machines = os.environ.get('GROUP_WORLD_SIZE') or os.environ.get('SLURM_NNODES') or '1'
     if int(machines) < 2 or 'GLOO_SOCKET_IFNAME' in os.environ:

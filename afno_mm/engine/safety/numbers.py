@@ -22,12 +22,12 @@ class NonFiniteError(FloatingPointError):
 class FiniteNumbersHook(Hook):
     """Stop a training before the optimiser applies gradients that are not finite.
 
-    The error names the iteration, the loss, the first bad gradient and the files of the batch. The
-    last good checkpoint stays. With loss scaling, the scaler skips such steps itself: the training
-    stops after ``max_skipped`` skipped steps in a row.
+    The error names the iteration, the first bad gradient and weight, and the files of the batch.
+    The last good checkpoint stays. With loss scaling, the scaler skips such steps itself: the
+    training stops after ``max_skipped`` skipped steps in a row.
 
-    After the first step, this hook names the parameters that no gradient reached. If MMEngine clips
-    no gradients, this hook logs their norm in its place, as ``grad_norm``.
+    In the first step, the hook names the parameters that no gradient reached. If MMEngine does not
+    clip gradients, and so does not log their norm, the hook logs it as ``grad_norm``.
     """
 
     priority = 'VERY_HIGH'
@@ -38,14 +38,14 @@ class FiniteNumbersHook(Hook):
         self.batch: Any = None
 
     def before_train(self, runner: Any) -> None:
-        """Look at the gradients before each step of each optimiser."""
+        """Register a check of the gradients before each step of each optimiser."""
         self.model, self.hub, self.clips = bare_model(runner), runner.message_hub, False
         for wrapper in _wrappers(runner):
             wrapper.optimizer.register_step_pre_hook(self._before_step)
             norm = wrapper.clip_grad_kwargs or {}
             self.clips |= bool(norm)
             if norm and norm.get('type', 'norm') == 'norm' and not _scaler(wrapper):
-                # Clipping by a norm that is not finite would spoil all gradients at once.
+                # Make clipping raise if the norm is not finite: it would spoil all gradients.
                 norm['error_if_nonfinite'] = True
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -125,7 +125,7 @@ def not_finite(tensors: Iterable[tuple[str, Tensor | None]]) -> list[str]:
 
 
 def check_weights(model: nn.Module, source: str) -> None:
-    """Raise NonFiniteError if a parameter or buffer is not finite. ``source`` is its checkpoint."""
+    """Raise NonFiniteError if a parameter or buffer of a model from ``source`` is not finite."""
     bad = not_finite(model.state_dict().items())
     if bad:
         raise NonFiniteError(
@@ -161,5 +161,5 @@ def bare_model(runner: Any) -> Any:
 
 
 def first(names: Sequence[str], most: int = 5) -> str:
-    """Join names for a message. Only count those after the first ones."""
+    """Join the first ``most`` names for a message, and count the others."""
     return ', '.join(names[:most]) + (f' and {len(names) - most} more' * (len(names) > most))

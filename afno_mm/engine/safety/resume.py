@@ -1,9 +1,9 @@
-"""Training loops that resume with exactly the bits of a run that was never stopped.
+"""Training loops that resume bit-identically to a run that was never stopped.
 
-Works around MMEngine 0.10, which saves no random state, seeds workers by rank and worker only, and
-begins a resumed epoch at its first image.
+MMEngine 0.10 saves no random state, seeds workers by rank and worker only, and begins a resumed
+epoch at its first image.
 
-This saves no random state either. Instead it seeds each random draw by its place in the training:
+This module saves no random state either. It seeds each random draw by its place in the training:
 
 * the transforms of a sample by (seed, epoch, index of the sample), whatever worker loads it;
 * the model in a training step (dropout, stochastic depth, mixup) by (seed, iteration, rank).
@@ -34,12 +34,12 @@ def seed_everything(*numbers: int) -> None:
     np.random.seed(seed)
     if torch.cuda.is_initialized():
         torch.manual_seed(seed)
-    else:  # manual_seed would put a call with its traceback into a queue, at every step.
+    else:  # torch.manual_seed would queue a CUDA call with its traceback, at every step.
         torch.default_generator.manual_seed(seed)
 
 
 class SeededIndex(int):
-    """The index of a sample, and the numbers that seed its transforms."""
+    """The index of a sample, with the ``numbers`` that seed its transforms."""
 
     numbers: tuple[int, ...]
 
@@ -54,9 +54,9 @@ class SeededIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
-    """Wrap another sampler, given by its config: add seeds to its indices, begin in the middle.
+    """Wrap the sampler of a config. Add seeds to its indices; ``skip`` begins in the middle.
 
-    Without a ``seed`` it draws one that all ranks share.
+    Without a ``seed``, it draws one that all ranks share.
     """
 
     def __init__(self, dataset: Any, sampler: dict[str, Any], seed: int | None = None) -> None:
@@ -71,7 +71,7 @@ class SeededSampler(Sampler):
         rank, world_size = get_dist_info()
         for position, index in enumerate(self.sampler):
             if position >= passed:
-                # Samplers for iterations never end. Here each pass over the data is an epoch.
+                # An infinite sampler gets no new epochs: count each pass over the data as one.
                 epoch = self.epoch + (position * world_size + rank) // self.length
                 yield SeededIndex(index, (self.seed, epoch, index))
 
@@ -91,9 +91,9 @@ class SeededSampler(Sampler):
 
 @DATASETS.register_module()
 class SeededDataset(Dataset):
-    """Wrap another dataset: seed the transforms of each sample by its :class:`SeededIndex`.
+    """Wrap another dataset. Seed the transforms of each sample by its :class:`SeededIndex`.
 
-    All attributes of the other dataset, which its config gives, are attributes of this one too.
+    ``dataset`` is the other dataset or its config. Its attributes are also attributes of this one.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -138,7 +138,7 @@ class _Resumable:
 
 @LOOPS.register_module()
 class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):
-    """MMEngine's loop over epochs. This one also resumes in the middle of an epoch."""
+    """MMEngine's loop over epochs, which here can also resume in the middle of an epoch."""
 
     def run_epoch(self) -> None:
         """Run one epoch, or the rest of it."""

@@ -23,7 +23,7 @@ class SafeRunner(MMEngineRunner):
 
     * Training loops resume exactly, see :mod:`afno_mm.engine.safety.resume`.
     * A checkpoint to resume from must have exactly the model's weights, and must be from a
-      training of as many iterations per epoch.
+      training with the same number of iterations per epoch.
     * ``load_from`` must fill at least half of the model's values.
     * ``activation_checkpointing`` works on modules whose input needs no gradient.
     """
@@ -33,7 +33,7 @@ class SafeRunner(MMEngineRunner):
         self._resuming = False
         randomness = dict(kwargs.get('randomness') or {})
         if randomness.get('seed') is None and kwargs.get('resume') and kwargs.get('load_from'):
-            # MMEngine also uses the checkpoint's seed, but only after it has built the samplers.
+            # Set the checkpoint's seed now: MMEngine sets it only after it has built the samplers.
             meta = checkpoint_files.load_checkpoint_file(kwargs['load_from'], 'cpu')['meta']
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
@@ -47,8 +47,8 @@ class SafeRunner(MMEngineRunner):
 
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
-        # MMEngine would use re-entrant checkpointing next: then no gradient reaches parameters of
-        # a module whose input needs none, such as the image.
+        # Replace MMEngine's re-entrant checkpointing: with it, parameters of a module get no
+        # gradient if the module's input needs none, such as the image.
         modules = self.cfg.pop('activation_checkpointing', None)
         for name in [modules] if isinstance(modules, str) else modules or ():
             module = bare_model(self).get_submodule(name)
@@ -70,7 +70,7 @@ class SafeRunner(MMEngineRunner):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Load weights, and raise an error if they do not fit as the class says."""
+        """Load weights, and check them by the rules that the class describes."""
         checked = is_on(self.cfg, 'strict_weights')
         exact = strict or (self._resuming and checked)
         loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)

@@ -1,11 +1,11 @@
 """Refuse misspelled settings before the first step, and name the nearest key that exists.
 
-MMEngine 0.10 reads the top level of a config, ``paramwise_cfg`` and many other dicts with ``get``:
-a key that it does not know changes nothing, and no message says so.
+MMEngine 0.10 reads the top level of a config, ``paramwise_cfg`` and many other dicts with ``get``.
+It ignores an unknown key without a message.
 
 Settings of a config:
 
-* ``safety=dict(settings=False)`` turns all of this off.
+* ``safety=dict(settings=False)`` turns these checks off.
 * ``allowed_settings = ['my_key', 'train_cfg.my_key']`` allows keys of your own, by name or path.
 """
 
@@ -22,7 +22,7 @@ from .known_keys import TOP, Place, places
 from .numbers import first
 from .switches import is_on
 
-# Names of types are often similar to each other, and need more similarity than names.CLOSE.
+# Type names often resemble each other, so a misspelling needs more similarity than names.CLOSE.
 CLOSE_TYPES = 0.85
 REMEDY = (
     "Correct them. Keys of your own can be allowed by name, allowed_settings=['my_key'], and "
@@ -31,15 +31,15 @@ REMEDY = (
 
 
 class SettingsError(ValueError):
-    """A config has settings that nothing reads."""
+    """A config has settings that nothing reads, or that do not fit the model or the data."""
 
 
 def check_settings(cfg: Config) -> None:
-    """Raise SettingsError for keys and types that nothing reads, anywhere in a config.
+    """Raise SettingsError for misspelled types, and for keys that nothing reads, in a config.
 
-    The top level can have any name, because config files keep the parts there that they build
-    the settings from. A name that no line of the file reads is an error if it is close to a known
-    key. Otherwise the log names it.
+    The top level can have any name, because config files define variables there. If the file
+    itself does not read such a name, the name is an error if it is close to a known key.
+    Otherwise the log names it.
     """
     if not is_on(cfg, 'settings'):
         return
@@ -86,8 +86,8 @@ def _is_allowed(cfg, key, path):
 
 
 def _is_read(cfg, name):
-    """Return True if a config file reads a name that it has assigned, or if it is a pipeline."""
-    # Remove comments, texts without a {{variable}}, and MMEngine's lines with names of files.
+    """Return True if a config file reads its own variable, or if the name is of a pipeline."""
+    # Remove comments, strings without a {{variable}}, and file names that MMEngine adds as lines.
     text = re.sub(r"""#.*|'[^'{\n]*'|"[^"{\n]*"|^\S+\.py$""", '', cfg.text or '', flags=re.M)
     read = rf'(?:(?<![\w.])|_base_\.){re.escape(name)}\b(?!\s*=(?!=))'
     return bool(re.search(read, text)) or name.endswith('pipeline') or 'pipeline_' in name
@@ -98,9 +98,9 @@ def _text(what, lines):
 
 
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Raise SettingsError for options that lead nowhere. Call it before they are merged into cfg.
+    """Raise SettingsError for options that set nothing. Call it before they are merged into cfg.
 
-    Each name on an option's path must be in the config, or the class at that place must take it.
+    Each name on an option's path must be in the config, or an argument of the class at that place.
     """
     if not options.get('safety.settings', is_on(cfg, 'settings')):
         return
@@ -145,7 +145,7 @@ def _follow(cfg, option, at):
 
 def _absent(place, path, node, name, is_last):
     """Return what is wrong with a name that the config does not have, or None."""
-    # Dicts with free names, such as custom_keys, have no place.
+    # Accept any name in dicts with free names, such as custom_keys. They have no Place.
     if place is None or name in (place.known if path else TOP):
         return None
     known = place.known.union(node) if path else TOP

@@ -24,12 +24,12 @@ EXIT_CODE = 75
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Save a checkpoint after the current step and exit, when a signal asks for it.
+    """On a signal, finish the current optimiser step, save a checkpoint and exit.
 
     All processes finish the same step, so only one of them needs to get the signal. The checkpoint
-    is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there with
-    the bits of a training that was never stopped. A second signal ends the process at once, as
-    without this hook.
+    is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there,
+    bit-identically to a training that was never stopped. If the same signal comes a second time,
+    it acts as without this hook.
 
     Args:
         signals: Names of the signals. Slurm sends SIGTERM, or the signal of ``--signal``.
@@ -47,7 +47,7 @@ class StopSignalHook(Hook):
         for number in self.signals:
             self.before[number] = signal.signal(number, self._receive)
         if is_distributed() and get_world_size() > 1:
-            # A group on the CPU: no step waits for a GPU.
+            # Exchange signals in a CPU group, so that no step waits for a GPU.
             self.group = distributed.new_group(backend='gloo')
 
     def after_train(self, runner: Any) -> None:
@@ -56,7 +56,7 @@ class StopSignalHook(Hook):
             signal.signal(number, handler)
 
     def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
-        # In a validation too: the resumed training repeats it.
+        # Stop in a validation too: the resumed training repeats the validation.
         iteration = runner.iter + (mode == 'train')
         if mode == 'train' and iteration % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
             return  # The optimiser has not applied these gradients.
@@ -86,7 +86,7 @@ class StopSignalHook(Hook):
         if self.group is not None:
             # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
-            # Threads of the process groups can abort an interpreter that ends in the usual way.
+            # Use os._exit: threads of the process groups can abort a normal exit.
             logging.shutdown()
             sys.stdout.flush()
             os._exit(EXIT_CODE)
@@ -96,10 +96,10 @@ class StopSignalHook(Hook):
 
 @contextmanager
 def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
-    """Hold the lock of a work dir. The system frees it when the process ends, however it ends.
+    """Hold the lock of a work dir, on rank 0. The system frees the lock when the process ends.
 
     Raises:
-        BlockingIOError: If another process holds it.
+        BlockingIOError: If another process holds the lock.
     """
     if _rank() > 0:
         yield

@@ -17,7 +17,7 @@ SAFETIES = {
 
 
 def protect(cfg: Config) -> None:
-    """Add the hooks of all safeties that are on to a config."""
+    """Add to a config the hooks of all its safeties that are on."""
     unknown = set(cfg.get('safety', {})) - set(SAFETIES)
     if unknown:
         raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')

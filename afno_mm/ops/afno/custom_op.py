@@ -1,15 +1,16 @@
-"""AFNO and its gradient as custom operators: autograd and torch.compile call them as they are.
+"""Register AFNO and its gradient as custom operators. torch.compile does not trace into them.
 
-A backend writes three functions. ``settings`` are those of its ``run`` without the filter. With
-w1, b1, w2 and b2, ``weights`` hold the filter of frequencies, whole, or None::
+A backend provides three functions. ``weights`` are w1, b1, w2, b2 and the full frequency filter (or
+None). ``settings`` are the non-tensor arguments in the operator's schema::
 
-    forward(x, *weights, *settings, keep)  # returns the output, and what backward needs if keep
+    forward(x, *weights, *settings, keep)  # returns the output and the saved tensors
     backward(grad_output, *weights, *saved, *settings, for_input, for_weights, for_filter)
-    empty_saved(x, w1, *settings, keep)  # returns what forward saves, without values
+    empty_saved(x, w1, *settings, keep)  # returns uninitialised tensors like the saved ones
 
-``backward`` returns the gradients of :func:`empty_gradients`, and that of the filter. The operators
-take the filter as :func:`.factors_of` returns it. They save its factors for backward, which
-multiplies them again: their product may be as large as the spectrum of an image.
+Without ``keep`` the saved tensors have size 0. ``backward`` returns the gradients of x, w1, b1,
+w2, b2 and the filter, in that order; a gradient that is not asked for has size 0. The operators
+take the filter as the pair of :func:`.factors_of` and save only this pair for backward, which
+multiplies it again: the full filter may be as large as the spectrum of an image.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,9 +36,9 @@ def define(
     settings: str = SETTINGS,
     device_types: str | None = None,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Register the operators of a backend and return them: AFNO, and its gradient.
+    """Register a backend's custom operators. Return the operator AFNO and its gradient.
 
-    ``saved`` names the tensors that forward saves. ``settings`` is part of the operator's schema.
+    ``saved`` names the tensors that forward saves, ``settings`` is the schema of the settings.
     """
     custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))
@@ -86,7 +87,7 @@ def define(
 
 
 def _with_whole_filter(function, is_backward=False):
-    """Make the whole filter for a backend's forward or backward, and gradients of its factors."""
+    """Wrap a backend's function: it gets the full filter, and backward returns factor gradients."""
 
     def call(x, w1, b1, w2, b2, factor, weight, *others):
         with autocast_off(x):
@@ -109,14 +110,14 @@ def empty_gradients(
 ) -> tuple[Tensor, ...]:
     """Return buffers for the gradients of x, w1, b1, w2 and b2, of size 0 if not asked for.
 
-    Those of weights hold zeros.
+    The gradients of the weights hold zeros, the gradient of x is uninitialised.
     """
     grad_input = grad_output.new_empty(grad_output.shape if for_input else 0)
     return grad_input, *(w.new_zeros(w.shape if for_weights else 0) for w in weights)
 
 
 def needs_backward(tensors: Sequence[Tensor | None]) -> bool:
-    """Return whether autograd will ask for a gradient. Inside an operator it cannot be known."""
+    """Return whether autograd may need a gradient. Inside an operator it would return False."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 

@@ -24,7 +24,7 @@ from . import composed, eager, portable
 from .cpu import operator as cpu
 from .triton import operator as triton
 
-# From the fastest backend to the one that takes everything. Exported programs use 'portable'.
+# In order of preference. 'composed' takes everything. 'portable' is for exported programs.
 BACKENDS = {
     'triton': triton,
     'cpu': cpu,
@@ -33,7 +33,7 @@ BACKENDS = {
     'portable': portable,
 }
 VARIABLE = 'AFNO_MM_BACKEND'
-# The variable in versions before 0.2, and what its values are called now.
+# The environment variable of versions before 0.2, and the new names of its values.
 OLD_VARIABLE = 'AFNO_MM_PATH'
 OLD_NAMES = {'triton': 'triton', 'compiled': 'cpu', 'torch': 'eager', 'reference': 'composed'}
 
@@ -60,20 +60,20 @@ def afno_operator(
 ) -> Tensor:
     """Compute ``IRFFT2(S_lambda(MLP(RFFT2(x))))``, plus ``x`` if ``residual`` (Sec. 4, Fig. 3).
 
-    The operator runs in float32, or in float64 for float64 tokens, whatever the dtype of the
-    tokens and under any autocast. Only the backend 'triton' multiplies in half precision.
+    The operator runs in float32, or in float64 for float64 tokens, also under autocast. Only the
+    backend 'triton' multiplies half-precision tokens, or tokens under autocast, in that precision.
 
     Args:
-        x: Real tokens ``(B, H, W, C)`` of any floating dtype, which is that of the result.
+        x: Real tokens ``(B, H, W, C)`` of any floating dtype. The result has the same dtype.
         w1, b1, w2, b2: Weights as in :func:`afno_mm.ops.block_mlp`.
         sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
         mode_fraction: Share of the frequencies to keep on each axis, in (0, 1].
         norm: 'ortho' or 'forward', as in :func:`torch.fft.rfft2`.
         residual: Whether to add ``x`` to the result.
         backend: A key of ``BACKENDS`` to force. Default: see :func:`choose_backend`.
-        frequency_filter: Complex factors g that add ``g * RFFT2(x)`` before the inverse transform.
-            They are real ``(2, K1, K2, C)`` or a pair of factors, see
-            :mod:`afno_mm.ops.frequency_filter`. This project's term, not the paper's.
+        frequency_filter: Complex filter g: adds ``g * RFFT2(x)`` before the inverse transform.
+            It is a real tensor ``(2, K1, K2, C)`` or a pair of factors, see
+            :mod:`afno_mm.ops.frequency_filter`. The paper does not have it.
 
     Raises:
         ValueError: If shapes or ``mode_fraction`` are wrong, or the forced backend cannot run.
@@ -89,7 +89,7 @@ def afno_operator(
 def _check(x, w1, b1, w2, b2, mode_fraction):
     """Check the shapes. Backends compute memory addresses from them."""
     if torch.jit.is_tracing():
-        return  # Tracing would warn that the comparisons become constants.
+        return  # Tracing would warn that these comparisons become constants.
     _, k, b, h = w1.shape if w1.ndim == 4 else (0,) * 4
     found = [tuple(t.shape) for t in (w1, b1, w2, b2)]
     wanted = [(2, k, b, h), (2, k, h), (2, k, h, b), (2, k, b)]
@@ -103,7 +103,7 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
 
 
 def _check_filter(x, mode_fraction, factor, weight):
-    """Check the shapes of a filter. Exported programs have more frequencies than others."""
+    """Check the shapes of a filter. Skip exports: with truncation, they have more frequencies."""
     if is_exported():
         return
     modes, channels = kept_modes(x.shape[1:3], mode_fraction), x.shape[3]
@@ -123,7 +123,8 @@ def choose_backend(x: Tensor, backend: str | None = None) -> tuple[str, str]:
     """Return the backend for tokens ``x`` and the reason, as a text for the log.
 
     In order of priority, the argument ``backend``, :func:`use_backend` and the environment variable
-    ``AFNO_MM_BACKEND`` force one. Otherwise it is the first of ``BACKENDS`` that does not refuse.
+    ``AFNO_MM_BACKEND`` force one. Otherwise exports take 'portable', torch.func and forward mode
+    take 'composed', and all else takes the first of ``BACKENDS`` that does not refuse.
 
     Raises:
         ValueError: If the forced backend does not exist or refuses ``x``, or if the environment has

@@ -1,9 +1,10 @@
-"""AFNO with PyTorch alone, in float32, with a backward pass written by hand.
+"""AFNO with PyTorch alone, in float32, with a hand-written backward pass.
 
-Spectra are planar, ``(B, 2, M, C)`` with ``M = K1 * K2``: real and imaginary parts, see
-:mod:`.planar`. The MLP works on one image at a time, in pieces that fit in the cache
-of a CPU. Forward saves the spectrum, the hidden layer and the mask of the soft shrinkage. Mask
-bits: 0 = real part kept, 1 = imaginary part kept.
+Spectra are planar, ``(B, 2, M, C)``: real, then imaginary parts (see :mod:`.planar`) of
+``M = K1 * K2`` kept frequencies, K1 along H and K2 along W. The MLP works on one image at a time,
+in pieces that fit in the cache of a CPU. If a gradient is needed, forward saves the spectrum, the
+hidden layer and the mask of the soft shrinkage, uint8 ``(B, M, C)``. Mask bits: 0 = real part kept,
+1 = imaginary part kept.
 """
 
 import itertools
@@ -24,8 +25,8 @@ from .custom_op import define, empty_filter_gradient, empty_gradients, needs_bac
 DENSE_OPERATIONS = 450
 # The forward transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
 POWERS = {'ortho': 0.5, 'forward': 1.0}
-# Bytes of a tensor per CPU thread and piece. Larger pieces leave the cache and need fresh memory
-# pages from the system. Smaller ones gain nothing, and threads wait for each other more often.
+# Bytes of a piece per CPU thread. Larger pieces leave the cache and need new memory pages from the
+# system. Smaller pieces gain nothing, and threads wait for each other more often.
 PIECE = 2**21
 
 
@@ -82,7 +83,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
 
 
 def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep):
-    """Return an empty spectrum, hidden layer and mask, of no images if not needed."""
+    """Return buffers for spectrum, hidden layer and mask. B is 0 if a buffer is not needed."""
     modes = math.prod(kept_modes(x.shape[1:3], mode_fraction))
     batch, channels = x.shape[0] if keep else 0, x.shape[3]
     spectrum = x.new_empty(batch, 2, modes, channels)
@@ -92,7 +93,7 @@ def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep)
 
 
 def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, hidden, mask, *settings):
-    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
+    """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
     _, mode_fraction, norm, residual, *asked = settings
     for_input, for_weights, for_filter = asked
     _, k, b, h = w1.shape
@@ -137,7 +138,7 @@ _afno, _gradient = define('eager', _forward, _backward, _empty_saved, ('z', 'hid
 
 
 def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
-    """Transform tokens by :func:`.planar.analyse`. An FFT takes a piece of the channels."""
+    """Run :func:`.planar.analyse`. An FFT transforms one piece of the channels at a time."""
     rows, columns = modes
     if _is_dense(x.shape, modes):
         x = x.contiguous()
@@ -168,7 +169,7 @@ def _is_dense(shape: Sequence[int], modes: Sequence[int]) -> bool:
 
 
 def _pieces(x: Tensor, dim: int) -> list[slice]:
-    """Cut a dimension into slices of ``PIECE`` bytes per thread, on other devices into one."""
+    """Cut a dimension into slices of ``PIECE`` bytes per CPU thread. Other devices get one."""
     step = size = x.shape[dim]
     if x.device.type == 'cpu':
         step = max(1, PIECE * torch.get_num_threads() * size // x.nbytes)
@@ -194,7 +195,7 @@ def _product(z: Tensor, factors: Tensor, out: Tensor) -> Tensor:
 
 
 def _add_outer(sums: Tensor, z: Tensor, grad: Tensor) -> None:
-    """Add the real products s of ``z^H grad = s[0] + s[2] + i (s[0] + s[1])`` to ``sums``."""
+    """Add three real products s to ``sums``: ``z^H grad = s[0] + s[2] + i (s[0] + s[1])``."""
     real, imag = z.transpose(2, 3)
     sums[0].baddbmm_(real - imag, grad[0])
     sums[1].baddbmm_(real, grad[1] - grad[0])

@@ -5,7 +5,7 @@ frequencies of the half spectrum in the order of :mod:`afno_mm.ops.spectral`.
 
 A is the forward transform, rfft2 without scaling, as a real matrix from tokens to planar spectra.
 A^T sums the waves of a spectrum. D is diagonal: it counts how many frequencies of the full spectrum
-a column of the half spectrum stands for. That is 1 for the DC and Nyquist columns, else 2.
+a column of the half spectrum stands for. The DC and Nyquist columns count 1, all others 2.
 
     forward transform     A          its adjoint   A^T
     inverse transform     A^T D      its adjoint   D A
@@ -27,7 +27,7 @@ from ..spectral import irfft2, rfft2_modes
 # Transforms use matrix products up to this many operations per token and channel, and an FFT above.
 # All frequencies of an N x N grid take 6 (N + 2). The keys are the kinds of product of
 # :mod:`.triton.block_mlp`. Measured on an H200 (benchmarks/transform_threshold.py): products were
-# faster up to 1024 x 1024 (the largest measured), 512 x 512 and 128 x 128.
+# faster up to 1024 x 1024 ('half', the largest measured), 512 x 512 ('tf32'), 128 x 128 ('exact').
 DENSE_OPERATIONS = {'half': 6 * (1024 + 2), 'tf32': 6 * (512 + 2), 'exact': 6 * (128 + 2)}
 
 
@@ -49,8 +49,8 @@ def analyse(
     """Compute ``A x``, or ``D A x`` if ``mirrored``, divided by ``(H W)**power``.
 
     Contiguous tokens ``(B, H, W, C)`` become a contiguous planar spectrum ``(B, 2, K1, K2, C)``
-    with ``K1 = rows`` and ``K2 = columns``. ``dense`` uses matrix products in ``dtype``, else it is
-    an FFT in float32. ``power`` is 1, 1/2 or 0.
+    with ``K1 = rows`` and ``K2 = columns``, in ``dtype``. With ``dense`` it uses matrix products,
+    else an FFT in float32. ``power`` is 1, 1/2 or 0.
     """
     batch, height, width, channels = x.shape
     if dense:
@@ -81,8 +81,8 @@ def synthesise(
     """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``. Add ``add``.
 
     A planar spectrum ``z`` becomes tokens of the size ``grid``, ``(H, W)``. ``dense`` and ``power``
-    are as in :func:`analyse`. ``add`` holds tokens ``(B, H, W, C)`` of any dtype. The result has
-    the dtype of ``add``, or that of ``z`` without ``add``.
+    are as in :func:`analyse`. ``add`` holds tokens ``(B, H, W, C)``, in the dtype of ``z`` or a
+    wider one. The result has the dtype of ``add``, or of ``z`` without ``add``.
     """
     batch, _, rows, columns, channels = z.shape
     height, width = grid
@@ -118,14 +118,14 @@ def _product(matrix, x, scale, add=None):
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)  # A cached inference tensor would break training later.
 def _along_h(size, rows, dtype, device):
-    """Return the factor of A along H. Each of the H inputs is a real and an imaginary part."""
+    """Return the factor of A along H, ``(2*K1, 2*H)``: inputs are (real, imaginary) pairs."""
     return real_dft.row_matrix(*_waves(real_dft.signed(rows, 'cpu'), size)).to(device, dtype)
 
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _along_w(size, columns, mirrored, dtype, device):
-    """Return the factor of A (or D A) along W."""
+    """Return the factor of A (or D A) along W, ``(2*K2, W)``."""
     cos, sin = _waves(torch.arange(columns, device='cpu'), size)
     if mirrored:
         multiplicity = _multiplicity(size, columns, 'cpu').double()

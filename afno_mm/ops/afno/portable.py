@@ -1,4 +1,4 @@
-"""AFNO in real numbers and without FFT, for programs that other runtimes run on any size."""
+"""AFNO in real numbers and without FFT, for exported programs, which take grids of any size."""
 
 from collections.abc import Sequence
 
@@ -49,9 +49,9 @@ def run(
 
 
 def _choose(whole: Tensor, frequencies: Sequence[Tensor]) -> Tensor:
-    """Return the rows and columns of a filter that belong to signed frequencies.
+    """Return the values of a filter ``(2, K1, K2, C)`` at signed row and column frequencies.
 
-    Frequencies off the grid, see :func:`.real_dft.frequencies`, get any. They count as zero.
+    Frequencies off the grid (:func:`.real_dft.frequencies`) get arbitrary values: they count as 0.
     """
     for dim, index in enumerate(frequencies, 1):
         size = torch.full_like(index[:1], whole.shape[dim])
@@ -62,6 +62,6 @@ def _choose(whole: Tensor, frequencies: Sequence[Tensor]) -> Tensor:
 
 def _linear(z: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Apply complex weights ``(2, k, i, o)`` and biases to ``(k, B, K1, K2, 2i)``."""
-    # An einsum needs no reshape to sizes that the older ONNX exporter takes for constants.
+    # einsum, because the older ONNX exporter would take sizes in a reshape for constants.
     z = torch.einsum('kbuvi,kio->kbuvo', z, real_dft.real_form(*w.unbind()))
     return z + b.transpose(0, 1).flatten(1)[:, None, None, None]

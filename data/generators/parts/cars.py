@@ -88,7 +88,7 @@ class Car:
         return self.centre + np.stack([self.flip * scale * x, -scale * y], 1)
 
     def across(self, lower, upper, left=-1.0, right=1.0, start=0.0, stop=1.0):
-        """Return part of the panel between two corners of the outline, across the car's width."""
+        """Return part of the panel between two corners of the outline, as 3-D points (4, 3)."""
         a, b = self.corners[lower], self.corners[upper]
         wide = [HALF * (0.74 if name.startswith('roof') else 1) for name in (lower, upper)]
 
@@ -115,7 +115,7 @@ class Car:
         return self.normal(panel) @ (eye - panel.mean(0)) > 0
 
     def panel(self, name, lower, upper):
-        """Paint a whole panel if it is visible, lit by its slope. Return True if visible."""
+        """Paint a whole panel if it is visible, shaded by its slope. Return True if visible."""
         corners = self.across(lower, upper)
         if self.seen(corners):
             bright = 0.7 + 0.45 * max(0, self.normal(corners) @ LIGHT)

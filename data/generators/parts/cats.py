@@ -16,7 +16,7 @@ def paint_cat(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarr
 
 
 class Cat:
-    """A cat in its own coordinates: x in the direction it faces, y down, about 1 high."""
+    """A cat in its own coordinates: x in the direction it faces, y down, about 1.6 high."""
 
     def __init__(self, rng, size):
         self.rng = rng
@@ -39,7 +39,7 @@ class Cat:
         self.stripes = rng.choice([0, rng.uniform(0.3, 0.6)])
 
     def fur(self, colour):
-        """Return a picture of hair in this colour, with the stripes of a tabby if it has them."""
+        """Return a fur texture (H, W, 3) in this colour. A striped cat gets tabby stripes."""
         draw = self.draw
         hair = 1 + 0.09 * draw.noise(120, 60) + 0.07 * draw.noise(30, 30)
         x, y = draw.grid()
@@ -72,7 +72,7 @@ class Cat:
         return self.draw.photo()
 
     def room(self):
-        """Paint a wall, and a floor with a pattern or the grain of a carpet."""
+        """Paint the background, and a floor with planks and grain."""
         rng, draw = self.rng, self.draw
         draw.background(blur=rng.uniform(0.008, 0.025))
         floor, edge = rng.uniform(0.15, 0.8, 3), rng.uniform(0.1, 0.5)

@@ -28,7 +28,7 @@ def make_parts(
 ) -> int:
     """Write faces, cars, cats, and the cars again with ADE20K's classes, below ``root``.
 
-    Existing files stay, and no half file is ever left. Repeat the call to complete an
+    Existing files stay, and no partial file is ever left. Repeat the call to complete an
     interrupted run.
 
     Args:
@@ -78,7 +78,7 @@ def make_parts(
 
 
 def part_files(root: Path, name: str, split: str, index: int) -> list[Path]:
-    """Return the paths of an image and its label; for a car also those of its ADE version."""
+    """Return the paths of an image and its label, and for a car also of its ADE version."""
     names = ('cars', 'ade_cars') if name == 'cars' else (name,)
     return [
         root / name / kind / split / f'{index:04d}.png'

@@ -1,9 +1,9 @@
 """Generator of street scenes in the layout of Cityscapes.
 
 A pinhole camera looks down a street. The plan of the street, its light and its
-colours come from a seed. Every thing is one polygon of the annotation and is
-painted through the mask of that polygon. cityscapesscripts makes all label
-images from the annotation. So pictures and labels agree.
+colours come from a seed. Every thing becomes polygons of the annotation, and
+the mask of these polygons paints it. cityscapesscripts makes all label images
+from the annotation. So pictures and labels agree.
 
 A model needs context to tell the classes apart. The classes in a row of this
 table share textures and palettes, and every thing gets random colours. They

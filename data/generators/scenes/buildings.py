@@ -14,7 +14,7 @@ TABLE = 16
 class Facade:
     """Paint function of a wall with windows. s runs along the wall, t up from its foot.
 
-    The table ``looks`` says which curtain and lamp window ``i`` of storey ``j`` has.
+    ``looks[i, j]`` has the random numbers that choose curtain and lamp of window i of storey j.
     """
 
     def __init__(self, rng, surface, length, height, style, blank):
@@ -41,7 +41,7 @@ class Facade:
         return self.looks[bay % TABLE, storey_of % TABLE]
 
     def _glass(self, light, looks, up):
-        """Colour of the panes: dark rooms, reflected sky, curtains, and lamps at dusk."""
+        """Return the colour of the panes: dark rooms, reflected sky, curtains, lamps at dusk."""
         reflection = np.clip(0.15 + 0.5 * looks[..., 0] * up, 0, 0.7)
         glass = mix((0.07, 0.09, 0.11), light.haze * 0.9, reflection)
         curtain = (looks[..., 1] > 0.7) * (up > looks[..., 2])

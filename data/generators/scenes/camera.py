@@ -72,7 +72,7 @@ class Camera:
     def project_polygon(self, points):
         """Project a world polygon and clip it to the image.
 
-        Returns its pixels (N, 2) and its mean depth, or None if it is out of view.
+        Return its pixels (N, 2) and its mean depth, or None if it is out of view.
         """
         local = self.to_camera(points)
         if (local[:, 2] < NEAR).any():

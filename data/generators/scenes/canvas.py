@@ -1,8 +1,8 @@
 """Paint the picture and its annotation together.
 
-Every thing becomes one polygon of the annotation. The same polygon masks its
-paint; Pillow rasterises it, as in cityscapesscripts. So picture and labels
-always agree.
+Every thing becomes one or more polygons of the annotation. The same polygons
+mask its paint. Pillow rasterises them, as in cityscapesscripts. So picture and
+labels always agree.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Face:
 class Patch:
     """Argument of a paint function, with one value per pixel, in metres.
 
-    ``s`` and ``t`` are plane coordinates, ``width_s`` and ``width_t`` the size
-    of the pixel in them, ``depth`` is its distance.
+    ``s`` and ``t`` are coordinates in the plane, ``width_s`` and ``width_t`` the
+    size of the pixel along them. ``depth`` is its distance along the camera axis.
     """
 
     s: np.ndarray
@@ -98,7 +98,7 @@ class Canvas:
     def outline(self, label, polygon):
         """Label a polygon that is given in fractions of the image.
 
-        Returns its region and mask, so that the caller can paint it.
+        Return its region and mask, so that the caller can paint it.
         """
         rows, columns = self.camera.size
         polygon = np.rint(np.asarray(polygon) * (columns - 1, rows - 1))
@@ -217,7 +217,7 @@ def quad(plane, s0, t0, s1, t1):
 
 
 def on_plane(plane, points):
-    """Return the world points of (s, t) pairs."""
+    """Return the world points (N, 3) of coordinates (s, t) in a plane, (N, 2)."""
     points = np.asarray(points, float)
     return (
         np.array(plane.origin, float)

@@ -12,14 +12,14 @@ def _hsv(rng, hue, saturation, value):
 
 
 def body_paint(rng):
-    """Colour of a car, truck, bus, train or two-wheeler."""
+    """Return the colour of a car, truck, bus, train or two-wheeler."""
     if rng.random() < 0.5:
         return _hsv(rng, (0, 1), (0, 0.08), (0.12, 0.95))
     return _hsv(rng, (0, 1), (0.3, 0.85), (0.25, 0.8))
 
 
 def wall(rng):
-    """Colour of a house or a free-standing wall."""
+    """Return the colour of a house or a free-standing wall."""
     kind = rng.random()
     if kind < 0.35:
         return _hsv(rng, (-0.02, 0.06), (0.3, 0.6), (0.35, 0.65))
@@ -29,19 +29,19 @@ def wall(rng):
 
 
 def paving(rng):
-    """Colour of a road, sidewalk, parking lane or rail track."""
+    """Return the colour of a road, sidewalk, parking lane or rail track."""
     return _hsv(rng, (0.05, 0.68), (0, 0.1), (0.3, 0.56))
 
 
 def green(rng):
-    """Colour of grass, a hedge or a crown: fresh, dry or autumnal."""
+    """Return the colour of grass, a hedge or a crown: fresh, dry or autumnal."""
     if rng.random() < 0.2:
         return _hsv(rng, (0.08, 0.16), (0.4, 0.65), (0.45, 0.7))
     return _hsv(rng, (0.17, 0.31), (0.35, 0.65), (0.34, 0.62))
 
 
 def bark(rng):
-    """Colour of a trunk, or of a wooden or rusty pole."""
+    """Return the colour of a trunk, or of a wooden or rusty pole."""
     return _hsv(rng, (0.04, 0.1), (0.1, 0.4), (0.2, 0.45))
 
 

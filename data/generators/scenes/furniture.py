@@ -21,7 +21,7 @@ def rectangle(s0, t0, s1, t1):
 class Pole(Thing):
     """A post, or a street lamp if ``arm`` (its reach over the road in metres) is not 0.
 
-    It has the grey-brown colours of a young trunk.
+    Three in four have a greyish metal colour. The others are as brown as a tree trunk.
     """
 
     def __init__(self, rng, x, z, height, radius, arm=0.0):

@@ -116,7 +116,7 @@ def lawn(rng, x0, z0, x1, z1):
 
 
 def lane_lines(rng, xs, z0, z1):
-    """Return dashed lane lines at ``xs``. The first and the last line are solid."""
+    """Return dashed lane lines at ``xs``. The first and the last line are solid, or left out."""
     marks = []
     solid_edges = rng.random() < 0.6
     dash, gap = rng.choice([3.0, 4.0, 6.0]), rng.choice([4.0, 6.0, 9.0])

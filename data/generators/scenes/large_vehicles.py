@@ -1,6 +1,6 @@
-"""Trucks, buses and trains: boxes with the same colours.
+"""Trucks, buses and trains: boxes with colours from the same palette.
 
-They differ in wheels, in the gap behind the cab and in the rails.
+They differ in their wheels, in the gap behind a truck's cab, and in the rails below a train.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from .vehicles import GLASS, Vehicle
 
 
 class Livery:
-    """Paint function of the side of a box: paint, a coloured band, windows and doors.
+    """Paint of the side of a box: body colour, a coloured band, ribs, windows and doors.
 
     s runs forward, t up.
     """

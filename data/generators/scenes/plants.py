@@ -111,7 +111,7 @@ def round_shading(surface, radius, sun_side):
 
 
 class Bush(Thing):
-    """A round bush, or a tub with a plant if ``height`` is small."""
+    """A round bush, about ``height`` metres high."""
 
     def __init__(self, rng, x, z, height):
         width = height * rng.uniform(0.5, 0.9)

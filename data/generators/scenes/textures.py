@@ -42,7 +42,7 @@ class Noise:
 
 
 def speckle(patch, name, texel, shift=0.0):
-    """Return noise with texels of ``texel`` metres. It vanishes where pixels are larger."""
+    """Return noise with texels of ``texel`` metres. It fades out where pixels are much larger."""
     width = np.maximum(patch.width_s, patch.width_t)
     reach = {'grain': 2.0, 'rough': 6.0, 'smooth': 25.0}[name]
     fade = np.clip(1.3 - width / (reach * texel), 0, 1)
@@ -74,7 +74,7 @@ def tinted(colour, brightness):
 
 
 def pavement(rng, colour, joints):
-    """Asphalt or concrete. ``joints`` is the size of the slabs in metres, or None."""
+    """Return asphalt, or slabs of concrete that are ``joints`` metres wide if not None."""
     grain, blotch, shift = rng.uniform(0.03, 0.08), rng.uniform(0.02, 0.07), rng.uniform(0, TILE)
     joint_depth = rng.uniform(0.1, 0.3)
     offset = rng.uniform(0, 5)
@@ -100,7 +100,7 @@ def pavement(rng, colour, joints):
 
 
 def greenery(rng, colour, texel=0.05):
-    """The green speckle of grass, hedges and tree crowns."""
+    """Return the speckled surface of grass, hedges, tree crowns and bark."""
     other = np.clip(colour * rng.uniform(0.75, 1.3, 3), 0, 1)
     shift = rng.uniform(0, TILE)
     strength = rng.uniform(0.16, 0.26)
@@ -118,7 +118,7 @@ def greenery(rng, colour, texel=0.05):
 
 
 def masonry(rng, colour, kind):
-    """Brick, plaster, concrete panels or boards, for houses and walls."""
+    """Return brick, plaster, concrete panels or boards, for houses and walls."""
     shift = rng.uniform(0, TILE)
     mortar = np.clip(colour * rng.uniform(0.7, 1.4), 0, 0.9)
     length, height = {
@@ -150,7 +150,7 @@ def masonry(rng, colour, kind):
 
 
 def glossy(colour, sky, height):
-    """Body paint or glass. Its lower part reflects the ground, its upper part the sky."""
+    """Return body paint. Its upper part reflects the sky."""
     colour = np.asarray(colour, np.float32)
 
     def paint(patch):

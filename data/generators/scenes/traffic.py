@@ -55,7 +55,7 @@ def on_crossing(street, start, stop):
 
 
 def cross_traffic(rng, street):
-    """Return vehicles and cyclists that cross the view."""
+    """Return vehicles that cross the view, two-wheelers with riders among them."""
     if street.crossing is None:
         return []
     start, stop = street.crossing
@@ -192,7 +192,7 @@ def _clutter(rng, street, side, row):
 
 
 def signals(rng, street):
-    """Return traffic lights, at the crossing or for pedestrians alone.
+    """Return traffic lights: at the crossing, or elsewhere for pedestrians.
 
     Sometimes there is also a gantry with direction signs.
     """

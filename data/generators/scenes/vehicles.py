@@ -87,7 +87,7 @@ class Vehicle(Thing):
 
 
 class Car(Vehicle):
-    """A saloon, hatchback, estate or van; about 1.5 x 1.8 x 4.3 m."""
+    """A saloon, hatchback, estate or van; about 1.5 m high, 1.8 m wide and 4.3 m long."""
 
     def __init__(self, rng, x, z, heading):
         kind = str(rng.choice(['saloon', 'hatchback', 'estate', 'van'], p=[0.3, 0.35, 0.22, 0.13]))

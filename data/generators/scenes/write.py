@@ -51,7 +51,7 @@ def make_scenes(
 ) -> int:
     """Write scenes below ``root``. Return the number of new ones.
 
-    Existing files stay, and no half file is ever left. Repeat the call to complete an
+    Existing files stay, and no partial file is ever left. Repeat the call to complete an
     interrupted run, or with larger numbers to add scenes.
 
     Args:

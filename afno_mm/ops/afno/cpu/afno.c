@@ -2,19 +2,21 @@
  *
  * Forward, for tokens x (B, H, W, C) in k blocks of C / k channels, with complex weights:
  *     z = RFFT2(x),    output = IRFFT2(S_lambda(relu(z w1 + b1) w2 + b2)), + x if residual.
- * relu and the soft shrinkage S_lambda act on real and imaginary parts separately. With a filter of
- * frequencies g (2, K1, K2, C), g z is added to the result of S_lambda.
+ * relu and the soft shrinkage S_lambda act on real and imaginary parts separately. A frequency
+ * filter g (2, K1, K2, C) adds g z to the result of S_lambda. z has the K1 and K2 frequencies kept
+ * along H and W.
  *
  * Three passes over memory:
  *   1. row_pass.h, each row of tokens:     real FFT along W
  *   2. column_pass.h and gemm.h, each job: FFT along H, block MLP, inverse FFT along H
  *   3. row_pass.h, each row of tokens:     inverse real FFT along W, residual
- * Backward makes the same passes with the adjoint of each step. Forward saves the spectrum and the
- * hidden layer for it. The latter's sign bits hold the shrinkage mask, see column_pass.h.
+ * Backward makes the same passes with the adjoint of each step. For backward, forward saves the
+ * spectrum and the hidden layer. The hidden layer must not be negative: its sign bits store the
+ * shrinkage mask, see column_pass.h.
  *
  * To change the MLP: activate() in gemm.h computes relu and S_lambda, layer_tile() adds the biases.
- * save_hidden_and_mask() and load_hidden_and_mask() have the gradient of S_lambda, which must be 0
- * or 1. operator.py calls the two functions below by ctypes, which does not check their arguments:
+ * save_hidden_and_mask() and load_hidden_and_mask() store and apply the slope of S_lambda, which
+ * must be 0 or 1. operator.py calls the functions below by ctypes without a check of arguments:
  * change both together. tests/ops/test_afno_backends.py compares all backends with ops/naive.py.
  *
  * Layout: between the passes, the half spectrum is in `workspace` (B, H, K2, 2, C). Channels are
@@ -24,7 +26,8 @@
 #include "row_pass.h"
 #include "column_pass.h"
 
-/* spectrum and hidden are what column_pass.h saves, or both NULL. filter may be NULL. */
+/* Writes output and, unless both are NULL, spectrum and hidden for backward (see column_pass.h).
+ * filter may be NULL. */
 void afno_forward(const Shape *s, const float *x, const float *w1, const float *b1,
                   const float *w2, const float *b2, const float *filter, float *output,
                   float *workspace, float *spectrum, float *hidden) {
@@ -79,7 +82,7 @@ static Gradient new_gradient(const Shape *s, int64_t inputs, int64_t outputs) {
     return (Gradient){inputs, outputs, products, bias};
 }
 
-/* Each thread sums weight gradients in memory of its own: as many threads as 256 MB allow. */
+/* Number of threads for backward. All their buffers for weight gradients together fit 256 MB. */
 static int gradient_threads(const Shape *s, int64_t block_size) {
     int64_t floats = product_size(block_size, s->hidden) + product_size(s->hidden, block_size);
     int64_t fitting = (1 << 28) / (4 * 3 * s->blocks * floats);
@@ -87,7 +90,7 @@ static int gradient_threads(const Shape *s, int64_t block_size) {
 }
 
 /* Add one thread's gradient to grad_w (2, k, inputs, outputs) and grad_b (2, k, outputs), and free
- * it. Real part p + q, imaginary part p + r. A thread without gradient has NULLs. */
+ * its buffers. Real part p + q, imaginary part p + r (see gemm.h). NULL buffers add nothing. */
 static void add_gradient(const Shape *s, Gradient g, float *grad_w, float *grad_b) {
     if (!g.products) return;
     int64_t width = round_up(g.outputs, LANES), size = product_size(g.inputs, g.outputs);
@@ -105,9 +108,9 @@ static void add_gradient(const Shape *s, Gradient g, float *grad_w, float *grad_
     free(g.products), free(g.bias);
 }
 
-/* Gradients of afno_forward, for its settings and what it saved. Writes grad_input and
- * grad_filter (2, K1, K2, C), and adds to grad_w1, grad_b1, grad_w2 and grad_b2. grad_input may be
- * NULL, and so may grad_filter, and the four of the weights together. */
+/* Gradients of afno_forward, from the spectrum and hidden layer that it saved. Writes grad_input
+ * and grad_filter (2, K1, K2, C). Adds to grad_w1, grad_b1, grad_w2 and grad_b2. grad_input may be
+ * NULL, grad_filter may be NULL, and the four weight gradients may all be NULL. */
 void afno_backward(const Shape *s, const float *grad_output, const float *spectrum,
                    const float *hidden, const float *w1, const float *w2, const float *filter,
                    float *grad_input, float *workspace, float *grad_w1, float *grad_b1,
@@ -120,10 +123,10 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
     Weights layer2_adjoint = pack(s, w2, NULL, plan.block_size, s->hidden);
     FftPlan fft_plan = new_fft_plan(s->height);
     rows_to_columns(s, grad_output, workspace, s->inverse_scale, 1);
-    /* Jobs go to threads in a fixed order, and sums are added in a fixed order. So equal calls
-     * with equal numbers of threads give equal bits. */
+    /* Jobs go to threads in a fixed order, and sums are added in a fixed order. So results repeat
+     * bit by bit if the number of threads is the same. */
     int threads = gradient_threads(s, plan.block_size);
-    /* One thread takes the jobs of all images that add to the same part of grad_filter. */
+    /* All images add to grad_filter. So one thread takes the same job of all images. */
     int64_t jobs = s->batch * plan.groups * s->blocks, together = grad_filter ? s->batch : 1;
     Gradient(*grads)[2] = calloc(threads, sizeof *grads); /* of both layers, for each thread */
 #pragma omp parallel num_threads(threads)
@@ -166,7 +169,7 @@ void afno_backward(const Shape *s, const float *grad_output, const float *spectr
                       (Activation){RELU_GRADIENT, .relu = hidden_chunk});
                 if (grad_w1)
                     add_weight_gradient(grad, job.block, z, grad_hidden, difference, rows);
-                if (grad_input) /* overwrites the gradient of the output */
+                if (grad_input) /* overwrites grad_chunk with the gradient of z */
                     layer(&layer1_adjoint, job.block, grad_hidden, grad_chunk, rows,
                           (Activation){LINEAR});
                 if (grad_input && filter) add_rows(grad_chunk, filtered, filled);

@@ -1,23 +1,23 @@
 /* The middle pass: its jobs, the FFT along H, and what it saves for backward.
  *
- * A job is a group of columns (frequencies along W) of one block of channels, and stays in the
- * cache. gather() makes their kept frequencies the rows of a Matrix, so that the block MLP is two
- * matrix products: row c * K1 + f is frequency f of the group's column c. Frequencies along H are
- * 0 .. (K1 - 1) / 2, then the negative ones.
+ * A job is a group of columns (frequencies along W) of one image and one block of channels. It
+ * stays in the cache. gather() makes its kept frequencies the rows of a Matrix: row c * K1 + f is
+ * frequency f of the group's column c. So the block MLP is two matrix products. Frequencies along H
+ * are 0 .. (K1 - 1) / 2, then the negative ones.
  *
  * Saved for backward:
  *   spectrum (B, k, spectrum_rows, 2, C / k): input of the MLP. The DC and Nyquist columns store
  *       frequencies 0 .. K1 / 2. Their other frequencies are conjugates of these.
  *   hidden (B, k, K2, K1, 2, h): hidden layer after the ReLU. It is not negative, so its sign bits
- *       are free: that of unit c stores the shrinkage mask of output c. The mask is 1 where the
- *       gradient passes: the output is not 0, or there is no shrinkage. This needs h >= C / k. A
- *       shrinkage whose slope is not 0 or 1 needs an array of its own. */
+ *       are free: the sign bit of unit c stores the shrinkage mask of output c. So h >= C / k. The
+ *       mask is 1 where the gradient passes: where the output is not 0, or everywhere without
+ *       shrinkage. A shrinkage with other slopes than 0 and 1 needs an array of its own. */
 #pragma once
 #include "fft.h"
 #include "gemm.h"
 #include "shape.h"
 
-/* Number of columns in a group: as many as fill tiles well and keep all threads busy. */
+/* Choose how many columns form a group: their rows fill tiles well and keep all threads busy. */
 static int64_t columns_per_group(const Shape *s) {
     int64_t best = 1;
     double least = INFINITY;
@@ -44,7 +44,7 @@ static Plan new_plan(const Shape *s) {
     plan.group_columns = columns_per_group(s);
     plan.groups = (s->columns + plan.group_columns - 1) / plan.group_columns;
     plan.job_rows = round_up(plan.group_columns * s->rows, TILE_ROWS);
-    /* A chunk fits 512 KB of cache, but has enough rows to pay for a pass over the weights. */
+    /* A chunk fits 512 KB of cache, unless this gives too few rows for each read of the weights. */
     int64_t rows = (1 << 19) / (4 * 3 * (plan.block_width + plan.hidden_width));
     if (rows < plan.block_width / 4) rows = plan.block_width / 4;
     plan.chunk_rows = minimum(plan.job_rows, round_up(rows, TILE_ROWS));
@@ -70,8 +70,8 @@ static Job new_job(const Shape *s, const Plan *plan, int64_t number) {
     return job;
 }
 
-/* FFT along H of a job's columns. Its kept frequencies become the rows of `to`. Rows of padding
- * become 0. `buffer` holds 2 H cvecs. */
+/* FFT along H of a job's columns. The kept frequencies become the rows of `to`. Padding rows become
+ * 0. `buffer` holds 2 H cvecs. */
 static void gather(const Shape *s, const Plan *plan, const FftPlan *fft_plan,
                    const float *half_spectrum, const Job *job, cvec *buffer, Matrix to) {
     int64_t H = s->height, K1 = s->rows, C = s->channels, step = s->columns * 2 * C;
@@ -120,7 +120,7 @@ static void scatter(const Shape *s, const Plan *plan, const FftPlan *fft_plan, M
         }
 }
 
-/* Number of saved frequencies of a column, and of all columns before it. */
+/* Number of saved frequencies of a column, and (second function) of all columns before it. */
 static int64_t stored_rows(const Shape *s, int64_t column) {
     return is_dc_or_nyquist(column, s->width) ? s->rows / 2 + 1 : s->rows;
 }
@@ -130,7 +130,7 @@ static int64_t stored_rows_before(const Shape *s, int64_t column) {
     return column * s->rows - symmetric * (s->rows - stored_rows(s, 0));
 }
 
-/* Offset of a job's row in the saved spectrum. Sets `conjugate` if its conjugate is there. */
+/* Offset of a job's row in the saved spectrum. Sets `conjugate` if the conjugate is saved there. */
 static int64_t saved_offset(const Shape *s, const Job *job, int64_t row, int *conjugate) {
     int64_t column = job->first_column + row / s->rows, k = row % s->rows;
     *conjugate = k >= stored_rows(s, column);
@@ -179,7 +179,7 @@ static void save_hidden_and_mask(const Shape *s, float *saved, Matrix hidden, Ma
     }
 }
 
-/* Read them, and set `gradient`, the gradient of `out`, to 0 where the mask is 0. */
+/* Read `count` rows of the hidden layer. Set the output's `gradient` to 0 where the mask is 0. */
 static void load_hidden_and_mask(const Shape *s, const float *saved, Matrix hidden,
                                  Matrix gradient, int64_t count) {
     for (int64_t r = 0; r < 2 * count; r++, saved += s->hidden) {
@@ -215,7 +215,7 @@ static void multiply_filter(const Shape *s, const Job *job, const float *filter,
     }
 }
 
-/* grad_filter += conj(z) grad, for such rows. The first image overwrites what is there. */
+/* grad_filter += conj(z) grad, for the same rows. Image 0 overwrites grad_filter. */
 static void add_filter_gradient(const Shape *s, const Job *job, float *grad_filter, Matrix z,
                                 Matrix grad, int64_t first_row, int64_t count) {
     int64_t size = s->channels / s->blocks, step = s->columns * s->channels;

@@ -38,8 +38,8 @@ INLINE cvec times_i(cvec a, float sign) { return (cvec){-sign * a.im, sign * a.r
 
 /* One butterfly of odd length `radix`. Reads in[0], in[in_stride], ... and overwrites them. Writes
  * out[0], out[out_stride], ...; result k is multiplied by the twiddle factor roots[k * twiddle].
- * Inputs j and radix - j share a cosine and, up to its sign, a sine: it takes their sums and
- * differences. */
+ * Inputs j and radix - j have the same cosine and sines of opposite sign, so the loops work on
+ * their sums and differences. */
 static void odd_butterfly(const FftPlan *plan, int64_t radix, cvec *in, int64_t in_stride,
                           cvec *out, int64_t out_stride, int64_t twiddle, float sign) {
     cvec first = in[0], total = first;

@@ -4,7 +4,7 @@
  *     p = (a + b) c,    q = b * -(c + d),    r = a (d - c);    result (p + q) + i (p + r).
  * A Matrix holds the left factors a + b (`combined`), b (`im`) and a (`re`). Packed weights hold
  * the right factors c, -(c + d) and d - c. `combined` is valid only after combine(), or after a
- * layer() with RELU or RELU_GRADIENT. It has room for one chunk of rows, see column_pass.h.
+ * layer() with RELU or RELU_GRADIENT. It holds one chunk of rows, see column_pass.h.
  *
  * Matrix: real and imaginary parts are separate row-major arrays. `stride`, the distance of rows,
  * is the number of columns rounded up to whole vectors. The number of rows is rounded up to whole
@@ -68,7 +68,7 @@ static Weights pack(const Shape *s, const float *weights, const float *bias, int
     return packed;
 }
 
-/* acc += a panel: TILE_ROWS rows of `a`, `depth` rows of a packed panel of 1 or 2 `vectors`. */
+/* acc += a * panel: TILE_ROWS rows of `a`, `depth` inputs, 1 or 2 `vectors` of outputs. */
 INLINE void multiply(vec acc[TILE_ROWS][PANEL_VECTORS], const float *a, int64_t a_stride,
                      const float *panel, int64_t depth, const int vectors) {
     const float *row_group[TILE_ROWS / 3]; /* one pointer for three rows saves registers */
@@ -84,7 +84,7 @@ INLINE void multiply(vec acc[TILE_ROWS][PANEL_VECTORS], const float *a, int64_t 
     }
 }
 
-/* acc += a^T b over `depth` rows: TILE_ROWS columns of `a`, 1 or 2 `vectors` of columns of `b`. */
+/* acc += a^T b over `depth` rows, for TILE_ROWS columns of `a` and 1 or 2 `vectors` of `b`. */
 INLINE void multiply_transposed(vec acc[TILE_ROWS][PANEL_VECTORS], const float *a,
                                 int64_t a_stride, const float *b, int64_t b_stride, int64_t depth,
                                 const int vectors) {
@@ -99,7 +99,7 @@ INLINE void multiply_transposed(vec acc[TILE_ROWS][PANEL_VECTORS], const float *
 }
 
 /* RELU and SHRINK (soft shrinkage by lambda) keep NaN. RELU_GRADIENT sets to 0 where `relu`, the
- * result of the ReLU, is 0. The gradient of SHRINK is not here: load_hidden_and_mask() has it. */
+ * result of the ReLU, is 0. load_hidden_and_mask() applies the gradient of SHRINK. */
 typedef struct {
     enum { RELU, SHRINK, RELU_GRADIENT, LINEAR } kind;
     float lambda;

@@ -18,19 +18,20 @@ from pathlib import Path
 import torch
 
 FLAGS = ('-std=gnu11', '-O3', '-fPIC', '-fopenmp', '-march=native')
-# Seconds that the compiler, and the linker, may take.
+# Time limit in seconds, for the compiler and for the linker.
 TIMEOUT = 120
 BUILDING = 'building-'
 
 
 @functools.cache
 def build(source: Path) -> ctypes.CDLL | str:
-    """Return the library of a C file and the headers beside it, or why there is none.
+    """Load the library of a C file and the headers beside it, or return why this is impossible.
 
-    It comes from the cache or is compiled: ``$XDG_CACHE_HOME/afno_mm`` (``~/.cache/afno_mm``), a
-    folder of this user alone. A file name holds two hashes. The first is of source, flags, compiler
-    and processor, so machines may share a home directory. The second is of the file: a damaged one
-    is built again. Each process tries once.
+    The library is in the cache folder ``$XDG_CACHE_HOME/afno_mm`` (default ``~/.cache/afno_mm``),
+    or is compiled into it. Only this user may write there. A file name holds two hashes. The first
+    depends on source, flags, compiler and processor, so machines may share a home directory. The
+    second is the hash of the library itself, so a damaged file is built again. Each process tries
+    once.
     """
     compiler = shutil.which(os.environ.get('CC') or 'cc') or shutil.which('gcc')
     if compiler is None:
@@ -60,9 +61,9 @@ def _load(command, source, cache, name):
 
 
 def _whole(cache, name):
-    """Return a library of this name whose bytes are those that were built, or None.
+    """Return the library of this name whose content matches the hash in its file name, or None.
 
-    Loading a file that was cut short would end the process without a message.
+    Loading a truncated file would end the process without a message.
     """
     for path in sorted(cache.glob(f'{name}-*.so')):
         _check_owner(path)
@@ -82,7 +83,7 @@ def _compile(command, source, folder, target):
 
 
 def _run(command):
-    """Run a command for ``TIMEOUT`` seconds at most, then end it and what it has started."""
+    """Run a command. After ``TIMEOUT`` seconds, kill it and all processes that it started."""
     with subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
@@ -101,7 +102,7 @@ def _run(command):
 
 @contextlib.contextmanager
 def _building(cache: Path) -> Iterator[Path]:
-    """Give a temporary folder to one process at a time, and remove those that killed ones left."""
+    """Give one process at a time a temporary folder. Remove the folders of killed processes."""
     with open(cache / '.lock', 'w') as lock:
         start = time.monotonic()
         while True:
@@ -129,7 +130,7 @@ def _cache():
 
 
 def _check_owner(path):
-    """Refuse what another user may have written. Root could do anything in any case."""
+    """Refuse a path of another user. Root may own it, because root can change any file anyway."""
     owner = path.stat().st_uid
     if owner not in (0, os.getuid()):
         raise PermissionError(f'{path} belongs to another user (number {owner})')
@@ -140,13 +141,13 @@ def _digest(data):
 
 
 def _openmp():
-    """Return linker flags for torch's own OpenMP library, to share its pool of threads."""
+    """Return linker flags for torch's own OpenMP library, to share its thread pool."""
     own = sorted(Path(torch.__file__).parent.glob('lib/libgomp*.so*'))
     return [str(own[0])] if own else ['-fopenmp']
 
 
 def _processor():
-    """Return a text that names the processor, on which ``-march=native`` depends."""
+    """Return a text that identifies the processor: code built with -march=native depends on it."""
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
     except OSError:

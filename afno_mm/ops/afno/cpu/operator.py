@@ -1,8 +1,8 @@
-"""AFNO on CPUs in float32, by three sweeps over memory in compiled C (``afno.c``).
+"""AFNO on CPUs in float32, by three passes over memory in compiled C (``afno.c``).
 
-Forward saves the spectrum and the hidden layer for backward. Each is as large as the tokens, or a
-quarter of them at ``mode_fraction=0.5``. The sign bits of the hidden layer store the mask of the
-soft shrinkage.
+If a gradient is needed, forward saves the spectrum and the hidden layer. Each is about as large as
+the tokens (with ``hidden_ratio=1``), or a quarter of this at ``mode_fraction=0.5``. The sign bits
+of the hidden layer store the mask of the soft shrinkage.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from ..custom_op import define, empty_gradients, needs_backward
 from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
-# Measured: the transform of a prime size n takes n^2 operations here, fewer in PyTorch.
+# Measured limit: a transform of prime size n takes n^2 operations in fft.h, fewer in PyTorch.
 LARGEST_PRIME = 512
 SIZES = 'batch height width channels blocks hidden rows columns spectrum_rows residual threads'
 SCALES = 'shrink forward_scale inverse_scale'
@@ -46,7 +46,7 @@ def refusal(x: Tensor) -> str | None:
         return f'the tokens are on {x.device.type}'
     if x.dtype == torch.float64:
         return 'it computes in float32'
-    # A loop over a size would make torch.compile write one program for each size.
+    # torch.compile skips this check: its loop over a size would need one program for each size.
     for size in () if torch.compiler.is_compiling() else x.shape[1:3]:
         if _largest_prime(size) > LARGEST_PRIME:
             return f'a side of {size} tokens has a prime factor above {LARGEST_PRIME}'
@@ -96,7 +96,7 @@ def _spectrum_rows(width, rows, columns):
 
     The DC and Nyquist columns are Hermitian-symmetric: their frequencies are conjugate pairs.
     """
-    symmetric = 1 + 2 * (columns - 1) // width  # without a branch on a symbolic size
+    symmetric = 1 + 2 * (columns - 1) // width  # 1 or 2, without a branch on a symbolic size
     return columns * rows - symmetric * (rows - rows // 2 - 1)
 
 
@@ -110,10 +110,11 @@ def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
 
 
 def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep):
-    """Return empty buffers for ``(B, k, rows, 2, C / k)`` and ``(B, k, K2, K1, 2, h)``.
+    """Return buffers for the spectrum and the hidden layer, of size 0 without ``keep``.
 
-    They are for the spectrum, with its independent frequencies as rows, and the hidden layer. They
-    are flat: torch.compile would write one more program for each axis that may have length 1.
+    Their shapes are ``(B, k, rows, 2, C / k)``, with :func:`_spectrum_rows` rows, and
+    ``(B, k, K2, K1, 2, h)``. The buffers are flat, because torch.compile would need one more
+    program for each axis that may have length 1.
     """
     if not keep:
         return x.new_empty(0), x.new_empty(0)
@@ -125,7 +126,7 @@ def _empty_saved(x, w1, sparsity_threshold, mode_fraction, norm, residual, keep)
 
 
 def _workspace(x, shape):
-    """Return an empty buffer for a half spectrum of all rows, ``(B, H, K2, 2, C)``."""
+    """Return a buffer for the FFT along W of all rows of tokens, ``(B, H, K2, 2, C)``."""
     return x.new_empty(shape.batch, shape.height, shape.columns, 2, shape.channels)
 
 
@@ -135,7 +136,7 @@ def _call(function, shape, *tensors):
 
 
 def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
-    """Return AFNO of contiguous tokens ``(B, H, W, C)``, spectrum and hidden layer."""
+    """Return the output for contiguous tokens ``(B, H, W, C)``, the spectrum and hidden layer."""
     *of_shape, keep = settings
     shape = _shape(x, w1, *of_shape)
     y, saved = torch.empty_like(x), _empty_saved(x, w1, *settings)
@@ -147,7 +148,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
 
 
 def _backward(grad_output, w1, b1, w2, b2, frequency_filter, spectrum, hidden, *settings):
-    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
+    """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
     *of_shape, for_input, for_weights, for_filter = settings
     grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
     grad_filter = w1.new_empty(frequency_filter.shape if for_filter else 0)

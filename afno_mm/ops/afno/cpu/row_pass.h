@@ -28,7 +28,7 @@ static void rows_to_columns(const Shape *s, const float *tokens, float *half_spe
                 const float *in = tokens + row * W * C + c;
                 float *out = half_spectrum + row * K2 * 2 * C + c;
                 int64_t left = C - c;
-                /* The passes over c together prefetch the next row, in order of memory. */
+                /* All iterations over c together prefetch the next row, in memory order. */
                 const float *next_in = tokens + (row + 1) * W * C + c * W;
                 const float *next_out = half_spectrum + (row + 1) * K2 * 2 * C + c * 2 * K2;
                 for (int64_t w = 0; w < W; w++) {

@@ -34,7 +34,7 @@ typedef struct { vec re, im; } cvec;
 static int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 static int64_t minimum(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Load or store the first `count` lanes; count may be < 0 or > LANES. load() sets others to 0. */
+/* Load or store the first `count` lanes; count may be < 0 or > LANES. load() zeros other lanes. */
 INLINE vec load(const float *from, int64_t count) {
     if (count >= LANES) return *(const vec *)from;
     vec v = {0};
@@ -55,7 +55,7 @@ INLINE void prefetch(const float *from, int64_t count, const int for_write) {
 INLINE vec broadcast(float value) { return value - (vec){0}; }
 INLINE vec zero_unless(bits condition, vec v) { return (vec)((bits)v & condition); }
 
-/* Aligned to 64 bytes. TILE_ROWS floats more: multiply_transposed() reads beyond the end. */
+/* Align to 64 bytes. Add TILE_ROWS floats, because multiply_transposed() reads beyond the end. */
 static float *alloc_floats(int64_t count) {
     void *memory = NULL;
     if (posix_memalign(&memory, 64, 4 * (count + TILE_ROWS))) {

@@ -1,12 +1,12 @@
 """The block MLP on planar spectra and its gradients: which kernels run, and in which tiles.
 
-Small blocks run fused: one kernel reads the spectrum once and never writes the hidden layer; the
-backward kernel recomputes it. Fused kernels hold all channels of a block at once, as operands and
-sums. Registers and shared memory do not suffice above 128 channels in half precision, above 64 in
-tf32 (32 in backward), and above 32 in exact float32. Such blocks run one product at a time:
-products take most of their time anyway, and their tiles can follow the block size closely, while
-fused tiles are powers of two (a block of 208 channels padded to 256 by 256 takes 1.5 times the
-work).
+Small blocks run fused: the forward kernel reads the spectrum once and never writes the hidden
+layer, and the backward kernel recomputes it. Fused kernels hold all channels of a block at once.
+Registers and shared memory do not suffice above 128 channels in half precision, above 64 in tf32
+(32 in backward), and above 32 in exact float32; on Ampere the exact backward is never fused. Larger
+blocks run one product at a time: products take most of the time anyway, and their tiles can follow
+the block size closely. Fused tiles are powers of two: a block of 208 channels, padded to 256, takes
+1.5 times the work.
 """
 
 import functools
@@ -21,8 +21,8 @@ from . import kernels
 # By kind of product (:func:`kind_of`). 'exact' takes three tf32 products for each product and is
 # exact to about 1e-6. Triton's 'ieee' does not use tensor cores.
 PRECISIONS = {'half': 'tf32', 'tf32': 'tf32', 'exact': 'tf32x3'}
-# Programs that share a weight gradient, enough for the largest GPUs. The number is fixed, so that
-# all GPUs add in the same order.
+# About how many programs share a weight gradient: enough for the largest GPUs. The number is fixed,
+# so that GPUs with the same tiles add in the same order.
 GRADIENT_PROGRAMS = 512
 
 # Tiles by step and kind of product (:func:`kind_of`). `benchmarks/kernel_resources.py` prints the
@@ -30,8 +30,8 @@ GRADIENT_PROGRAMS = 512
 #   fused: by block size rounded up to a power of two: rows, hidden units, warps, stages. A size
 #       that is not here runs one product at a time.
 #   linear, weight gradient: rows, inputs, outputs, warps, stages.
-# These were timed on an H200 with Triton 3.6, those of 'exact' not. The fused tile of 128 spills
-# 176 bytes a thread, but tiles without spills took 1.1 to 1.3 times as long.
+# Timed on an H200 with Triton 3.6, except 'exact'. The fused tile of 128 spills 176 bytes a thread,
+# but tiles without spills took 1.1 to 1.3 times as long.
 HOPPER = {
     'fused forward': {
         'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (64, 32, 4, 2)},
@@ -78,7 +78,7 @@ AMPERE = {
         'exact': (16, 32, 32, 4, 2),
     },
 }
-# The sum of a gradient: rows, channels, warps.
+# Tiles of bias_gradient_kernel: rows, channels, warps.
 BIAS_GRADIENT = 32, 64, 4
 
 
@@ -120,10 +120,10 @@ def backward(
     for_tokens: bool,
     for_weights: bool,
 ) -> tuple[Tensor | None, Weights | None]:
-    """Return the gradient of ``z``, and those of the weights in float32. None if not asked for.
+    """Return the gradients of ``z`` and, in float32, of the weights. Each is None if not asked for.
 
-    The gradients of the weights are multiplied by ``scale``, those of the biases by ``bias_scale``
-    too. Overwrites ``grad_output`` with what the mask keeps. An empty mask keeps everything.
+    The gradients of all weights are multiplied by ``scale``, the gradients of the biases also by
+    ``bias_scale``. Multiplies ``grad_output`` by the mask in place. An empty mask keeps everything.
     """
     w1, b1, w2, _ = weights
     blocks, hidden_size = w1.shape[1], w1.shape[3]
@@ -173,7 +173,7 @@ def _linear(
     hidden=None,
     out=None,
 ):
-    """Run one step of :func:`.kernels.linear_kernel`. Unused tensors are replaced by ``out``."""
+    """Run one step of :func:`.kernels.linear_kernel`. ``out`` replaces unused tensors."""
     _, blocks, inputs, outputs = w.shape
     if step in ('grad_hidden', 'grad_input'):
         inputs, outputs = outputs, inputs
@@ -203,7 +203,7 @@ def _weight_gradient(a, grad, blocks, scale):
 
 
 def _bias_gradient(grad, scale, mask=None):
-    """Return ``db = scale * sum(grad)``. A mask that is not empty is applied in place first."""
+    """Return ``db = scale * sum(grad)``. A non-empty mask first multiplies ``grad`` in place."""
     channels = grad.shape[-1]
     tile, channel_tile, warps = BIAS_GRADIENT
     channel_tile = min(channel_tile, _power_of_2(channels))
@@ -219,9 +219,9 @@ def _bias_gradient(grad, scale, mask=None):
 
 
 def _parts(rows, programs, tile):
-    """Return the rows of a part, a multiple of ``tile``, and the number of parts.
+    """Return the rows per part, a multiple of ``tile``, and the number of parts.
 
-    ``programs`` work on each part.
+    ``programs`` programs sum each part.
     """
     rows_per_part = math.ceil(rows * programs / GRADIENT_PROGRAMS / tile) * tile
     return rows_per_part, math.ceil(rows / rows_per_part)
@@ -244,7 +244,7 @@ def _tiles(step, z):
 
 @functools.lru_cache(maxsize=64)
 def _capability(device):
-    """Return the first digit of the compute capability. The interpreter of Triton counts as 9."""
+    """Return the major compute capability. The interpreter of Triton counts as 9."""
     return torch.cuda.get_device_capability(device)[0] if device.type == 'cuda' else 9
 
 
@@ -290,5 +290,5 @@ def _power_of_2(size):
 def _tf32_is_allowed():
     try:
         return torch.backends.cuda.matmul.allow_tf32
-    except RuntimeError:  # The program has set it by PyTorch's newer name.
+    except RuntimeError:  # The program has set it by PyTorch's newer API.
         return torch.backends.cuda.matmul.fp32_precision == 'tf32'

@@ -1,23 +1,24 @@
 """Triton kernels of the block MLP and its gradients.
 
 Formula: ``hidden = relu(z w1 + b1)``, ``output = S(hidden w2 + b2)`` for each frequency and block
-of channels, with complex products. ReLU and soft shrinkage S act on real and imaginary parts
-separately.
+of channels, with complex products. ReLU and soft shrinkage S act on each part separately.
 
-Layout: ``z``, ``output`` and their gradients are planar spectra, real ``(B, 2, M, C)``: real and
-imaginary parts of M frequencies in ``C = k * b`` channels. So is the hidden layer, with ``k * h``
-channels. Weights are those of :func:`afno_mm.ops.block_mlp`: ``w1`` and ``w2`` in the dtype of the
-spectrum, ``b1`` and ``b2`` in float32. :func:`.tiles.store_mask` describes the mask. The
-frequencies of all images are one list of ``rows = B * M``, cut into tiles.
+Layout: ``z``, ``output`` and their gradients are planar spectra, real ``(B, 2, M, C)``: real, then
+imaginary parts of M frequencies in ``C = k * b`` channels. The hidden layer has ``k * h`` channels.
+Weights are those of :func:`afno_mm.ops.block_mlp`: ``w1`` and ``w2`` in the dtype of the spectrum,
+``b1`` and ``b2`` in float32. :func:`.tiles.store_mask` describes the mask. The frequencies of all
+images are one list of ``rows = B * M``, cut into tiles.
 
-Sums are in float32 and in a fixed order, so results repeat bit by bit. Sizes of channels are
-compile-time constants. Otherwise Triton could not know that rows of 440 values are aligned.
+Sums are in float32 and in a fixed order, so results repeat bit by bit. Channel counts are
+compile-time constants. Triton then knows the alignment of each row, also for counts such as 440.
 
 To change the MLP, change the fused kernels and :func:`linear_kernel` alike: :mod:`.block_mlp` takes
-one or the other by block size. Every kernel that reads ``grad_output`` applies the mask to it, so
-the slope of S must be 0 or 1. :mod:`.operator` scales z, the biases and the threshold by one factor
-s, so S must satisfy ``S(s x, s threshold) = s S(x, threshold)``. A new bias needs that factor too.
-``tests/ops/test_afno_backends.py`` compares all backends with :mod:`afno_mm.ops.naive`.
+one or the other by block size. In backward, :func:`bias_gradient_kernel` runs first and multiplies
+``grad_output`` by the mask in place. The other kernels read the masked gradient, so keep this
+order. The mask stores one bit per value, so the slope of S must be 0 or 1. :mod:`.operator` scales
+z, the biases and the threshold by one factor s. So ``S(s x, s threshold) = s S(x, threshold)`` must
+hold, and a new bias needs this factor too. ``tests/ops/test_afno_backends.py`` compares all
+backends with :mod:`afno_mm.ops.naive`.
 """
 
 import triton
@@ -122,11 +123,10 @@ def fused_backward_kernel(
     BLOCK_TILE: tl.constexpr,
     HIDDEN_TILE: tl.constexpr,
 ):
-    """Recompute the hidden layer and compute its gradient and that of z.
+    """Recompute the hidden layer. Compute its gradient and the gradient of z.
 
     ``grad_hidden = (grad_output w2^H) [hidden > 0]`` and ``grad_z = grad_hidden w1^H``. Stores
-    ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden`` if FOR_WEIGHTS. Programs and grid: as
-    :func:`fused_forward_kernel`.
+    ``grad_z`` if FOR_TOKENS, ``hidden`` and ``grad_hidden`` if FOR_WEIGHTS. Grid: as in forward.
     """
     block = tl.program_id(1)
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
@@ -154,7 +154,7 @@ def fused_backward_kernel(
         h_im = relu(h_im + bias_scale * b_im[None, :])
         at = unit[:, None] * BLOCK + channel[None, :]
         w2_re, w2_im = load_parts(w2 + at, WEIGHT_SIZE, in_hidden[:, None] & in_block[None, :])
-        # Products with a conjugate: swapped parts, see multiply_add.
+        # Swapped parts give the product with a conjugate, see multiply_add.
         gh_im, gh_re = multiply(g_im, g_re, tl.trans(w2_re), tl.trans(w2_im), PRECISION)
         gh_re = tl.where(h_re > 0, gh_re, 0.0).to(z_re.dtype)
         gh_im = tl.where(h_im > 0, gh_im, 0.0).to(z_re.dtype)
@@ -269,7 +269,7 @@ def weight_gradient_kernel(
 ):
     """Compute one part of ``grad_w = scale * a^H grad``: the sum over ``rows_per_part`` rows.
 
-    The caller adds the parts. A program computes one tile of ``grad_w`` of one block and part.
+    The caller adds the parts. A program computes one tile of ``grad_w`` for one block and one part.
     Grid: (input tiles * output tiles, blocks, parts).
     """
     OUTPUT_TILES: tl.constexpr = (OUTPUTS + OUTPUT_TILE - 1) // OUTPUT_TILE
@@ -289,7 +289,7 @@ def weight_gradient_kernel(
         offset, _, distance = locate(row, rows, modes, BLOCKS * OUTPUTS)
         exists = in_rows & in_outputs[None, :]
         g_re, g_im = load_parts(grad + (offset + own_column), distance, exists)
-        # Products with a conjugate: swapped parts, see accumulate.
+        # Swapped parts give the product with a conjugate, see multiply_add.
         a_re, a_im = tl.trans(a_re), tl.trans(a_im)
         plus, minus, w_re = accumulate(a_re, a_im, g_im, g_re, plus, minus, w_re, PRECISION)
     w_re, w_im = scale * w_re, scale * (plus - minus)
@@ -313,9 +313,9 @@ def bias_gradient_kernel(
     TILE: tl.constexpr,
     CHANNEL_TILE: tl.constexpr,
 ):
-    """Compute one part of ``grad_b = scale * sum(grad)``.
+    """Compute one part of ``grad_b = scale * sum(grad)``: the sum over ``rows_per_part`` rows.
 
-    If SHRINK, it first applies the mask to ``grad`` in place. Grid: (channel tiles, parts).
+    If SHRINK, first multiply ``grad`` by the mask in place. Grid: (channel tiles, parts).
     """
     part = tl.program_id(1)
     channel = tl.program_id(0) * CHANNEL_TILE + tl.arange(0, CHANNEL_TILE)

@@ -1,18 +1,19 @@
 """AFNO with its MLP in Triton kernels, for CUDA GPUs of the Ampere generation and later.
 
-Precision. Half-precision tokens, and all tokens under autocast, are computed in that dtype with
-sums in float32. Relative errors are 5e-3 in bfloat16 and 6e-4 in float16. float32 tokens are
-computed in tf32 where PyTorch may use it for matrix products, else in float32.
+Precision. Half-precision tokens are computed in their dtype, float32 tokens under autocast in the
+dtype of autocast; sums are in float32. Relative errors are 5e-3 in bfloat16 and 6e-4 in float16.
+Other float32 tokens are computed in tf32 where PyTorch may use it for matrix products, else in
+float32.
 
-Range. The spectrum is scaled as by norm='forward', whatever ``norm`` is. It is never larger than
+Range. The spectrum is scaled as with norm='forward', whatever ``norm`` is. It is never larger than
 the largest token, so it fits in float16. For norm='ortho' the kernels get biases and threshold
 times s = (H W)^-1/2 and give s times the result, as ReLU and shrinkage commute with scaling. The
-gradient of the spectrum is scaled as by 'ortho', so it is about as large as that of the tokens. It
-overflows float16 only if the loss scale is too high. That gives inf, and a GradScaler lowers it.
+gradient of the spectrum is scaled as with 'ortho', so it is about as large as the gradient of the
+tokens. It overflows float16 to inf only if the loss scale is too high. A GradScaler then lowers it.
 
-Memory. If a gradient will be needed, forward saves the spectrum, in the dtype of the computation,
-and the mask, one byte per frequency and channel: 1.25 times the tokens in half precision, without
-truncation.
+Memory. If a gradient is needed, forward saves the spectrum in the dtype of the computation, and the
+mask, one byte per frequency and channel. Without truncation this is 1.25 times the tokens in half
+precision.
 """
 
 import importlib.util
@@ -83,7 +84,7 @@ def _computed_dtype(x):
 
 
 def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
-    """Return the output, and the spectrum and mask for backward if ``keep``."""
+    """Return the output, the spectrum and the mask. Without ``keep`` the last two have size 0."""
     if x.numel() == 0:
         return x.new_empty(x.shape), *_empty_saved(x, w1, *settings)
     from . import block_mlp
@@ -107,7 +108,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
 
 
 def _empty_saved(x, w1, threshold, mode_fraction, norm, residual, dtype, keep):
-    """Return an empty spectrum and an empty mask."""
+    """Return buffers for spectrum and mask, of size 0 if :func:`_forward` does not save them."""
     batch, _, _, channels = x.shape
     rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     shrunk = keep and threshold != 0
@@ -118,7 +119,7 @@ def _empty_saved(x, w1, threshold, mode_fraction, norm, residual, dtype, keep):
 
 
 def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings):
-    """Return the gradients of x, the weights and the filter. Those not asked for are empty."""
+    """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
     _, _, norm, residual, dtype, *asked = settings
     for_input, for_weights, for_filter = asked
     weights = w1, b1, w2, b2
@@ -136,7 +137,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         kept = rows, columns, dtype, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
         grad_filter = empty_filter_gradient(None, False, w1)
-        if for_filter:  # conj(z) times the gradient, with the scales of the head of this file
+        if for_filter:  # conj(z) times the gradient; for the scales see the module docstring
             products = multiply(z.flatten(2, 3).float(), grad_mixed.float(), conjugate=True)
             grad_filter = products.sum(0).unflatten(1, (rows, columns))
             grad_filter *= (grid[0] * grid[1]) ** 0.5
@@ -162,12 +163,12 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
 
 
 def _scale(grid, norm):
-    """Return s of the head of this file: the scale of 'ortho' over that of the kernels."""
+    """Return the scale s of the module docstring: (H W)^-1/2 for 'ortho', 1 for 'forward'."""
     return (grid[0] * grid[1]) ** -0.5 if norm == 'ortho' else 1.0
 
 
 def _kernel_weights(weights, dtype):
-    """Return the weights as the kernels take them."""
+    """Return contiguous weights for the kernels: w1 and w2 in ``dtype``, b1 and b2 in float32."""
     w1, b1, w2, b2 = weights
     weights = w1.to(dtype), b1.float(), w2.to(dtype), b2.float()
     return tuple(w.contiguous() for w in weights)

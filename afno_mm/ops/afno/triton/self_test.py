@@ -1,8 +1,8 @@
 """A self-test of the Triton backend on a GPU, before AFNO uses it there.
 
 Kernels are compiled on the machine that runs them, possibly for a GPU on which nobody has tested
-them. If the compiler fails or results are wrong, AFNO takes another backend. Nothing helps if a
-kernel makes the GPU unusable for the process.
+them. If the compiler fails or results are wrong, AFNO takes another backend. The self-test cannot
+help if a kernel makes the GPU unusable for the process.
 """
 
 import functools
@@ -15,17 +15,18 @@ from torch import Tensor
 from .. import composed
 from . import block_mlp
 
-# Largest relative errors that rounding explains: of tf32, float16 and bfloat16; and of float32.
+# Largest relative errors from rounding alone: ROUNDED for tf32, float16 and bfloat16, else EXACT.
 ROUNDED, EXACT = 3e-2, 1e-4
-# Grid, number of blocks, block size, mode fraction. In all dtypes the first runs matrix products as
-# transforms and the fused kernels; the second the kernels of single products; the third FFTs.
+# Grid, number of blocks, block size, mode fraction. In all dtypes, the first size transforms by
+# matrix products and runs the fused kernels (where HOPPER or AMPERE have them), the second runs the
+# kernels of single products, and the third transforms by FFTs.
 SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.0), ((1, 3100), 1, 8, 1.0))
 
 
 def failure(run: Callable[..., Tensor], device: torch.device, dtype: torch.dtype) -> str | None:
     """Compare ``run`` with 'composed', once per device and dtype. Return why it failed, or None."""
     if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
-        return None  # A capture allows no comparison. The warm-up before it has run the self-test.
+        return None  # A graph capture allows no comparison. Its warm-up has run the self-test.
     return _failure(run, device, dtype, block_mlp.kind_of(dtype) == 'exact')
 
 
@@ -42,7 +43,7 @@ def _reason(run, device, dtype, bound):
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.autocast(device.type, enabled=False),
-        # Activation checkpointing has hooks too. These replace them.
+        # Replace the hooks of activation checkpointing, if there are any.
         torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t),
     ):
         try:
@@ -62,8 +63,8 @@ def _error(run, grid, num_blocks, block_size, mode_fraction, device, dtype):
     )
     k, b = num_blocks, block_size
     x = random(1, *grid, k * b)
-    # Large biases keep values away from the kinks of ReLU and shrinkage, where rounding would
-    # change gradients by more than rounding errors.
+    # Large biases keep values away from the kinks of ReLU and shrinkage, where a rounding error
+    # would switch a gradient on or off.
     weights = (
         random(2, k, b, b) * b**-0.5,
         8 * random(2, k, b).sign(),

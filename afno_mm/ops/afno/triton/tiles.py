@@ -27,7 +27,7 @@ def multiply_add(a_re, a_im, b_re, b_im, c_re, c_im, PRECISION: tl.constexpr):
 
 @triton.jit
 def multiply(a_re, a_im, b_re, b_im, PRECISION: tl.constexpr):
-    """Return ``a b``. Unlike :func:`multiply_add`, it negates a result and not ``a``."""
+    """Return ``a b``. It subtracts two products, while :func:`multiply_add` negates ``a_im``."""
     c_im = tl.dot(a_re, b_im, input_precision=PRECISION)
     c_im = tl.dot(a_im, b_re, c_im, input_precision=PRECISION)
     c_re = tl.dot(a_re, b_re, input_precision=PRECISION)
@@ -37,10 +37,10 @@ def multiply(a_re, a_im, b_re, b_im, PRECISION: tl.constexpr):
 
 @triton.jit
 def accumulate(a_re, a_im, b_re, b_im, plus, minus, im, PRECISION: tl.constexpr):
-    """Add the products of ``a b`` to three sums. Its parts are ``plus - minus`` and ``im``.
+    """Add the products of ``a b`` to three sums. The result is ``plus - minus`` and ``im``.
 
-    Operands go from memory to tensor cores as they are. :func:`multiply_add` negates one, which
-    takes it through registers. Conjugates come from swapped parts, as there.
+    Operands go from memory to tensor cores as they are. :func:`multiply_add` negates ``a_im``,
+    which takes it through registers. Swapped parts give conjugates in both functions.
     """
     plus = tl.dot(a_re, b_re, plus, input_precision=PRECISION)
     minus = tl.dot(a_im, b_im, minus, input_precision=PRECISION)
@@ -53,7 +53,7 @@ def accumulate(a_re, a_im, b_re, b_im, plus, minus, im, PRECISION: tl.constexpr)
 def locate(row, rows, modes, CHANNELS: tl.constexpr):
     """Return the offset of ``row``, whether it exists, and the distance between its two parts.
 
-    ``row`` counts the frequencies of all images: ``modes`` of an image, ``rows`` in total.
+    ``row`` counts the frequencies of all images. There are ``modes`` per image, ``rows`` in total.
     """
     image = (row // modes).to(tl.int64)
     distance = modes.to(tl.int64) * CHANNELS
@@ -95,7 +95,7 @@ def store_mask(mask, row, channel, exists, re, im, threshold, CHANNELS: tl.const
 
 @triton.jit
 def apply_mask(mask, row, channel, exists, re, im, CHANNELS: tl.constexpr):
-    """Set a gradient to 0 where the shrinkage set the result to 0."""
+    """Set a gradient to 0 where the mask is 0: there the shrinkage set the output to 0."""
     at = row.to(tl.int64)[:, None] * CHANNELS + channel
     bits = tl.load(mask + at, mask=exists, other=0)
     return tl.where((bits & 1) != 0, re, 0.0), tl.where((bits & 2) != 0, im, 0.0)
