@@ -58,7 +58,7 @@ training() { steps "${configs[@]}" "${tiny[@]}"; }
 fp32() { steps "${configs[0]}" --dtype fp32 "${tiny[@]}"; }
 large() {
   [ -z "${TINY:-}" ] || return 0
-  steps configs/segformer_{afno,esa}_b3_cityscapes.py --size 2048 2048 --batch-size 2 --repeats 3
+  steps configs/segformer_{afno,esa}_b3_cityscapes.py --size 2048 2048 --batch-size 2 --repeats 3 || return
   steps configs/segformer_{afno,esa}_b3_cityscapes.py --size 4096 4096 --batch-size 1 --repeats 2
 }
 compiled() {

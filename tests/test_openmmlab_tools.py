@@ -82,7 +82,7 @@ def test_mmsegmentation_draws_what_a_class_looks_at(layer, tmp_path, monkeypatch
 
 @pytest.mark.parametrize('number', [2, 19])
 def test_the_confusion_matrix_of_a_segmentation_model(number, tmp_path, monkeypatch):
-    """MMSegmentation's own count overflows from 16 classes on."""
+    """MMSegmentation's own count overflows for more than 16 classes."""
     script = REPOSITORY / 'tools/confusion_matrix.py'
     for name in ('images', 'masks', 'pred'):
         (tmp_path / name).mkdir()

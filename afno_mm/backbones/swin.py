@@ -100,12 +100,13 @@ class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
 
         Versions before 2 have one norm, 'norm'. Versions before 3 hold attention masks.
         """
-        if (local_metadata.get('version') or 0) >= 3:
+        version = local_metadata.get('version') or 0
+        if version >= 3:
             return
         last_norm = f'norm{self.num_layers - 1}.'
         for key in [k for k in state_dict if k.startswith(prefix)]:
             name = key[len(prefix) :]
-            if name.startswith('norm.'):
+            if name.startswith('norm.') and version < 2:
                 state_dict[prefix + last_norm + name[5:]] = state_dict.pop(key)
             elif 'attn_mask' in name:
                 del state_dict[key]

@@ -23,7 +23,7 @@ def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
         ValueError: If a file is damaged, or holds more than tensors, numbers and text.
     """
     if '://' in str(path):
-        return CheckpointLoader.load_checkpoint(str(path), map_location=map_location)
+        return _read_pickled(path, map_location)
     file = weight_file(path)
     if file.name.endswith('.index.json'):
         return _read_shards(file, map_location)
@@ -35,15 +35,7 @@ def read_weights(path: str | Path, map_location: Any = 'cpu') -> Any:
             return load_file(file, str(map_location or 'cpu'))
         except SafetensorError as error:
             raise ValueError(f'{file} is damaged: {error}. Download it again') from error
-    try:
-        with _only_data():
-            return CheckpointLoader.load_checkpoint(str(file), map_location=map_location)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f'{file} holds more than tensors, numbers and text, and loading such objects can run '
-            f'code. Convert it where you trust it: load it with torch.load(..., '
-            "weights_only=False) and save its 'state_dict' alone"
-        ) from error
+    return _read_pickled(file, map_location)
 
 
 def weight_file(path: str | Path) -> Path:
@@ -66,6 +58,18 @@ def weight_file(path: str | Path) -> Path:
     raise FileNotFoundError(
         f'the folder {path} has no weights: it wants one of {", ".join(NAMES)}, and has {found}'
     )
+
+
+def _read_pickled(file, map_location):
+    try:
+        with _only_data():
+            return CheckpointLoader.load_checkpoint(str(file), map_location=map_location)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{file} holds more than tensors, numbers and text, and loading such objects can run '
+            f'code. Convert it where you trust it: load it with torch.load(..., '
+            "weights_only=False) and save its 'state_dict' alone"
+        ) from error
 
 
 def _read_shards(index, map_location):

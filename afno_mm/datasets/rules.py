@@ -128,7 +128,7 @@ class Rules:
         if self.reduce_zero_label:
             value = 255 if value in (0, 255) else value - 1
         value = (self.label_map or {}).get(value, value)
-        is_class = self.num_classes is None or 0 <= value < self.num_classes
+        is_class = 0 <= value < (self.num_classes or 256)
         return value if is_class or value == self.ignore_index else None
 
     def class_ids(self, values: np.ndarray) -> np.ndarray:

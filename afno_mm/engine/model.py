@@ -22,7 +22,10 @@ def image_size(cfg: Config) -> tuple[int, int]:
     size = preprocessor.get('size')
     if size is None:
         for transform in cfg.get('train_pipeline', []):
-            size = transform.get('crop_size') or transform.get('scale') or size
+            scale = transform.get('scale')
+            if isinstance(scale, list | tuple) and 'Crop' not in transform['type']:
+                scale = scale[::-1]  # Resizing transforms take (W, H).
+            size = transform.get('crop_size') or scale or size
     if size is None:
         raise ValueError(
             'neither data_preprocessor.size nor a crop of train_pipeline says how large the images '

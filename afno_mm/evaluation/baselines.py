@@ -31,7 +31,7 @@ def most_frequent_class(
     counts = None
     for label in labels:
         if counts is None:
-            counts = np.zeros((num_classes, *label.shape), np.uint16)
+            counts = np.zeros((num_classes, *label.shape), np.uint32)
         if label.shape != (size := counts.shape[1:]):
             raise ValueError(f'labels must be of one size, got {label.shape} after {size}')
         rows, columns = np.nonzero(label != ignore_index)

@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
 from afno_mm.backbones import MiT, SegSwin, SegViT, Swin, ViT
 from afno_mm.backbones.pretrained import load_pretrained
+from afno_mm.backbones.weight_files import read_weights
 from afno_mm.engine.safety import SafeRunner
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, DefaultScope
@@ -531,3 +535,26 @@ def test_the_old_argument_pretrained_becomes_init_cfg(ours, settings, tmp_path):
     with pytest.raises(TypeError, match='set init_cfg'):
         ours(**settings, pretrained=True)
     assert ours(**settings, pretrained=None).init_cfg is None
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ('executed',)
+
+
+def test_nothing_in_a_downloaded_file_is_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    torch.save(dict(state_dict=dict(evil=Evil())), 'evil.pth')
+    torch.save(dict(weight=torch.ones(2)), 'good.pth')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}'
+        try:
+            assert torch.equal(read_weights(f'{url}/good.pth')['weight'], torch.ones(2))
+            with pytest.raises(Exception, match='evil.pth holds more than tensors'):
+                read_weights(f'{url}/evil.pth')
+        finally:
+            server.shutdown()
+    assert not os.path.exists('executed')

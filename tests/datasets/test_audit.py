@@ -287,6 +287,13 @@ def test_valid_values_are_those_that_load_annotations_maps_to_classes(settings):
     assert [v for v in range(256) if rules.class_of(v) is not None] == taken
 
 
+def test_without_a_number_of_classes_a_value_must_still_fit_in_8_bits():
+    """300 would become class 44."""
+    rules = Rules(num_classes=None, label_loader='mask')
+    assert rules.class_of(254) == 254
+    assert rules.class_of(300) is None and rules.class_of(-1) is None
+
+
 # Images ---------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import math
 from argparse import Namespace
 
 import pytest
+from afno_mm.engine import image_size
 from afno_mm.engine.one_step import one_step
 from mmengine.config import Config
 from mmengine.runner import activation_checkpointing
@@ -55,6 +56,15 @@ def config(tmp_path, monkeypatch):
         return path
 
     return make
+
+
+@pytest.mark.parametrize('kind, scale', [('Resize', (128, 64)), ('RandomResizedCrop', (64, 128))])
+def test_the_size_of_a_config_is_height_and_width(kind, scale):
+    """Transforms that resize take (W, H), those that crop (H, W)."""
+    assert image_size(Config(dict(model={}, train_pipeline=[dict(type=kind, scale=scale)]))) == (
+        64,
+        128,
+    )
 
 
 @pytest.mark.slow

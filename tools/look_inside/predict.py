@@ -215,7 +215,9 @@ class CountedStorages(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {t.untyped_storage().data_ptr() for t in tree_iter(args) if torch.is_tensor(t)}
+        given = {
+            t.untyped_storage().data_ptr() for t in tree_iter((args, kwargs)) if torch.is_tensor(t)
+        }
         for tensor in tree_iter(result):
             if torch.is_tensor(tensor) and tensor.untyped_storage().data_ptr() not in given:
                 self._count(tensor.untyped_storage())

@@ -99,7 +99,7 @@ class RankWatchHook(Hook):
     def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
         if mode == 'train':
             self._pass('data loading or hooks', runner.iter + 2)
-        elif batch_idx + 1 == len(runner.val_dataloader):
+        elif mode == 'val' and batch_idx + 1 == len(runner.val_dataloader):
             self._pass('evaluation')
         self.moves += 1
         self.saving = False

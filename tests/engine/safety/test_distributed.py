@@ -90,6 +90,12 @@ def test_validation_iterations_are_progress_but_put_no_process_ahead_until_the_l
     assert hook.in_step and hook.iteration == 6
 
 
+def test_a_test_run_needs_no_validation_data():
+    hook = RankWatchHook()
+    hook.after_test_iter(SimpleNamespace(iter=0), 0)
+    assert hook.moves
+
+
 def test_the_timeout_is_below_that_of_the_collectives():
     assert RankWatchHook().bound({}) == 600
     assert RankWatchHook().bound(dict(env_cfg=dict(dist_cfg=dict(timeout=100)))) == 90
