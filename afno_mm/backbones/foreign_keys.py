@@ -133,7 +133,8 @@ def to_openmmlab(state: State) -> State:
 
     The encoder gets the keys 'backbone.*' (of MMPretrain's ViT and Swin, MMSegmentation's MiT),
     the last layer of a classifier 'head.*' and SegFormer's decoder 'decode_head.*'. Keys without a
-    counterpart keep their names. Weights of any other origin are returned as they are.
+    counterpart keep their names, but 'backbone.' replaces the encoder's own prefix. Weights of any
+    other origin are returned as they are.
 
     Raises:
         ValueError: If there are several encoders.

@@ -45,7 +45,7 @@ class PartsDataset(CheckedFiles):
 
 @DATASETS.register_module()
 class FacesDataset(PartsDataset):
-    """CelebA faces in 34 parts: 16 images to train on."""
+    """CelebA faces with 34 classes, background included: 16 images to train on."""
 
     NAME = 'Faces'
     METAINFO = metainfo(
@@ -58,7 +58,7 @@ class FacesDataset(PartsDataset):
 
 @DATASETS.register_module()
 class CarsDataset(PartsDataset):
-    """LSUN cars in 20 parts: 16 images to train on."""
+    """LSUN cars with 20 classes, background included: 16 images to train on."""
 
     NAME = 'Cars'
     METAINFO = metainfo(
@@ -81,7 +81,7 @@ class ADECarsDataset(PartsDataset):
 
 @DATASETS.register_module()
 class CatsDataset(PartsDataset):
-    """LSUN cats in 16 parts: 30 images to train on."""
+    """LSUN cats with 16 classes, background included: 30 images to train on."""
 
     NAME = 'Cats'
     METAINFO = metainfo(

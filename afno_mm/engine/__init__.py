@@ -1,4 +1,4 @@
-"""Build a config's model and Runner, run one training step; hooks; training on CPUs."""
+"""Build a config's model and Runner, run one training step, add hooks, and train on CPUs."""
 
 # ruff: noqa: E402
 from ..plain import is_installed

@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """A stage at a point: one training in its own folder."""
+    """One training: a stage of a sweep at one of its points, in its own folder."""
 
     point: str
     stage: Stage
@@ -73,7 +73,7 @@ class Run:
         return load_config(command_line('').parse_args(arguments))
 
     def command(self, start: str | Path | None = None) -> list[str]:
-        """Return the command that starts (with the backbone of ``start``) or resumes the run."""
+        """Return the command that starts or resumes the run. ``start`` holds backbone weights."""
         options = dict(self.options)
         if start:
             options['model.backbone.init_cfg.type'] = 'Pretrained'

@@ -46,7 +46,7 @@ class Inpainting(Task):
         return [image.permute(1, 2, 0).cpu().numpy() for image in images]
 
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
-        """Score the mean training colour, and the masked image: as it is, and filled in."""
+        """Return a table with the scores of reconstructions without a model, then of ``models``."""
         from ..evaluation.baselines import mean_colour, progress, score_fillings
 
         val = DATASETS.build(cfg.test_dataloader.dataset)

@@ -99,7 +99,7 @@ def _kinds(cfg):
 
 
 def _steps(cfg, resize):
-    """Return the steps of the test pipeline after loading, as :func:`prepare` needs them."""
+    """Return the test pipeline without loading. If not ``resize``, leave out resizing and crops."""
     dropped = ('Resize', 'Crop') if not resize else ()
     steps = []
     for step in cfg.test_dataloader.dataset.pipeline:

@@ -3,8 +3,8 @@
 Spectra are planar, ``(B, 2, M, C)``: real, then imaginary parts (see :mod:`.planar`) of
 ``M = K1 * K2`` kept frequencies, K1 along H and K2 along W. The MLP works on one image at a time,
 in pieces that fit in the cache of a CPU. If a gradient is needed, forward saves the spectrum, the
-hidden layer and the mask of the soft shrinkage, uint8 ``(B, M, C)``. Mask bits: 0 = real part kept,
-1 = imaginary part kept.
+hidden layer and the mask of the soft shrinkage, uint8 ``(B, M, C)``. Bit 0 of the mask is set where
+the real part is kept, bit 1 where the imaginary part is kept.
 """
 
 import itertools

@@ -8,7 +8,8 @@
  *
  * Three passes over memory:
  *   1. row_pass.h, each row of tokens:     real FFT along W
- *   2. column_pass.h and gemm.h, each job: FFT along H, block MLP, inverse FFT along H
+ *   2. column_pass.h and gemm.h, each job: FFT along H, block MLP, inverse FFT along H. A job is a
+ *      group of columns of one image and one block.
  *   3. row_pass.h, each row of tokens:     inverse real FFT along W, residual
  * Backward makes the same passes with the adjoint of each step. For backward, forward saves the
  * spectrum and the hidden layer. The hidden layer must not be negative: its sign bits store the

@@ -91,7 +91,7 @@ def forward(
 
     Returns:
         The output, like ``z``; the mask of the shrinkage, uint8 ``(B, M, C)``, empty without
-        shrinkage or ``keep``. Mask bits: 0 = real part kept, 1 = imaginary part kept.
+        shrinkage or ``keep``. Its bit 0 is set where the real part is kept, bit 1 the imaginary.
     """
     w1, b1, w2, b2 = weights
     shrink = threshold != 0
