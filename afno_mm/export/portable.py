@@ -106,10 +106,7 @@ def _resize_pos_embed(
 
 
 def _embed_positions(self: Any, x: Tensor, hw_shape: Sequence[int], pos_embed: Tensor) -> Tensor:
-    """Resize and add position embeddings, also for another grid with the same number of tokens.
-
-    Upstream compares only the numbers of tokens, so it does not resize from 4x6 to 6x4.
-    """
+    """Add position embeddings, resized to the grid without asking whether it is another one."""
     grid = tuple(size // self.patch_size for size in self.img_size)
     return self.drop_after_pos(
         x + _resize_pos_embed(pos_embed, grid, hw_shape, self.interpolate_mode)
