@@ -290,7 +290,7 @@ def main() -> None:
         print(f'\n{title}', *findings, sep='\n', flush=True)
         broken += sum(finding.state == 'BROKEN' for finding in findings)
     if broken:
-        raise SystemExit(f'\n{broken} broken: mend what is marked BROKEN, from the top')
+        raise SystemExit(f'\n{broken} broken: repair what is marked BROKEN, from the top')
     print('\nNothing is broken.')
 
 
