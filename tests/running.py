@@ -6,7 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
 REPOSITORY = Path(__file__).parents[1]
+
+
+def needs_onnx():
+    """Skip a test where ONNX Runtime is missing, or torch cannot convert the models of the test."""
+    onnx = pytest.importorskip('onnx')
+    pytest.importorskip('onnxruntime')
+    if tuple(map(int, torch.__version__.split('.')[:2])) < (2, 7):
+        pytest.skip('the ONNX converter of torch 2.6 fails on these models')
+    return onnx
 
 
 def call(*command, succeeds=True, **environment):

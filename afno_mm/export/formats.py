@@ -51,11 +51,14 @@ class Request:
         except Exception as error:
             if not self.axes:
                 raise
-            reason = ' '.join(str(error).split())[:600] or type(error).__name__
             raise ExportError(
                 f'this model cannot be exported with dynamic {", ".join(self.axes.values())}. Use '
-                f'--dynamic batch or none, with one file for each --size. Reason: {reason}'
+                f'--dynamic batch or none, with one file for each --size. Reason: {_text(error)}'
             ) from error
+
+
+def _text(error):
+    return ' '.join(str(error).split())[:600] or type(error).__name__
 
 
 def check_packages() -> None:
@@ -72,22 +75,28 @@ def write_onnx(request: Request) -> None:
     """Write an ONNX file. Its metadata_props hold the metadata."""
     check_packages()
     program = request.program()
-    with _quiet():
-        result: Any = torch.onnx.export(
-            program,
-            (),
-            dynamo=True,
-            verbose=False,
-            opset_version=request.opset,
-            input_names=['images'],
-            output_names=request.outputs,
-        )
+    try:
+        with _quiet():
+            result: Any = torch.onnx.export(
+                program,
+                (),
+                dynamo=True,
+                verbose=False,
+                opset_version=request.opset,
+                input_names=['images'],
+                output_names=request.outputs,
+            )
+    except Exception as error:
+        raise ExportError(
+            f'torch {torch.__version__} cannot convert this model to ONNX. Use a newer torch, or '
+            f'--format torchscript. Reason: {_text(error.__cause__ or error)}'
+        ) from error
     graph = result.model.graph
-    names = {str(graph.inputs[0].shape[axis]): name for axis, name in request.axes.items()}
+    axes = {str(graph.inputs[0].shape[axis]): name for axis, name in request.axes.items()}
     for value in (*graph.inputs, *graph.outputs):
         for axis, size in enumerate(value.shape):
-            if str(size) in names:
-                value.shape[axis] = names[str(size)]
+            if str(size) in axes:
+                value.shape[axis] = axes[str(size)]
     opset = result.model.opset_imports['']
     if request.opset not in (None, opset):
         raise ExportError(

@@ -10,6 +10,7 @@ from afno_mm.export.formats import EXTRA_FILE
 from afno_mm.export.network import Network
 from afno_mm.tasks import task_of
 from mmengine.config import Config
+from running import needs_onnx
 from test_every_mixer import MIXERS
 
 PIXELS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
@@ -133,7 +134,8 @@ def test_every_mixer_and_backbone_as_torchscript_of_any_size(model, mixer, tmp_p
     ],
 )
 def test_one_program_takes_any_size(model, mixer, export_format, tmp_path):
-    pytest.importorskip('onnxruntime')
+    if export_format == 'onnx':
+        needs_onnx()
     cfg = model_config(model, mixer)
     path = tmp_path / 'm.pt2'
     exported = export_model(cfg, None, path, format=export_format, dynamic='batch-and-size')
@@ -141,10 +143,21 @@ def test_one_program_takes_any_size(model, mixer, export_format, tmp_path):
     assert all(result.error < 1e-4 for result in exported.parity[path])
 
 
+def test_a_converter_that_fails_is_named_with_what_to_use(tmp_path, monkeypatch):
+    pytest.importorskip('onnxscript')
+
+    def fail(*_, **__):
+        raise RuntimeError('no such operator')
+
+    monkeypatch.setattr(torch.onnx, 'export', fail)
+    with pytest.raises(ExportError, match='--format torchscript. Reason: no such operator'):
+        export_model(model_config('ViT inpainter', 'SA'), None, tmp_path / 'm.onnx')
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('mixer', ['GFN', 'ESA', 'LS'])
 def test_onnx_of_one_size_and_any_batch_with_its_metadata(mixer, tmp_path):
-    onnx = pytest.importorskip('onnx')
+    onnx = needs_onnx()
     cfg = model_config('SegViT segmentor', mixer)
     cfg.test_dataloader = dict(
         dataset=dict(type='mmseg.CityscapesDataset', metainfo=dict(classes=('a', 'b', 'c')))

@@ -1,6 +1,5 @@
 """Misspelled settings, options that lead nowhere, dead custom_keys and class counts."""
 
-import time
 from pathlib import Path
 
 import mmpretrain
@@ -131,12 +130,8 @@ def test_a_name_that_the_file_reads_itself_is_no_setting(tmp_path):
 
 
 @pytest.mark.parametrize('path', OWN, ids=lambda path: path.stem)
-def test_own_configs_pass_in_half_a_second(path):
-    cfg = Config.fromfile(path)
-    check_settings(cfg)
-    start = time.process_time()
-    check_settings(cfg)
-    assert time.process_time() - start < 0.5
+def test_own_configs_pass(path):
+    check_settings(Config.fromfile(path))
 
 
 def test_upstream_configs_pass():
