@@ -129,6 +129,9 @@ class ValidateResumedHook(Hook):
             if isinstance(runner.train_loop, IterBasedTrainLoop)
             else (runner.epoch, runner.max_epochs)
         )
+        by_epoch = not isinstance(runner.train_loop, IterBasedTrainLoop)
+        if by_epoch and runner.iter != done * len(runner.train_dataloader):
+            return  # In the middle of an epoch: the validation before it is done.
         if runner.val_loop is None or done < max(runner.val_begin, 1):
             return
         if done % runner.val_interval == 0 or done == end:

@@ -1,7 +1,10 @@
 """A resumed training runs the validation that was due when it was stopped."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from afno_mm.engine import ValidateResumedHook
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -77,3 +80,20 @@ def test_resumed_training_first_runs_the_validation_that_was_due(tmp_path, by_ep
             )
             == steps
         )
+
+
+@pytest.mark.parametrize('iteration, times', [(10, 1), (13, 0), (20, 0)])
+def test_no_validation_in_the_middle_of_an_epoch(iteration, times):
+    runs = []
+    runner = SimpleNamespace(
+        iter=iteration,
+        epoch=1,
+        max_epochs=4,
+        val_begin=1,
+        val_interval=1,
+        train_loop=None,
+        train_dataloader=range(10),
+        val_loop=SimpleNamespace(run=lambda: runs.append(1)),
+    )
+    ValidateResumedHook().before_train(runner)
+    assert len(runs) == times

@@ -117,7 +117,7 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
 
     The log names the damaged files that are newer. If all are damaged, this raises CheckpointError.
     """
-    found = _by_age(Path(folder)) or _by_age(_elsewhere(Path(folder)))
+    found = checkpoints(Path(folder))
     for path in found:
         wrong = damage(path)
         if wrong is None:
@@ -131,17 +131,25 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     return None
 
 
-def _by_age(folder: Path | None) -> list[Path]:
-    """Return the checkpoints to resume from, newest first. 'best_*' files lack the optimiser."""
-    files = [path for path in folder.glob('*.pth') if NAMES.fullmatch(path.name)] if folder else []
-    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints to resume from, newest first. 'best_*' files lack the optimiser.
 
-
-def _elsewhere(folder: Path) -> Path | None:
-    """Return the folder that ``last_checkpoint`` points to: the out_dir of CheckpointHook."""
+    ``last_checkpoint`` names one. It gives CheckpointHook's ``filename_tmpl`` and ``out_dir``.
+    """
     pointer = folder / 'last_checkpoint'
-    named = pointer.read_text().strip() if pointer.is_file() else ''
-    return Path(named).parent if named else None
+    last = Path(pointer.read_text().strip() if pointer.is_file() else '')
+    folders, kinds = [folder], [NAMES]
+    if last.name:
+        kinds.append(re.compile(re.sub(r'\d+', r'\\d+', re.escape(last.name))))
+        # If the file is here too, the work dir has moved: the old place does not count.
+        folders += [] if (folder / last.name).is_file() else [last.parent]
+    found = [
+        path
+        for place in folders
+        for path in place.glob('*')
+        if path.is_file() and any(kind.fullmatch(path.name) for kind in kinds)
+    ]
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 
 def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:

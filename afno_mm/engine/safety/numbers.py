@@ -44,7 +44,9 @@ class FiniteNumbersHook(Hook):
             wrapper.optimizer.register_step_pre_hook(self._before_step)
             norm = wrapper.clip_grad_kwargs or {}
             self.clips |= bool(norm)
-            if norm and norm.get('type', 'norm') == 'norm' and not _scaler(wrapper):
+            # MMEngine has removed 'type' from the settings.
+            by_norm = norm and wrapper.clip_func is nn.utils.clip_grad_norm_
+            if by_norm and not _scaler(wrapper):
                 # Make clipping raise if the norm is not finite: it would spoil all gradients.
                 norm['error_if_nonfinite'] = True
 
@@ -70,6 +72,10 @@ class FiniteNumbersHook(Hook):
                 )
 
     def _before_step(self, optimizer, *_):
+        # With fused=True, loss scaling leaves it to the optimiser to skip a step and to unscale.
+        skips, scale = (getattr(optimizer, name, None) for name in ('found_inf', 'grad_scale'))
+        if skips is not None and skips.item():
+            return
         self.steps += 1
         parameters = [p for group in optimizer.param_groups for p in group['params']]
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -78,7 +84,8 @@ class FiniteNumbersHook(Hook):
             if not torch.isfinite(norms).all():
                 raise self.error('the gradients are not finite')
             if not self.clips:
-                self.hub.update_scalar('train/grad_norm', torch.linalg.vector_norm(norms))
+                norm = torch.linalg.vector_norm(norms)
+                self.hub.update_scalar('train/grad_norm', norm if scale is None else norm / scale)
         if self.steps == 1:
             self._name_parameters_without_gradient()
 

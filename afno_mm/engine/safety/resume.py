@@ -72,8 +72,12 @@ class SeededSampler(Sampler):
         for position, index in enumerate(self.sampler):
             if position >= passed:
                 # An infinite sampler gets no new epochs: count each pass over the data as one.
-                epoch = self.epoch + (position * world_size + rank) // self.length
-                yield SeededIndex(index, (self.seed, epoch, index))
+                place = position * world_size + rank
+                epoch = self.epoch + place // self.length
+                # MMPretrain's RepeatAugSampler gives a sample several times: seed each copy.
+                copy = place % getattr(self.sampler, 'num_repeats', 1)
+                numbers = (self.seed, epoch, index, copy) if copy else (self.seed, epoch, index)
+                yield SeededIndex(index, numbers)
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -106,6 +110,13 @@ class SeededDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def __setattr__(self, name, value):
+        # Hooks that set dataset.pipeline, such as MMPretrain's SwitchRecipeHook, mean the other.
+        if name == 'dataset':
+            super().__setattr__(name, value)
+        else:
+            setattr(self.dataset, name, value)
 
     def __getattr__(self, name):
         if name == 'dataset':  # unpickling asks before __init__ has set it
@@ -145,6 +156,13 @@ class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = self._iter - self._epoch * len(self.dataloader)
+        if not 0 <= done <= len(self.dataloader):
+            raise ValueError(
+                f'the checkpoint is from epoch {self._epoch} and iteration {self._iter}, and here '
+                f'an epoch has {len(self.dataloader)} iterations: it is from a training with '
+                'another number. Keep batch_size x processes as it was, or start a new training '
+                'from the weights: --cfg-options load_from=CHECKPOINT'
+            )
         if done:
             sampler = self.dataloader.sampler
             if not hasattr(sampler, 'skip'):

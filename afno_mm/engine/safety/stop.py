@@ -16,7 +16,7 @@ from mmengine.hooks import Hook
 from torch import distributed
 
 from ...registry import HOOKS
-from .checkpoint_files import NAMES
+from .checkpoint_files import checkpoints
 
 # EX_TEMPFAIL of sysexits.h: not finished, run the same command again with --resume.
 EXIT_CODE = 75
@@ -42,6 +42,7 @@ class StopSignalHook(Hook):
         self.received = 0
         self.before: dict[signal.Signals, Any] = {}
         self.group: Any = None
+        self.shared = float('inf')
 
     def before_train(self, runner: Any) -> None:
         for number in self.signals:
@@ -55,11 +56,20 @@ class StopSignalHook(Hook):
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
+    def before_val_epoch(self, runner: Any) -> None:
+        """Find how many batches every process has: with ``round_up=False`` some have one more."""
+        if self.group is not None:
+            shared = torch.tensor([len(runner.val_dataloader)])
+            distributed.all_reduce(shared, distributed.ReduceOp.MIN, group=self.group)
+            self.shared = int(shared)
+
     def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
         # Stop in a validation too: the resumed training repeats the validation.
         iteration = runner.iter + (mode == 'train')
         if mode == 'train' and iteration % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
             return  # The optimiser has not applied these gradients.
+        if mode == 'val' and batch_idx >= self.shared:
+            return  # The other processes have no such batch, and would not answer.
         if mode != 'test' and self.before and self._anyone_asked():
             self._save_and_leave(runner, iteration)
 
@@ -128,7 +138,7 @@ def _rank():
 
 def check_work_dir(folder: str | Path) -> None:
     """Raise FileExistsError if a folder has checkpoints, which a new training would overwrite."""
-    found = sorted(path.name for path in Path(folder).glob('*.pth') if NAMES.fullmatch(path.name))
+    found = sorted(path.name for path in checkpoints(Path(folder)))
     if found:
         raise FileExistsError(
             f'{folder} holds {len(found)} checkpoints of an earlier training ({found[-1]}), and a '

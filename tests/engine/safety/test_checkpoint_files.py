@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from afno_mm.engine import trained_model
-from afno_mm.engine.safety import CheckpointHook, newest_checkpoint
+from afno_mm.engine.safety import CheckpointHook, check_work_dir, newest_checkpoint
 from afno_mm.engine.safety.checkpoint_files import (
     TEMPORARY,
     AtomicLocalBackend,
@@ -200,3 +200,19 @@ def test_tools_without_a_runner_load_checkpoints_safely_too(tmp_path, monkeypatc
     finally:
         CheckpointLoader._schemes = registered
     assert not os.path.exists('executed')
+
+
+def test_resume_finds_checkpoints_of_any_name_and_folder(tmp_path):
+    work, out = tmp_path / 'work', tmp_path / 'out'
+    work.mkdir()
+    out.mkdir()
+    torch.save({}, work / 'model_0003.pth')
+    (work / 'last_checkpoint').write_text(str(work / 'model_0003.pth'))
+    assert newest_checkpoint(work).name == 'model_0003.pth'
+    with pytest.raises(FileExistsError, match='model_0003'):
+        check_work_dir(work)
+    torch.save({}, work / 'stopped_at_iter_5.pth')
+    torch.save({}, out / 'epoch_9.pth')
+    os.utime(out / 'epoch_9.pth', (2e9, 2e9))
+    (work / 'last_checkpoint').write_text(str(out / 'epoch_9.pth'))
+    assert newest_checkpoint(work).name == 'epoch_9.pth'

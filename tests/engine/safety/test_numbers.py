@@ -1,11 +1,13 @@
 """Numbers that are not finite stop a training within a step, and are named."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
-from afno_mm.engine.safety import newest_checkpoint
+from afno_mm.engine.safety import FiniteNumbersHook, newest_checkpoint
 from afno_mm.engine.safety.numbers import NonFiniteError, batch_files
+from mmengine.optim import OptimWrapper
 from tiny import Model, Noisy, runner
 
 HOOK = [dict(type='afno_mm.FiniteNumbersHook', max_skipped=3)]
@@ -92,3 +94,34 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     with pytest.raises(FloatingPointError, match='the first is broken'):
         runner(tmp_path, model).train()
     assert not list(tmp_path.glob('*.pth'))
+
+
+def hooked(model, fused=False, **settings):
+    wrapper = OptimWrapper(torch.optim.AdamW(model.parameters(), fused=fused), **settings)
+    logged = {}
+    hub = SimpleNamespace(update_scalar=lambda key, value: logged.update({key: float(value)}))
+    runner = SimpleNamespace(model=model, optim_wrapper=wrapper, iter=0, message_hub=hub)
+    hook = FiniteNumbersHook()
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    return wrapper, hook, logged
+
+
+def test_gradients_can_be_clipped_by_value():
+    model = torch.nn.Linear(2, 2)
+    wrapper, _, _ = hooked(model, clip_grad=dict(type='value', clip_value=0.1))
+    wrapper.update_params(model(torch.ones(1, 2)).sum())
+    assert model.weight.grad is None or model.weight.grad.abs().max() <= 0.1
+
+
+def test_a_fused_optimiser_skips_steps_of_loss_scaling_and_logs_the_unscaled_norm():
+    model = torch.nn.Linear(2, 2)
+    wrapper, hook, logged = hooked(model, fused=True)
+    scaler = torch.amp.GradScaler('cpu')
+    for size, steps in ((1e38, 0), (1.0, 1)):
+        wrapper.zero_grad()
+        scaler.scale(model(torch.full((1, 2), size)).sum()).backward()
+        scaler.step(wrapper.optimizer)
+        scaler.update()
+        assert hook.steps == steps
+    assert logged['train/grad_norm'] == pytest.approx(6**0.5)

@@ -1,7 +1,11 @@
 """A stopped and resumed training has the bits of one that was never stopped."""
 
+from types import SimpleNamespace
+
+import mmpretrain.datasets  # noqa: F401  registers RepeatAugSampler
 import pytest
 import torch
+from afno_mm.engine.safety.resume import ResumableEpochLoop, SeededDataset, SeededSampler
 from mmengine.hooks import Hook
 from tiny import Model, runner
 
@@ -52,3 +56,24 @@ def test_no_draw_repeats(tmp_path):
     runner(tmp_path, model).train()
     draws = [value for batch in model.seen for value in batch]
     assert len(set(draws)) == len(draws) == 40
+
+
+def test_a_hook_can_switch_the_pipeline():
+    """As MMPretrain's SwitchRecipeHook does."""
+    inner = SimpleNamespace(pipeline='old')
+    SeededDataset(inner).pipeline = 'new'
+    assert inner.pipeline == 'new'
+
+
+def test_repeated_augmentation_draws_anew_for_each_copy():
+    sampler = SeededSampler(range(9), dict(type='mmpretrain.RepeatAugSampler'), seed=0)
+    seeds = [index.numbers for index in sampler]
+    assert len(set(seeds)) == len(seeds) == 9
+
+
+def test_a_checkpoint_of_longer_epochs_is_refused():
+    loop = ResumableEpochLoop.__new__(ResumableEpochLoop)
+    loop._iter, loop._epoch, loop.dataloader = 24, 3, torch.utils.data.DataLoader(range(4))
+    loop._runner = SimpleNamespace(call_hook=lambda *_: None, model=torch.nn.Identity())
+    with pytest.raises(ValueError, match='epoch 3 and iteration 24, and here an epoch has 4'):
+        loop.run_epoch()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -83,3 +84,32 @@ def test_a_used_work_dir_is_refused(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
     with pytest.raises(FileExistsError, match=r'epoch_3\.pth.*--resume.*--work-dir'):
         check_work_dir(tmp_path)
+
+
+UNEVEN = """
+import datetime, os
+from types import SimpleNamespace
+from torch import distributed
+from afno_mm.engine.safety import StopSignalHook
+
+distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=20))
+hook, batches = StopSignalHook(), 3 - distributed.get_rank()
+runner = SimpleNamespace(iter=1, val_dataloader=range(batches), optim_wrapper=None)
+hook.before_train(runner)
+hook.before_val_epoch(runner)
+for index in range(batches):
+    hook._after_iter(runner, index, mode='val')
+distributed.all_gather_object([0, 0], 1)  # as the evaluator does
+os._exit(0)
+"""
+
+
+def test_a_process_with_one_more_validation_batch_waits_for_nobody():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    env = dict(os.environ, WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    both = [
+        subprocess.Popen([sys.executable, '-c', UNEVEN], env=dict(env, RANK=rank)) for rank in '01'
+    ]
+    assert [child.wait(120) for child in both] == [0, 0]
