@@ -52,7 +52,7 @@ ALLOWED = {
     },
     'sweep': {'engine', 'mmengine', 'numpy', 'matplotlib'},
 }
-MAX_LINES = 16_100
+MAX_LINES = 16_200
 MAX_SHARE = 0.4
 
 

@@ -6,7 +6,7 @@ test_configs.py has vis_scheduler.py, test_own_data_page.py has analyze_logs.py.
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import matplotlib.pyplot as plt
 import mmengine
@@ -108,7 +108,7 @@ def test_the_confusion_matrix_of_a_segmentation_model(number, tmp_path, monkeypa
     monkeypatch.setattr(sys, 'argv', [str(script), *arguments])
     names = runpy.run_path(str(script), run_name='__main__')
     assert saved == [(str(tmp_path / 'matrix/confusion_matrix.png'),)]
-    matrix = names['count'](DATASETS.build(dataset), [predicted])
+    matrix = names['count'](DATASETS.build(dataset), [predicted], ['a'])
     assert matrix.sum() == 12 and matrix[0, 0] == matrix[0, -1] == matrix[-1, -1] == 4
 
 
@@ -131,3 +131,34 @@ def test_mmpretrain_draws_the_confusion_matrix_of_kept_predictions(tmp_path, mon
     matrix = mmengine.load('matrix.pkl')
     assert matrix[0].tolist() == [2, 0, 0, 1] + [0] * 6 and matrix.sum() == 3
     assert np.asarray(Image.open('matrix.png')).any()
+
+
+def test_the_confusion_matrix_pairs_predictions_and_images_by_name(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / 'tools')
+    import confusion_matrix
+
+    class Data(list):
+        metainfo, reduce_zero_label, ignore_index = dict(classes='xy'), False, 255
+
+        def get_data_info(self, index):
+            return dict(img_path=f'images/{"ba"[index]}.png')
+
+    def sample(value):
+        truth = SimpleNamespace(data=torch.full((1, 2, 2), value))
+        return dict(data_samples=SimpleNamespace(gt_sem_seg=truth))
+
+    predictions = [np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)]  # of a.png and b.png
+    matrix = confusion_matrix.count(Data([sample(1), sample(0)]), predictions, ['a', 'b'])
+    assert matrix.tolist() == [[4, 0], [0, 4]]
+    with pytest.raises(SystemExit, match='no prediction b.png'):
+        confusion_matrix.count(Data([sample(1), sample(0)]), predictions, ['a', 'c'])
+
+
+def test_two_checkpoints_of_one_config_need_names(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(REPOSITORY / 'tools')
+    import draw_predictions
+
+    monkeypatch.setattr('sys.argv', 'x c.py a.pth c.py b.pth --out o.jpg'.split())
+    with pytest.raises(SystemExit):
+        draw_predictions.parse_args()
+    assert 'a name of its own for each of 2 models' in capsys.readouterr().err

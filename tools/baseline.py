@@ -34,6 +34,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.names and len(args.names) != len(args.beside):
         parser.error(f'--beside has {len(args.beside)} models, --names has {len(args.names)}')
+    if args.names and len(set(args.names)) != len(args.names):
+        parser.error(f'--names must all differ, got {" ".join(args.names)}')
     return args
 
 
@@ -42,6 +44,7 @@ def main() -> None:
     cfg = read_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     folders = [str(Path(file).parent) for file in args.beside]
+    folders = folders if len(set(folders)) == len(folders) else args.beside
     names = args.names or (['the model'] if len(folders) == 1 else folders)
     models = {name: mmengine.load(file) for name, file in zip(names, args.beside)}
     print(task_of(cfg).baseline(cfg, models))

@@ -8,6 +8,7 @@ MMSegmentation 1.4.2 adds class ids in 8 bits, so its matrix is wrong for more t
 """
 
 import sys
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,21 @@ from afno_mm.command_line import Parser, config_argument
 from mmengine.utils import track_iter_progress
 
 
-def count(dataset: Any, results: list[np.ndarray]) -> np.ndarray:
-    """Return the number of pixels by true class (rows) and predicted class (columns)."""
+def count(dataset: Any, results: list[np.ndarray], names: list[str]) -> np.ndarray:
+    """Return the number of pixels by true class (rows) and predicted class (columns).
+
+    ``names`` are the names of the predictions' files, without suffix. They are those of the images.
+    """
     if len(dataset) != len(results):
         raise SystemExit(f'{len(results)} predictions, but the dataset has {len(dataset)} images')
     number = len(dataset.metainfo['classes'])
     matrix = np.zeros((number, number))
-    for index, result in enumerate(track_iter_progress(results, file=sys.stdout)):
+    predictions = dict(zip(names, results))
+    for index in track_iter_progress(range(len(dataset)), file=sys.stdout):
+        image = Path(dataset.get_data_info(index)['img_path'])
+        if image.stem not in predictions:
+            raise SystemExit(f'there is no prediction {image.stem}.png for the image {image}')
+        result = predictions[image.stem]
         truth = dataset[index]['data_samples'].gt_sem_seg.data.squeeze().numpy().astype(int)
         # With reduce_zero_label the files have ids from 1.
         predicted = result.astype(int) - bool(dataset.reduce_zero_label)
@@ -54,7 +63,9 @@ def main() -> None:
     assert spec and spec.loader
     script: Any = module_from_spec(spec)
     spec.loader.exec_module(script)
-    script.calculate_confusion_matrix = count
+    # The script reads the files in this order, the dataset may have another one.
+    names = [file.stem for file in sorted(Path(sys.argv[2]).iterdir())]
+    script.calculate_confusion_matrix = partial(count, names=names)
     script.main()
 
 

@@ -36,9 +36,9 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
     args.configs, args.checkpoints = args.models[::2], args.models[1::2]
     args.names = args.names or [Path(config).stem for config in args.configs]
-    if len(args.names) != len(args.configs):
+    if len({*args.names, 'image', 'truth'}) != len(args.configs) + 2:
         parser.error(
-            f'--names needs a name for each of {len(args.configs)} models, got '
+            f'--names needs a name of its own for each of {len(args.configs)} models, got '
             f'{" ".join(args.names)}'
         )
     return args

@@ -1,13 +1,40 @@
 """Blocks of OpenMMLab's backbones with a token mixer in place of the attention."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..mixers import build_mixer, mixer_takes
 from ..mixers.checks import check_choice
+
+
+class _Grids(threading.local):
+    """The grids that the forward passes of this thread set: one model can serve many threads."""
+
+    def __init__(self) -> None:
+        self.of_block: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+_grids = _Grids()
+
+
+def set_grid(block: Any, hw_shape: Any) -> None:
+    """Set the grid of a block's tokens for its next forward pass in this thread."""
+    block.hw_shape = hw_shape  # for compiled programs
+    if not torch.compiler.is_compiling():
+        _grids.of_block[block] = hw_shape
+
+
+def grid_of(block: Any) -> Any:
+    """Return what :func:`set_grid` set."""
+    if torch.compiler.is_compiling():
+        return block.hw_shape
+    return _grids.of_block.get(block, block.hw_shape)
 
 
 class MixerBlock:
@@ -43,7 +70,7 @@ class MixerBlock:
 
     def forward(self, x: Tensor, hw_shape: tuple[int, int] | None = None) -> Tensor:
         """Run the block on tokens ``(B, H*W, C)``, row major, of the grid ``hw_shape`` (H, W)."""
-        grid = hw_shape or self.hw_shape
+        grid = hw_shape or grid_of(self)
 
         def run(x: Tensor) -> Tensor:
             mixed = self.after_mixing(self.mix(self.norm1(x), grid))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
 from .base import MixerBackbone
-from .mixer_block import MixerBlock, needs_grid, put_mixers
+from .mixer_block import MixerBlock, needs_grid, put_mixers, set_grid
 
 
 class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
@@ -88,7 +88,7 @@ class _MixerViT(MixerBackbone):
 
     def _pass_on_grid(self, patch_embed: nn.Module, inputs: tuple, output: tuple) -> None:
         for layer in self._mixer_blocks():
-            layer.hw_shape = output[1]
+            set_grid(layer, output[1])
 
 
 @MODELS.register_module()
@@ -121,8 +121,10 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
         key = prefix + 'pos_embed'
         saved = state_dict.get(key)
         # Remove the class token's embedding. Upstream does this only if the image size is the same.
-        if not self.with_cls_token and saved is not None and _is_square(saved.shape[1] - 1):
-            state_dict[key] = saved[:, 1:]
+        # Leave embeddings of this grid alone: 5x10 tokens are one more than a square, too.
+        if saved is not None and saved.shape != self.pos_embed.shape:
+            if not self.with_cls_token and _is_square(saved.shape[1] - 1):
+                state_dict[key] = saved[:, 1:]
         super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
 
 

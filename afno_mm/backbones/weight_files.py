@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,12 +65,30 @@ def _read_pickled(file, map_location):
     try:
         with _only_data():
             return CheckpointLoader.load_checkpoint(str(file), map_location=map_location)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        if '://' not in str(file) and not _is_pickled(file):
+            raise ValueError(
+                f'{file} is damaged, or no file of weights: it has {file.stat().st_size} bytes '
+                f'and starts with {_start(file)!r}. Download it again (a page of HTML: use the '
+                'link to the file itself; "version https://git-lfs": git lfs pull)'
+            ) from error
+        if not isinstance(error, pickle.UnpicklingError):
+            raise
         raise ValueError(
             f'{file} holds more than tensors, numbers and text, and loading such objects can run '
             f'code. Convert it where you trust it: load it with torch.load(..., '
             "weights_only=False) and save its 'state_dict' alone"
         ) from error
+
+
+def _is_pickled(file):
+    """Return whether a file is a whole zip archive, as torch.save writes, or starts as a pickle."""
+    return zipfile.is_zipfile(file) or _start(file)[:1] == b'\x80'
+
+
+def _start(file):
+    with open(file, 'rb') as opened:
+        return opened.read(20)
 
 
 def _read_shards(index, map_location):

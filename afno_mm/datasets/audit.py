@@ -65,7 +65,8 @@ class Memory:
             os.makedirs(osp.dirname(path), exist_ok=True)
             with tempfile.TemporaryDirectory(dir=osp.dirname(path)) as folder:
                 new = Path(folder, 'new')
-                new.write_text(text)
+                # Names of files need not be UTF-8: Python reads their other bytes as surrogates.
+                new.write_text(text, encoding='utf-8', errors='surrogateescape')
                 os.replace(new, path)
         except OSError:
             return None

@@ -12,6 +12,7 @@ from ..ops import (
     full_precision,
     irfft2,
     is_exported,
+    is_transformed,
     portable_filter,
     rfft2,
 )
@@ -67,7 +68,9 @@ class GFN(nn.Module):
             weight = torch.view_as_complex(weight.permute(2, 1, 0, 3).contiguous())
             weight = weight.permute(2, 1, 0)[None]  # (1, H, W//2+1, C)
             z = rfft2(tokens)  # (B, H, W//2+1, C)
-            z = z * weight if torch.is_grad_enabled() else z.mul_(weight)
+            # vmap refuses to multiply in place by one filter per model.
+            in_place = not (torch.is_grad_enabled() or is_transformed())
+            z = z.mul_(weight) if in_place else z * weight
             y = irfft2(z, grid)  # (B, H, W, C)
         return y.to(x.dtype)
 

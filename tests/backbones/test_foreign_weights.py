@@ -558,3 +558,14 @@ def test_nothing_in_a_downloaded_file_is_executed(tmp_path, monkeypatch):
         finally:
             server.shutdown()
     assert not os.path.exists('executed')
+
+
+@pytest.mark.parametrize(
+    'data', [b'<!DOCTYPE html>', b'version https://git-lfs.github.com/spec/v1\n', b'', None]
+)
+def test_a_file_that_is_damaged_or_no_weights_is_said(data, tmp_path):
+    file = tmp_path / 'weights.pth'
+    torch.save(dict(weight=torch.zeros(999)), file)
+    file.write_bytes(file.read_bytes()[:2000] if data is None else data)
+    with pytest.raises(ValueError, match='weights.pth is damaged'):
+        read_weights(file)

@@ -1,8 +1,10 @@
 """Without a mixer every backbone is upstream's: keys, values, outputs, old and new checkpoints."""
 
+import threading
+
 import pytest
 import torch
-from afno_mm.backbones import MiT
+from afno_mm.backbones import MiT, ViT
 from five import BACKBONES, initialised
 from mmseg.models.backbones import MixVisionTransformer
 
@@ -139,3 +141,37 @@ def test_position_embeddings_with_and_without_class_token(name, class_token, siz
         maps = [t[0].T.unflatten(1, (side, side)) for t, side in ((saved, 8), (loaded, 12))]
         expected = torch.nn.functional.interpolate(maps[0][None], (12, 12), mode='bicubic')
         torch.testing.assert_close(maps[1][None], expected)
+
+
+TINY = dict(
+    arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+    patch_size=16,
+    with_cls_token=False,
+    out_type='featmap',
+    mixer=dict(type='AFNO', num_blocks=2, init='scaled'),
+)
+
+
+def test_position_embeddings_of_a_grid_with_one_token_more_than_a_square_stay():
+    """5x10 tokens are not 7x7 tokens and a class token."""
+    source, target = (ViT(img_size=(80, 160), **TINY) for _ in range(2))
+    torch.nn.init.normal_(source.pos_embed)
+    target.load_state_dict(source.state_dict())
+    assert torch.equal(target.pos_embed, source.pos_embed)
+
+
+@torch.no_grad()
+def test_two_threads_share_a_model():
+    model = ViT(img_size=(64, 96), **TINY).eval()
+    wide, tall = torch.randn(1, 3, 64, 96), torch.randn(1, 3, 96, 64)
+    (alone,) = model(wide)
+    main = threading.get_ident()
+
+    def between(*_):
+        if threading.get_ident() == main:
+            thread = threading.Thread(target=model, args=(tall,))
+            thread.start()
+            thread.join()
+
+    model.layers[0].register_forward_pre_hook(between)
+    torch.testing.assert_close(model(wide)[0], alone)

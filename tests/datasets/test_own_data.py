@@ -1,11 +1,13 @@
 """A folder of one's own images and masks: what is read, and what is refused with its mend."""
 
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from afno_mm.datasets import inspect_files
+from afno_mm.datasets import SegDataset, inspect_files
 from afno_mm.datasets.rules import colour
 from afno_mm.engine.safety.model_settings import check_class_counts
 from mmengine.config import Config
@@ -374,3 +376,26 @@ def test_a_model_of_other_classes_is_refused_with_both_numbers(tmp_path, number)
 def test_images_without_masks_can_be_predicted(tmp_path):
     data = build(make(tmp_path), data_prefix=dict(img_path='photos'), test_mode=True)
     assert len(data) == 3 and 'seg_map_path' not in data.get_data_info(0)
+
+
+def test_a_bad_file_whose_name_is_not_utf_8_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    pixels = np.full((64, 64, 3), 9, np.uint8)
+    for folder in ('images', 'masks'):
+        (tmp_path / folder).mkdir()
+    for name in 'abcdefgh':
+        Image.fromarray(pixels).save(tmp_path / f'images/{name}.jpg')
+        Image.fromarray(np.eye(64, dtype=np.uint8)).save(tmp_path / f'masks/{name}.png')
+    odd = os.fsencode(tmp_path) + b'/images/caf\xe9.jpg'
+    try:
+        shutil.copy(tmp_path / 'images/a.jpg', odd)
+    except OSError:
+        pytest.skip('this file system takes UTF-8 alone')
+    dataset = SegDataset(
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        metainfo=dict(classes=('a', 'b')),
+        on_bad_file='skip',
+        max_bad_share=0.5,
+    )
+    assert len(dataset) == 8

@@ -7,6 +7,7 @@ from afno_mm.mixers import FNO, GFN, StaticAFNO
 from afno_mm.ops import FILTER_RESIZES, filter_grid, naive
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import load_state_dict
+from torch.func import functional_call, stack_module_state
 from vectors import VECTORS, assert_reproduces, load, relative_error
 
 GRIDS = [(1, 1), (1, 5), (8, 8), (9, 8), (7, 16), (6, 7)]
@@ -243,3 +244,12 @@ def test_weights_in_channels_last_layout(grid, resize):
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         GFN(24, **settings)
+
+
+def test_an_ensemble_by_vmap_over_filters():
+    mixers = [GFN(8, 4) for _ in range(3)]
+    parameters, _ = stack_module_state(mixers)
+    x = torch.randn(2, 4, 4, 8)
+    with torch.no_grad():
+        y = torch.vmap(lambda own: functional_call(mixers[0], own, (x,)))(parameters)
+        torch.testing.assert_close(y, torch.stack([mixer(x) for mixer in mixers]))

@@ -298,3 +298,66 @@ def test_a_config_in_the_checkout_has_a_relative_base(folder, monkeypatch):
     new_config(folder, '--out', 'sub/out.py')
     assert "_base_ = ['../configs/segformer" in Path('sub/out.py').read_text()
     assert Config.fromfile('sub/out.py').model.decode_head.num_classes == 2
+
+
+def pairs(root, names='abcdefgh'):
+    for name in names:
+        picture(root / f'images/{name}.jpg')
+        picture(root / f'masks/{name}.png', [0, 1])
+
+
+def new(*arguments):
+    import new_config
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', ['new_config.py', *map(str, arguments)])
+        new_config.main()
+
+
+def test_a_class_that_came_later_makes_old_lists_refused():
+    for name in ('cat/1', 'cat/2', 'dog/1', 'dog/2'):
+        picture(Path(f'pets/{name}.jpg'))
+    new('pets', '--out', 'a.py')
+    for number in (1, 2):
+        picture(Path(f'pets/bird/{number}.jpg'))
+    with pytest.raises(SystemExit, match='Remove .*train.txt'):
+        new('pets', '--out', 'b.py')
+
+
+def test_half_of_the_lists_is_refused_and_both_are_kept(folder):
+    pairs(folder)
+    new(folder, '--out', 'a.py')
+    new(folder, '--out', 'b.py', '--seed', 3)
+    (folder / 'splits/val.txt').unlink()
+    with pytest.raises(SystemExit, match='Remove'):
+        new(folder, '--out', 'c.py', '--seed', 3)
+
+
+def test_pairs_in_other_folders_are_said(folder, capsys):
+    pairs(folder / 'north', 'abcd')
+    pairs(folder / 'south', 'efgh')
+    new(folder, '--out', 'a.py')
+    assert '4 images outside' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', ["tom's cats", 'my "cats"', 'a\\b'])
+def test_names_with_quotes_and_spaces(name):
+    pairs(Path(name))
+    new(name, '--out', 'my out.py')
+    assert Config.fromfile('my out.py').data_root == name
+    assert "train 'my out.py'" in Path('my out.py').read_text()
+
+
+def test_long_class_names_are_not_taken_for_a_file(folder):
+    pairs(folder)
+    new(folder, '--out', 'a.py', '--classes', ','.join(f'class {k} {"x" * 200}' for k in '01'))
+
+
+@pytest.mark.parametrize(
+    'text', ['\ufeffsky\ncat\n', '# all\nsky 0 0 0\ncat 9 9 9\n', 'sky:0,0,0::\ncat:9,9,9::\n']
+)
+def test_a_file_of_classes_is_read_as_the_dataset_reads_it(text, folder):
+    pairs(folder)
+    (folder / 'classes.txt').write_text(text, encoding='utf-8')
+    new(folder, '--out', 'a.py')
+    assert "classes=['sky', 'cat']" in Path('a.py').read_text()

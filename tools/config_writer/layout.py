@@ -43,6 +43,7 @@ class Part:
         masks: Folder of the masks, relative to the root, or None.
         names: Paths of images below ``images``. Without their suffix if there are masks.
         lone: Number of images without a mask. They are not in ``names``.
+        elsewhere: Number of images in other folders of the split. They are not in ``names``.
         ann_file: List of the samples, relative to the root, or ''.
     """
 
@@ -51,6 +52,7 @@ class Part:
     ann_file: str = ''
     names: list[str] = field(default_factory=list)
     lone: int = 0
+    elsewhere: int = 0
 
 
 @dataclass
@@ -112,6 +114,7 @@ def _pairs(root: Path) -> Layout:
             for counter, name, tail in zip(ends, (image, mask), tails):
                 counter[tail + os.path.splitext(name)[1]] += 1
         if pairs:
+            part.elsewhere = sum(map(len, images.values())) - len(images[part.images])
             layout.parts[split] = part
     if not layout.parts:
         raise _refusal(root, 'no image with a mask of its name', WANTED)
@@ -172,11 +175,17 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
     Raises:
         ValueError: If one of the two parts would be empty.
     """
-    parts = layout.parts
+    parts, kept = layout.parts, ''
     said = [
         f'{part.lone} images in {root / part.images} have no mask, and are left out'
         for part in parts.values()
         if part.lone
+    ]
+    said += [
+        f'{part.elsewhere} images outside {root / part.images} are left out: one split has one '
+        'folder of images and one of masks, with folders inside them at will'
+        for part in parts.values()
+        if part.elsewhere
     ]
     if 'val' not in parts and {'train', 'test'} <= {*parts}:
         parts['val'] = parts.pop('test')
@@ -201,16 +210,24 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
     for split, part in parts.items():
         if part.ann_file or part.lone:
             part.ann_file = f'{folder}/{split}.txt'
-            said.append(_write_list(root / part.ann_file, part.names, layout.classes))
+            said.append(_write_list(root / part.ann_file, part.names, layout.classes, bool(kept)))
     layout.parts = parts
     return said
 
 
-def _write_list(path: Path, names: list[str], classes: list[str]) -> str:
-    if path.is_file():
-        return f'{path} is kept: {len(names)} samples'
+def _write_list(path: Path, names: list[str], classes: list[str], kept: bool) -> str:
     ids = {name: index for index, name in enumerate(classes)}
     lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
+    if path.is_file():
+        there = {line.strip() for line in path.read_text(encoding='utf-8').splitlines()} - {''}
+        # A list that is used as it is may name more samples, but must number classes as we do.
+        if odd := sorted({*lines} - there or (set() if kept else there - {*lines})):
+            raise ValueError(
+                f'{path} is of another state of the folder: it has {len(there)} lines, wanted are '
+                f'{len(lines)}, and {len(odd)} differ, such as {odd[0]!r}. Remove {path}, and the '
+                'other list beside it, to draw both anew'
+            )
+        return f'{path} is kept: {len(names)} samples'
     path.parent.mkdir(exist_ok=True)
     path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return f'{path} is new: {len(names)} samples'

@@ -6,9 +6,9 @@
 
 import argparse
 import os
-import re
 from pathlib import Path
 from pprint import pformat
+from shlex import quote
 from statistics import median
 from textwrap import indent
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
 from afno_mm.datasets.rules import first
+from afno_mm.datasets.segmentation import CLASS_LINE
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
 
@@ -134,16 +135,16 @@ def fill(
     sizes = sorted(sample.size[::-1] for sample in samples if sample.size)
     facts |= dict(
         what=layout.task.capitalize(),
-        root=args.folder,
-        out=args.out,
-        name=args.out.stem,
+        root=str(args.folder),
+        command_out=quote(str(args.out)),
+        pictures=quote(f'work_dirs/{args.out.stem}/pictures'),
         train=len(train.names),
         val=len(val.names),
         low='{}x{}'.format(*sizes[0]),
         high='{}x{}'.format(*sizes[-1]),
-        checkpoint=f'work_dirs/{args.out.stem}/iter_{args.iterations}.pth',
+        checkpoint=quote(f'work_dirs/{args.out.stem}/iter_{args.iterations}.pth'),
         notes='\n'.join(f'# {note}' for note in notes) or '#',
-        base=os.path.relpath(base, args.out.resolve().parent) if inside else base,
+        base=os.path.relpath(base, args.out.resolve().parent) if inside else str(base),
         train_files=keywords(files(train), 8),
         val_files=keywords(files(val), 8),
         batch=min(most, len(train.names)),
@@ -185,11 +186,10 @@ def middle(samples: list[Sample]) -> tuple[int, int]:
 
 def read_names(args: argparse.Namespace) -> list[str]:
     """Return the names of the classes from --classes or from classes.txt in the folder."""
-    file = Path(args.classes) if args.classes else args.folder / 'classes.txt'
-    if file.is_file():
-        lines = file.read_text(encoding='utf-8').splitlines()
-        names = [re.sub(r'(\s+\d+){3}$', '', line.strip()) for line in lines]
-        return [name for name in names if name]
+    file = args.classes or args.folder / 'classes.txt'
+    if os.path.isfile(file):  # Path.is_file fails for a long list of names
+        lines = map(str.strip, Path(file).read_text(encoding='utf-8-sig').splitlines())
+        return [CLASS_LINE.findall(line)[0][0] for line in lines if line and line[0] != '#']
     return [name.strip() for name in args.classes.split(',')] if args.classes else []
 
 
