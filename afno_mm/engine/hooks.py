@@ -124,14 +124,12 @@ class ValidateResumedHook(Hook):
     priority = 'LOWEST'  # after the hooks that log and keep the value
 
     def before_train(self, runner: Runner) -> None:
-        done, end = (
-            (runner.iter, runner.max_iters)
-            if isinstance(runner.train_loop, IterBasedTrainLoop)
-            else (runner.epoch, runner.max_epochs)
-        )
-        by_epoch = not isinstance(runner.train_loop, IterBasedTrainLoop)
-        if by_epoch and runner.iter != done * len(runner.train_dataloader):
-            return  # In the middle of an epoch: the validation before it is done.
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            done, end = runner.iter, runner.max_iters
+        else:
+            done, end = runner.epoch, runner.max_epochs
+            if runner.iter != done * len(runner.train_dataloader):
+                return  # In the middle of an epoch: the validation before it is done.
         if runner.val_loop is None or done < max(runner.val_begin, 1):
             return
         if done % runner.val_interval == 0 or done == end:

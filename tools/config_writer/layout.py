@@ -6,10 +6,9 @@ masks can also share a folder. Each class has its own folder, below ``train`` an
 """
 
 import os
-import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -17,7 +16,6 @@ PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
 MASKS = """mask masks label labels ann anns ann_dir annotation annotations segmentation
 segmentationclass segmentations gt gtfine ground_truth seg""".split()
-LISTS = ('splits', 'ImageSets/Segmentation', '.')  # folders of train.txt and val.txt
 SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val'}
 SPLITS |= {'validation': 'val', 'dev': 'val', 'test': 'test', 'testing': 'test'}
 MASK_TAIL = re.compile(r'[_.-](mask|masks|label|labels|seg|segmentation|gt|ann)$', re.IGNORECASE)
@@ -161,90 +159,6 @@ def pictures(root: Path) -> list[str]:
         visible = (name for name in names if not name.startswith('.'))
         found += [where + name for name in visible if name.lower().endswith(PICTURES)]
     return found
-
-
-def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> list[str]:
-    """Split a layout into the parts 'train' and 'val', and write the lists of samples they need.
-
-    Existing lists, such as VOC's, are used as they are. Otherwise ``seed`` draws ``val_share`` of
-    the samples (of each class) for validation, and the new lists are files in ``root/splits``.
-
-    Returns:
-        Sentences that say what was done.
-
-    Raises:
-        ValueError: If one of the two parts would be empty.
-    """
-    parts, kept = layout.parts, ''
-    said = [
-        f'{part.lone} images in {root / part.images} have no mask, and are left out'
-        for part in parts.values()
-        if part.lone
-    ]
-    said += [
-        f'{part.elsewhere} images outside {root / part.images} are left out: one split has one '
-        'folder of images and one of masks, with folders inside them at will'
-        for part in parts.values()
-        if part.elsewhere
-    ]
-    if 'val' not in parts and {'train', 'test'} <= {*parts}:
-        parts['val'] = parts.pop('test')
-        said.append('there is no val, so the images of test are for validation')
-    if 'val' not in parts:
-        part = parts.get('train') or parts['']
-        names = _split(part.names, bool(layout.classes), val_share, seed)
-        kept = next((f for f in LISTS if all((root / f / f'{s}.txt').is_file() for s in names)), '')
-        for split in names if kept else ():
-            lines = (root / kept / f'{split}.txt').read_text(encoding='utf-8').splitlines()
-            listed = {line.rpartition(' ')[0] if layout.classes else line for line in lines}
-            names[split] = sorted({*part.names} & {name.strip() for name in listed})
-        if not all(names.values()):
-            found = f'{len(part.names)} samples, {len(names["train"])} to train on'
-            raise ValueError(f'{root} has {found}; wanted some to train on, others to validate')
-        unused = len(part.names) - sum(map(len, names.values()))
-        said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
-        parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}
-        folder = kept or LISTS[0]
-    else:
-        folder = LISTS[0]
-    for split, part in parts.items():
-        if part.ann_file or part.lone:
-            part.ann_file = f'{folder}/{split}.txt'
-            said.append(_write_list(root / part.ann_file, part.names, layout.classes, bool(kept)))
-    layout.parts = parts
-    return said
-
-
-def _write_list(path: Path, names: list[str], classes: list[str], kept: bool) -> str:
-    ids = {name: index for index, name in enumerate(classes)}
-    lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
-    if path.is_file():
-        there = {line.strip() for line in path.read_text(encoding='utf-8').splitlines()} - {''}
-        # A list that is used as it is may name more samples, but must number classes as we do.
-        if odd := sorted({*lines} - there or (set() if kept else there - {*lines})):
-            raise ValueError(
-                f'{path} is of another state of the folder: it has {len(there)} lines, wanted are '
-                f'{len(lines)}, and {len(odd)} differ, such as {odd[0]!r}. Remove {path}, and the '
-                'other list beside it, to draw both anew'
-            )
-        return f'{path} is kept: {len(names)} samples'
-    path.parent.mkdir(exist_ok=True)
-    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    return f'{path} is new: {len(names)} samples'
-
-
-def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[str, list[str]]:
-    """Split names at random into 'train' and 'val', each class separately if ``by_class``."""
-    parted: dict[str, list[str]] = dict(train=[], val=[])
-    groups: dict[str, list[str]] = {}
-    for name in sorted(names):
-        groups.setdefault(name.split('/')[0] if by_class else '', []).append(name)
-    for group in groups.values():
-        random.Random(seed).shuffle(group)
-        number = min(max(round(share * len(group)), 1), len(group) - 1)
-        parted['val'] += group[:number]
-        parted['train'] += group[number:]
-    return {split: sorted(group) for split, group in parted.items()}
 
 
 def _read_name(path: str) -> tuple[str, str, bool]:

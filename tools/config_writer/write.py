@@ -20,7 +20,8 @@ from afno_mm.datasets.segmentation import CLASS_LINE
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
 
-from .layout import Layout, Part, find_layout, split_by_lists
+from .layout import Layout, Part, find_layout
+from .splits import split_by_lists
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TEMPLATES = Path(__file__).parent / 'templates'

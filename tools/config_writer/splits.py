@@ -1,0 +1,93 @@
+"""Split the samples of a folder into those to train on and those to validate, by lists."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+from .layout import Layout
+
+LISTS = ('splits', 'ImageSets/Segmentation', '.')  # folders of train.txt and val.txt
+
+
+def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> list[str]:
+    """Split a layout into the parts 'train' and 'val', and write the lists of samples they need.
+
+    Existing lists, such as VOC's, are used as they are. Otherwise ``seed`` draws ``val_share`` of
+    the samples (of each class) for validation, and the new lists are files in ``root/splits``.
+
+    Returns:
+        Sentences that say what was done.
+
+    Raises:
+        ValueError: If one of the two parts would be empty.
+    """
+    parts, kept = layout.parts, ''
+    said = [
+        f'{part.lone} images in {root / part.images} have no mask, and are left out'
+        for part in parts.values()
+        if part.lone
+    ]
+    said += [
+        f'{part.elsewhere} images outside {root / part.images} are left out: one split has one '
+        'folder of images and one of masks, with folders inside them at will'
+        for part in parts.values()
+        if part.elsewhere
+    ]
+    if 'val' not in parts and {'train', 'test'} <= {*parts}:
+        parts['val'] = parts.pop('test')
+        said.append('there is no val, so the images of test are for validation')
+    if 'val' not in parts:
+        part = parts.get('train') or parts['']
+        names = _split(part.names, bool(layout.classes), val_share, seed)
+        kept = next((f for f in LISTS if all((root / f / f'{s}.txt').is_file() for s in names)), '')
+        for split in names if kept else ():
+            lines = (root / kept / f'{split}.txt').read_text(encoding='utf-8').splitlines()
+            listed = {line.rpartition(' ')[0] if layout.classes else line for line in lines}
+            names[split] = sorted({*part.names} & {name.strip() for name in listed})
+        if not all(names.values()):
+            found = f'{len(part.names)} samples, {len(names["train"])} to train on'
+            raise ValueError(f'{root} has {found}; wanted some to train on, others to validate')
+        unused = len(part.names) - sum(map(len, names.values()))
+        said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
+        parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}
+        folder = kept or LISTS[0]
+    else:
+        folder = LISTS[0]
+    for split, part in parts.items():
+        if part.ann_file or part.lone:
+            part.ann_file = f'{folder}/{split}.txt'
+            said.append(_write_list(root / part.ann_file, part.names, layout.classes, bool(kept)))
+    layout.parts = parts
+    return said
+
+
+def _write_list(path: Path, names: list[str], classes: list[str], kept: bool) -> str:
+    ids = {name: index for index, name in enumerate(classes)}
+    lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
+    if path.is_file():
+        there = {line.strip() for line in path.read_text(encoding='utf-8').splitlines()} - {''}
+        # A list that is used as it is may name more samples, but must number classes as we do.
+        if odd := sorted({*lines} - there or (set() if kept else there - {*lines})):
+            raise ValueError(
+                f'{path} is of another state of the folder: it has {len(there)} lines, wanted are '
+                f'{len(lines)}, and {len(odd)} differ, such as {odd[0]!r}. Remove {path}, and the '
+                'other list beside it, to draw both anew'
+            )
+        return f'{path} is kept: {len(names)} samples'
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return f'{path} is new: {len(names)} samples'
+
+
+def _split(names: list[str], by_class: bool, share: float, seed: int) -> dict[str, list[str]]:
+    """Split names at random into 'train' and 'val', each class separately if ``by_class``."""
+    parted: dict[str, list[str]] = dict(train=[], val=[])
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.split('/')[0] if by_class else '', []).append(name)
+    for group in groups.values():
+        random.Random(seed).shuffle(group)
+        number = min(max(round(share * len(group)), 1), len(group) - 1)
+        parted['val'] += group[:number]
+        parted['train'] += group[number:]
+    return {split: sorted(group) for split, group in parted.items()}
