@@ -142,7 +142,7 @@ test_dataloader = dict(dataset=dict(data_root={str(tmp_path / 'scenes')!r}))
         draw('--images', '2')
     with pytest.raises(SystemExit):
         draw('--names', 'one')
-    assert '--names needs a name of its own for each of 2 models, got one' in capsys.readouterr().err
+    assert 'a name of its own for each of 2 models, got one' in capsys.readouterr().err
 
     script = runpy.run_path(DRAW)
     cfg = read_config(str(config))
