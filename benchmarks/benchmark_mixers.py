@@ -66,6 +66,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='keep freed CPU memory for all candidates, as tools/train.py does',
     )
+    parser.add_argument(
+        '--cuda-graphs',
+        action='store_true',
+        help="time replays of CUDA graphs: the GPU's own time, without the launches",
+    )
     parser.add_argument('--variant', default='b3', help='size of MiT and SegFormer: b0 to b3')
     parser.add_argument(
         '--out',
@@ -93,9 +98,11 @@ def main() -> None:
         variant=args.variant,
         configs=str(CONFIGS),
         keep_memory=args.keep_memory,
+        cuda_graphs=args.cuda_graphs,
     )
     suites, device = '_'.join(args.suite), args.device.replace(':', '')
-    out = args.out or f'work_dirs/benchmark/{suites}_{device}_{args.dtype}'
+    graphs = '_graphs' * args.cuda_graphs
+    out = args.out or f'work_dirs/benchmark/{suites}_{device}_{args.dtype}{graphs}'
     command = shlex.join(['python', *sys.argv])
     files: list[Path] = []
 

@@ -60,7 +60,8 @@ def main() -> None:
     for file in sorted(folder.glob('stages_*.json')):
         results = read_results(file)
         facts = results['circumstances']
-        print(f'## Single mixers, {facts["dtype"]}, {facts["gpu"] or facts["cpu"]}\n')
+        how = ', CUDA graphs' * facts.get('cuda_graphs', False)
+        print(f'## Single mixers, {facts["dtype"]}{how}, {facts["gpu"] or facts["cpu"]}\n')
         print(stages_table(results), end='\n\n')
         means = speed_ups(case for case in results['cases'] if 'ViT' not in case['shape'])
         for name, mean in means.items():

@@ -48,6 +48,11 @@ stages() {
   done
 }
 mixers() { bench --suite mit --dtype bf16 --out "$out/mit_bf16" "${mit[@]}"; }
+graphs() {
+  [[ $device == cuda* ]] || return 0
+  bench --suite stages --dtype bf16 --cuda-graphs --out "$out/stages_bf16_graphs" "${stages[@]}" &&
+    bench --suite mit --dtype bf16 --cuda-graphs --out "$out/mit_bf16_graphs" "${mit[@]}"
+}
 transforms() {
   local sizes=(--out "$out/transforms.json")
   [ -z "${TINY:-}" ] || sizes+=(--sides 8 --dtypes fp32 --channels 4 --batch-size 1 --repeats 1)
@@ -73,7 +78,7 @@ study() {
 }
 tables() { "$python" benchmarks/gpu_table.py "$out"; }
 
-all=(tests stages mixers transforms model training fp32 large compiled study tables)
+all=(tests stages mixers graphs transforms model training fp32 large compiled study tables)
 if [ -n "${ON_GPU_STEP:-}" ]; then
   "$ON_GPU_STEP"
   exit

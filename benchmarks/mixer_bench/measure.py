@@ -55,6 +55,7 @@ class Settings:
         keep_memory: Keep freed CPU memory, as the tools that train do. The default gives it back
             to the system. Applies to all candidates.
         least: Shortest time of a sample in seconds. Shorter calls are repeated and averaged.
+        cuda_graphs: Time replays of CUDA graphs: the GPU's own time, without the launches.
     """
 
     device: str = 'cpu'
@@ -68,6 +69,7 @@ class Settings:
     configs: str = 'configs'
     keep_memory: bool = False
     least: float = 0.02
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -76,6 +78,8 @@ class Settings:
             raise ValueError(f'device={self.device!r}, but PyTorch sees no GPU: set device=cpu')
         if self.dtype == 'tf32' and not self.on_gpu:
             raise ValueError(f'tf32 needs a GPU, got device={self.device!r}: set dtype=fp32')
+        if self.cuda_graphs and not self.on_gpu:
+            raise ValueError(f'CUDA graphs need a GPU, got device={self.device!r}: set device=cuda')
         self.batch = self.batch or (8 if self.on_gpu else 1)
 
     @property
@@ -124,7 +128,7 @@ def measure(
         One row per candidate, with all samples in 'seconds'; the reasons why others were left out,
         by name; the samples of the machine's rates.
     """
-    rows, left_out = {}, {}
+    rows, left_out, runs = {}, {}, {}
     for candidate in candidates:
         try:
             for _ in range(warm_up):
@@ -146,9 +150,13 @@ def measure(
                 calls={},
                 seconds={phase: [] for phase in PHASES},
             )
+            runs[candidate] = {phase: getattr(candidate, phase) for phase in PHASES}
+            if settings.cuda_graphs:
+                runs[candidate] = {phase: _captured(run) for phase, run in runs[candidate].items()}
         # A public layer may raise any error at a size that it does not support.
         except Exception as error:
             left_out[candidate.name] = f'{type(error).__name__}: {error}'.splitlines()[0]
+            rows.pop(candidate, None)
             candidate.clear()
     machine = Machine(settings.device, settings.dtype)
     machine.rates()
@@ -160,7 +168,7 @@ def measure(
         order.shuffle(turns)
         for candidate in turns:
             for phase in PHASES:
-                row, run = rows[candidate], getattr(candidate, phase)
+                row, run = rows[candidate], runs[candidate][phase]
                 calls = row['calls'].get(phase, 1)
                 seconds = _time(run, calls, settings.device)
                 if phase not in row['calls']:
@@ -175,6 +183,20 @@ def measure(
             phase: vars(work) for phase, work in candidate.work.items()
         }
     return list(rows.values()), left_out, rates
+
+
+def _captured(run):
+    """Return a function that replays the kernels of ``run`` from a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(2):  # cuBLAS and autograd set up each stream they run on.
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
 
 
 def _time(run, calls, device):
@@ -208,6 +230,7 @@ def circumstances(settings: Settings) -> dict:
         python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES},
         keeps_memory=settings.keep_memory,
+        cuda_graphs=settings.cuda_graphs,
         environment={name: os.environ.get(name) for name in VARIABLES},
         peak_method=PEAK_METHODS['cuda' if settings.on_gpu else 'cpu'],
     )

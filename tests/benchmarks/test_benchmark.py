@@ -198,7 +198,12 @@ def test_bf16_times_the_public_layer_without_autocast_too():
 
 
 @pytest.mark.parametrize(
-    'options, message', [(dict(dtype='tf32'), 'tf32 needs a GPU'), (dict(dtype='fp8'), "got 'fp8'")]
+    'options, message',
+    [
+        (dict(dtype='tf32'), 'tf32 needs a GPU'),
+        (dict(dtype='fp8'), "got 'fp8'"),
+        (dict(cuda_graphs=True), 'CUDA graphs need a GPU'),
+    ],
 )
 def test_impossible_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):

@@ -3,7 +3,7 @@
 A tile is a pair of register tensors, the real and the imaginary part, of shape
 ``(rows, channels)``. Planar tensors ``(B, 2, M, C)`` hold the parts apart: the imaginary part of a
 number is ``M * C`` values behind the real part. Weights ``(2, k, inputs, outputs)`` and biases
-``(2, k, outputs)`` likewise. Offsets have 64 bits.
+``(2, k, outputs)`` likewise.
 """
 
 import triton
@@ -50,26 +50,30 @@ def accumulate(a_re, a_im, b_re, b_im, plus, minus, im, PRECISION: tl.constexpr)
 
 
 @triton.jit
-def locate(row, rows, modes, CHANNELS: tl.constexpr):
-    """Return the offset of ``row``, whether it exists, and the distance between its two parts.
+def locate(first, row, rows, modes, CHANNELS: tl.constexpr):
+    """Return where the numbers of the rows ``row`` are: ``first`` and those that follow it.
 
-    ``row`` counts the frequencies of all images. There are ``modes`` per image, ``rows`` in total.
+    Returns the offset of the first row, the offsets of all rows from it, whether each row exists,
+    and the distance between the two parts of a number. ``row`` counts the frequencies of all
+    images. There are ``modes`` per image, ``rows`` in total. Offsets from the first row have 32
+    bits: they take half the registers of full offsets.
     """
-    image = (row // modes).to(tl.int64)
-    distance = modes.to(tl.int64) * CHANNELS
-    return ((row + image * modes) * CHANNELS)[:, None], (row < rows)[:, None], distance
+    image = first // modes
+    start = (first.to(tl.int64) + image.to(tl.int64) * modes) * CHANNELS
+    offset = (row - first + (row // modes - image) * modes) * CHANNELS
+    return start, offset[:, None], (row < rows)[:, None], modes.to(tl.int64) * CHANNELS
 
 
 @triton.jit
-def load_parts(pointer, distance, exists):
-    re = tl.load(pointer, mask=exists, other=0.0)
-    return re, tl.load(pointer + distance, mask=exists, other=0.0)
+def load_parts(pointer, offset, distance, exists):
+    re = tl.load(pointer + offset, mask=exists, other=0.0)
+    return re, tl.load((pointer + distance) + offset, mask=exists, other=0.0)
 
 
 @triton.jit
-def store_parts(pointer, distance, exists, re, im):
-    tl.store(pointer, re.to(pointer.dtype.element_ty), mask=exists)
-    tl.store(pointer + distance, im.to(pointer.dtype.element_ty), mask=exists)
+def store_parts(pointer, offset, distance, exists, re, im):
+    tl.store(pointer + offset, re.to(pointer.dtype.element_ty), mask=exists)
+    tl.store((pointer + distance) + offset, im.to(pointer.dtype.element_ty), mask=exists)
 
 
 @triton.jit
@@ -83,19 +87,20 @@ def soft_shrink(x, threshold):
 
 
 @triton.jit
-def store_mask(mask, row, channel, exists, re, im, threshold, CHANNELS: tl.constexpr):
+def store_mask(mask, first, row, channel, exists, re, im, threshold, CHANNELS: tl.constexpr):
     """Store the mask of the shrinkage, uint8 ``(B, M, C)``.
 
     Bit 0 = real part kept, bit 1 = imaginary part kept.
     """
     bits = (tl.abs(re) > threshold).to(tl.uint8)
     bits += (tl.abs(im) > threshold).to(tl.uint8) * 2
-    tl.store(mask + (row.to(tl.int64)[:, None] * CHANNELS + channel), bits, mask=exists)
+    mask += first.to(tl.int64) * CHANNELS
+    tl.store(mask + ((row - first)[:, None] * CHANNELS + channel), bits, mask=exists)
 
 
 @triton.jit
-def apply_mask(mask, row, channel, exists, re, im, CHANNELS: tl.constexpr):
+def apply_mask(mask, first, row, channel, exists, re, im, CHANNELS: tl.constexpr):
     """Set a gradient to 0 where the mask is 0: there the shrinkage set the output to 0."""
-    at = row.to(tl.int64)[:, None] * CHANNELS + channel
-    bits = tl.load(mask + at, mask=exists, other=0)
+    mask += first.to(tl.int64) * CHANNELS
+    bits = tl.load(mask + ((row - first)[:, None] * CHANNELS + channel), mask=exists, other=0)
     return tl.where((bits & 1) != 0, re, 0.0), tl.where((bits & 2) != 0, im, 0.0)
