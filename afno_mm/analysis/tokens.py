@@ -112,7 +112,7 @@ def shrunk_spectrum(layer: Layer, sparsity_threshold: float | None = None) -> tu
     if not isinstance(mixer, AFNO):
         raise TypeError(f'only AFNO shrinks spectra, {layer.name} has {type(mixer).__name__}')
     with torch.no_grad(), autocast_off(layer.mixed):
-        x = full_precision(layer.mixed[:1])
+        x = mixer.pad(full_precision(layer.mixed[:1]))
         w1, b1, w2, b2 = (w.to(x.dtype) for w in (mixer.w1, mixer.b1, mixer.w2, mixer.b2))
         z = rfft2(x, mixer.mode_fraction, mixer.norm)
         threshold = mixer.sparsity_threshold if sparsity_threshold is None else sparsity_threshold

@@ -1,6 +1,7 @@
 """Adaptive Fourier neural operator."""
 
 import functools
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
@@ -43,13 +44,17 @@ class AFNO(nn.Module):
             each axis: 0.5. The paper's 35 % are 32 / 56.
         hidden_ratio: Ratio h / b of the hidden width of the MLP to the block size.
         bias: Local term (Sec. 3.2). 'identity' adds the tokens (Fig. 3), 'conv' adds a pointwise
-            convolution of them (A.2 and A.5), 'none' adds nothing.
+            convolution of them (A.2 and A.5), 'depthwise' a 3x3 convolution of each channel by
+            itself (ours), 'none' adds nothing.
         norm: Scaling of the transforms, 'ortho' or 'forward'. With 'forward' the spectrum of an
             image does not depend on the grid that samples it.
         init: 'published' draws all parameters from ``0.02 * N(0, 1)``. 'scaled' keeps the scale
             of the spectrum at any block size, see :func:`afno_mm.ops.scaled_weights`. With
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
             coefficients to zero, where the gradient is zero too (docs/mixers/afno.md).
+        padding: Share of height and width that is added as rows and columns of zeros before the
+            transform, and removed after it, in [0, 1]. Opposite borders are then no neighbours (an
+            idea of this project, not of the paper).
         frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
             beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
             It is an idea of this project, not of the paper. It starts at g = 0. So weights of an
@@ -67,6 +72,7 @@ class AFNO(nn.Module):
         norm: str = 'ortho',
         init: str = 'published',
         frequency_filter: str = 'none',
+        padding: float = 0.0,
     ) -> None:
         super().__init__()
         checks.check_divisor('num_blocks', num_blocks, embed_dims)
@@ -76,12 +82,15 @@ class AFNO(nn.Module):
         checks.check_threshold(sparsity_threshold)
         if not 0 < mode_fraction <= 1:
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
+        if not 0 <= padding <= 1:
+            raise ValueError(f'padding must be in [0, 1], got {padding}')
         checks.check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks = int(num_blocks)
         self.sparsity_threshold = sparsity_threshold
         self.mode_fraction = mode_fraction
         self.norm = norm
+        self.padding = padding
         b = embed_dims // num_blocks
         weights = INITS[init](num_blocks, b, b * int(hidden_ratio))
         self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(w) for w in weights)
@@ -95,11 +104,22 @@ class AFNO(nn.Module):
         identity = isinstance(self.bias, nn.Identity)
         weights = self.w1, self.b1, self.w2, self.b2
         settings = self.sparsity_threshold, self.mode_fraction, self.norm
-        g = None if self.filter is None else self.filter(x, self.mode_fraction)
-        y = afno_operator(x, *weights, *settings, residual=identity, frequency_filter=g)
+        padded = self.pad(x)
+        g = None if self.filter is None else self.filter(padded, self.mode_fraction)
+        y = afno_operator(padded, *weights, *settings, residual=identity, frequency_filter=g)
+        y = y[:, : x.shape[1], : x.shape[2]]
         if self.bias is not None and not identity:
             y = y + self.bias(x)
         return y.to(x.dtype)
+
+    def pad(self, x: Tensor) -> Tensor:
+        """Return tokens with the rows and columns of zeros that the transform takes."""
+        if not self.padding:
+            return x
+        # Whole numbers, so that exported programs take any grid.
+        share = Fraction(self.padding).limit_denominator(100)
+        rows, columns = (size * share.numerator // share.denominator for size in x.shape[1:3])
+        return F.pad(x, (0, 0, 0, columns, 0, rows))
 
     extra_repr = checks.show_settings
 
@@ -116,12 +136,27 @@ class PointwiseConv(nn.Conv1d):
         return F.linear(x.to(dtype), self.weight.squeeze(-1).to(dtype), bias)
 
 
+class DepthwiseConv(nn.Conv2d):
+    """A 3x3 convolution of tokens ``(B, H, W, C)``, each channel by itself."""
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__(embed_dims, embed_dims, 3, padding=1, groups=embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        dtype = torch.promote_types(x.dtype, self.weight.dtype)
+        bias = None if self.bias is None else self.bias.to(dtype)
+        x = x.permute(0, 3, 1, 2).to(dtype)
+        x = F.conv2d(x, self.weight.to(dtype), bias, padding=1, groups=len(self.weight))
+        return x.permute(0, 2, 3, 1)
+
+
 def local_bias(bias: str, embed_dims: int) -> nn.Module | None:
     """Return the local term of a mixer (Sec. 3.2): a module, or None for 'none'."""
-    checks.check_choice('bias', bias, ('identity', 'conv', 'none'))
-    if bias == 'none':
-        return None
-    return nn.Identity() if bias == 'identity' else PointwiseConv(embed_dims)
+    checks.check_choice('bias', bias, ('identity', 'conv', 'depthwise', 'none'))
+    modules = dict(conv=PointwiseConv, depthwise=DepthwiseConv)
+    if bias in modules:
+        return modules[bias](embed_dims)
+    return nn.Identity() if bias == 'identity' else None
 
 
 @functools.cache

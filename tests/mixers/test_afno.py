@@ -105,7 +105,7 @@ def test_truncation_equals_masking_the_spectrum(height, width, mode_fraction, se
     st.integers(1, 40),
     st.integers(1, 40),
     st.sampled_from(['float32', 'float16', 'bfloat16']),
-    st.sampled_from(['identity', 'conv', 'none']),
+    st.sampled_from(['identity', 'conv', 'depthwise', 'none']),
     st.booleans(),
     st.floats(0.1, 1),
 )
@@ -143,6 +143,32 @@ def test_parameters_and_conv_bias_of_published_layers_load_strictly():
     without.load_state_dict({k: v for k, v in published.items() if 'bias' not in k})
     expected = without(x) + published_bias.transpose(1, 2).unflatten(1, (5, 6))
     torch.testing.assert_close(mixer(x), expected)
+
+
+def test_depthwise_bias_adds_a_convolution_of_each_channel_with_zeros_outside():
+    mixer, without = make(bias='depthwise'), make(bias='none')
+    without.load_state_dict({k: v for k, v in mixer.state_dict().items() if 'bias' not in k})
+    x = torch.randn(2, 4, 5, 8, dtype=torch.float64)
+    outside = torch.zeros(2, 6, 7, 8, dtype=torch.float64)
+    outside[:, 1:-1, 1:-1] = x
+    expected = without(x) + mixer.bias.bias
+    for i in range(3):
+        for j in range(3):
+            expected += mixer.bias.weight[:, 0, i, j] * outside[:, i : i + 4, j : j + 5]
+    torch.testing.assert_close(mixer(x), expected)
+
+
+@pytest.mark.parametrize('bias', ['identity', 'conv'])
+def test_padding_adds_zeros_before_the_transform_and_removes_them(bias):
+    plain = make(bias=bias)
+    padded = make(bias=bias, padding=0.5)
+    padded.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 4, 7, 8, dtype=torch.float64)
+    larger = torch.zeros(2, 6, 10, 8, dtype=torch.float64)
+    larger[:, :4, :7] = x
+    torch.testing.assert_close(padded(x), plain(larger)[:, :4, :7])
+    with pytest.raises(ValueError, match=r'padding must be in \[0, 1\], got -0.1'):
+        make(padding=-0.1)
 
 
 @pytest.mark.parametrize('bias, more', [('identity', 0), ('conv', 750**2 + 750), ('none', 0)])

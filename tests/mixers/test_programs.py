@@ -18,6 +18,7 @@ MIXERS = {
     'GFN': lambda: GFN(12, (9, 10)),
     'GFN-exact': lambda: GFN(12, (9, 10), 'exact'),
     'FNO': lambda: FNO(12, (2, 2)),
+    'AFNO-local': lambda: AFNO(12, 3, bias='depthwise', padding=0.25),
     'StaticAFNO': lambda: StaticAFNO(12, 3, (6, 9), bias='conv'),
     'LS': lambda: LS(12, 2),
     'LS-3': lambda: LS(12, 2, window_size=3),

@@ -354,6 +354,16 @@ def test_the_dispatch_takes_it_for_all_but_float64():
     assert backend != 'triton' and 'not triton: the tokens are torch.float64' in reason
 
 
+@pytest.fixture
+def short_self_test(monkeypatch):
+    """The self-test at its first size, on half and all modes. The others take seconds on a CPU."""
+    first = self_test.SIZES[0]
+    monkeypatch.setattr(self_test, 'SIZES', (first, (*first[:3], 1.0)))
+    self_test._failure.cache_clear()
+    yield
+    self_test._failure.cache_clear()
+
+
 def no_compiler(monkeypatch):
     def fail(*args):
         raise RuntimeError('Failed to find\n C compiler')
@@ -371,7 +381,6 @@ def not_a_number(monkeypatch):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     'fault, reason',
     [
@@ -382,9 +391,10 @@ def not_a_number(monkeypatch):
         (no_compiler, 'failed: RuntimeError: Failed to find C compiler'),
     ],
 )
-def test_the_dispatch_takes_another_backend_if_the_self_test_fails(fault, reason, monkeypatch):
+def test_the_dispatch_takes_another_backend_if_the_self_test_fails(
+    fault, reason, short_self_test, monkeypatch
+):
     x, weights = make((4, 5), 2, 8)
-    self_test._failure.cache_clear()
     with monkeypatch.context() as patch:
         fault(patch)
         with pytest.warns(UserWarning, match='does not use its Triton kernels: their'):
@@ -425,7 +435,6 @@ def test_the_self_test_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
     assert ran == {*fused, *steps, *gradients, True, False}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     'surroundings',
     [
@@ -435,19 +444,16 @@ def test_the_self_test_runs_all_kernels_and_both_transforms(dtype, monkeypatch):
         lambda: torch.device('meta'),
     ],
 )
-def test_the_self_test_passes_in_any_mode_and_keeps_the_random_state(surroundings):
+def test_the_self_test_passes_in_any_mode_and_keeps_the_random_state(surroundings, short_self_test):
     x, weights = make((4, 5), 2, 8)
     before = torch.random.get_rng_state()
-    self_test._failure.cache_clear()
     with surroundings():
         assert choose_backend(x)[0] == 'triton'
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.slow
-def test_the_self_test_passes_while_compiling():
+def test_the_self_test_passes_while_compiling(short_self_test):
     x, weights = make((4, 5), 2, 8)
-    self_test._failure.cache_clear()
     compiled = torch.compile(
         lambda x: afno_operator(x, *weights, 0.05), fullgraph=True, backend='aot_eager'
     )
@@ -455,12 +461,10 @@ def test_the_self_test_passes_while_compiling():
     assert choose_backend(x)[0] == 'triton'
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('use_reentrant', [True, False])
-def test_the_self_test_passes_in_a_checkpointed_block(use_reentrant):
+def test_the_self_test_passes_in_a_checkpointed_block(use_reentrant, short_self_test):
     x, weights = make((4, 5), 2, 8)
     x.requires_grad_()
-    self_test._failure.cache_clear()
     y = checkpoint(lambda x: afno_operator(x, *weights, 0.05), x, use_reentrant=use_reentrant)
     y.square().sum().backward()
     (expected,) = torch.autograd.grad(afno_operator(x, *weights, 0.05).square().sum(), x)
