@@ -55,7 +55,7 @@ HOPPER = {
         'exact': (16, 64, 64, 8, 2),
     },
 }
-# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills more than 16 bytes a
+# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills more than 24 bytes a
 # thread, and all fit the 99 KB of shared memory of capability 8.6.
 AMPERE = {
     'fused forward': {
