@@ -24,7 +24,7 @@ ALLOWED = {
     'heads': {'registry', 'mmcv', 'mmseg'},
     'datasets': {'registry', *OPENMMLAB, 'numpy', 'PIL', 'cv2', 'cityscapesscripts'},
     'evaluation': {'registry', *OPENMMLAB, 'numpy', 'cityscapesscripts', 'torchmetrics'},
-    'tasks': {'registry', 'evaluation', *OPENMMLAB, 'numpy'},
+    'tasks': {'registry', 'backbones', 'evaluation', *OPENMMLAB, 'numpy'},
     'engine': {
         'plain',
         'names',
@@ -36,6 +36,7 @@ ALLOWED = {
         'numpy',
     },
     'export': {
+        'safetensors',
         'version',
         'backbones',
         'tasks',
@@ -45,14 +46,22 @@ ALLOWED = {
         'onnx',
         'onnxruntime',
     },
-    'hub': {'version', 'tasks', 'engine', 'mmengine', 'safetensors', 'huggingface_hub'},
+    'hub': {
+        'version',
+        'backbones',
+        'tasks',
+        'engine',
+        'mmengine',
+        'safetensors',
+        'huggingface_hub',
+    },
     'analysis': {
         *('registry', 'ops', 'mixers', 'backbones', 'datasets', 'tasks', 'engine'),
         *('mmengine', 'numpy', 'PIL', 'matplotlib', 'scipy', 'sklearn'),
     },
     'sweep': {'engine', 'mmengine', 'numpy', 'matplotlib'},
 }
-MAX_LINES = 16_200
+MAX_LINES = 16_300
 MAX_SHARE = 0.4
 
 

@@ -45,10 +45,13 @@ class MixerBackbone(BaseModule):
     def convert_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Convert a whole model's checkpoint of another library to OpenMMLab's keys, in place.
 
-        A checkpoint that has keys of this backbone stays as it is.
+        The tensors get the key 'state_dict', without the prefix of data-parallel training. Names
+        of tensors stay as they are if some are of this backbone.
         """
         state = tensors_of(checkpoint)
         if any(f'backbone.{key}' in state for key in self.state_dict()):
+            if state.keys() != checkpoint.get('state_dict', {}).keys():
+                checkpoint['state_dict'] = state
             return
         converted = convert(self, state)
         if converted is not state:

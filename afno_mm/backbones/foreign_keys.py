@@ -128,6 +128,24 @@ FAMILIES = (
 )
 
 
+# Tensors of architectures that are related to ours and compute something else.
+OTHER_ARCHITECTURES = {
+    r'attn\.(?:logit_scale|cpb_mlp\..+)': 'a Swin V2',
+    r'attn\.[qk]_norm\.weight': 'a ViT that normalises queries and keys',
+    r'reg_token|embeddings\.register_tokens': 'a ViT with register tokens',
+    r'attn\.q_bias': 'a BEiT or Swin V2',
+}
+
+
+def other_architecture(state: State) -> tuple[str, str] | None:
+    """Return the architecture and a key that shows it, if the weights are of a related one."""
+    for pattern, name in OTHER_ARCHITECTURES.items():
+        for key in state:
+            if re.search(rf'(?:^|\.)(?:{pattern})$', key):
+                return name, key
+    return None
+
+
 def to_openmmlab(state: State) -> State:
     """Convert weights of Hugging Face, timm or the authors to the keys of a whole OpenMMLab model.
 

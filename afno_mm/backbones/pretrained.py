@@ -10,7 +10,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from .foreign_keys import to_openmmlab
+from .foreign_keys import other_architecture, to_openmmlab
 from .weight_files import read_weights
 
 
@@ -43,11 +43,22 @@ def load_pretrained(
     """
     if '://' not in str(checkpoint) and not Path(checkpoint).expanduser().exists():
         raise FileNotFoundError(_how_to_get(checkpoint))
-    found = tensors_of(read_weights(checkpoint, map_location))
+    content = read_weights(checkpoint, map_location)
+    group = content.get((prefix or '').removesuffix('.')) if isinstance(content, dict) else None
+    if isinstance(group, dict):  # The prefix names a group of the file, such as 'teacher'.
+        content, prefix = group, None
+    found = all_tensors = tensors_of(content)
+    prefix = (prefix or '').removeprefix('module.')
     if prefix:
         found = _below(found, prefix if prefix.endswith('.') else f'{prefix}.')
     converted = convert(module, found)
-    if converted is not found or prefix is None:
+    if min_match > 0 and (other := other_architecture(found)):
+        raise ValueError(
+            f'{checkpoint} holds {other[0]}: it has {other[1]}, which {type(module).__name__} does '
+            'not compute. Use weights of the same architecture, or set init_cfg.min_match=0 to '
+            'load what fits'
+        )
+    if converted is not found or not prefix:
         is_whole = any(k.startswith('backbone.') for k in converted)
         found = _below(converted, 'backbone.') if is_whole else converted
     _convert(module, found)
@@ -76,7 +87,8 @@ def load_pretrained(
         summary += (
             f'\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
             'same widths and mixer, set init_cfg.prefix to the part of the checkpoint that '
-            'holds it, or lower init_cfg.min_match if this is intended.'
+            'holds it, or lower init_cfg.min_match if this is intended. Its keys begin with '
+            f'{_beginnings(content, all_tensors)}.'
         )
         raise ValueError(summary)
     theirs, ours = _depths(found), _depths(wanted)
@@ -94,10 +106,17 @@ def load_pretrained(
 
 
 def tensors_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by key, without the prefix of data-parallel training."""
-    for key in ('state_dict', 'model'):
-        checkpoint = checkpoint.get(key, checkpoint)
-    return {k.removeprefix('module.'): v for k, v in checkpoint.items()}
+    """Return the tensors of a checkpoint by key, without the prefix of data-parallel training.
+
+    Raises:
+        ValueError: If it is no dict.
+    """
+    for key in ('state_dict', 'model', 'model_state_dict'):
+        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(key), dict):
+            checkpoint = checkpoint[key]
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'a checkpoint is a dict of tensors, got {type(checkpoint).__name__}')
+    return {k.removeprefix('module.'): v for k, v in checkpoint.items() if torch.is_tensor(v)}
 
 
 def convert(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -112,6 +131,12 @@ def convert(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
             if name.endswith('relative_position_index'):
                 converted.setdefault(f'backbone.{name}', table)
     return converted
+
+
+def _beginnings(content, tensors):
+    """Return the first parts of the keys, and the names of groups of tensors, as text."""
+    groups = [key for key, value in content.items() if isinstance(value, dict)]
+    return ', '.join(sorted({*groups, *(key.split('.')[0] for key in tensors)})[:10]) or 'nothing'
 
 
 def _below(state, prefix):

@@ -99,13 +99,19 @@ def export_model(
         check_packages()
     if package:
         check_compiler()
-    cfg = read_config(cfg) if isinstance(cfg, str) else cfg
+    for argument, value, known in (('format', format, FORMATS), ('dynamic', dynamic, DYNAMIC)):
+        if value not in known:
+            raise ExportError(f'{argument} must be one of {", ".join(known)}, got {value!r}')
+    cfg = read_config(str(cfg)) if isinstance(cfg, (str, Path)) else cfg
     size = size or image_size(cfg)
-    file = None if isinstance(checkpoint, nn.Module) else checkpoint
+    file = None
     if isinstance(checkpoint, nn.Module):
-        model: Any = copy.deepcopy(checkpoint).eval()
+        model: Any = copy.deepcopy(checkpoint).float().cpu().eval()
+    elif checkpoint:
+        file = str(checkpoint)
+        model = trained_model(cfg, file)
     else:
-        model = trained_model(cfg, file) if file else build_model(cfg, None, 'cpu').eval()
+        model = build_model(cfg, None, 'cpu').eval()
     network = Network(model, task_of(cfg), labels, with_preprocessing).eval().requires_grad_(False)
     name = Path(cfg.filename or 'model').stem
     path = Path(out or Path('work_dirs', name, name + FORMATS[format].suffix))
@@ -119,7 +125,7 @@ def export_model(
         expected = [network.outputs(images) for images in inputs]
         if half:
             network.use_half()
-        metadata = describe(cfg, file, network, dynamic)
+        metadata = describe(cfg, checkpoint if file is None else file, network, dynamic)
         request = Request(
             network, inputs[0], DYNAMIC[dynamic], list(expected[0]), path, metadata, opset
         )

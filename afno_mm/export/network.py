@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import CheckpointLoader
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from ..tasks import Task
@@ -80,11 +81,13 @@ class Network(nn.Module):
         return torch.randn(shape)
 
 
-def describe(cfg: Config, checkpoint: str | None, network: Network, dynamic: str) -> dict[str, str]:
+def describe(
+    cfg: Config, checkpoint: str | nn.Module | None, network: Network, dynamic: str
+) -> dict[str, str]:
     """Return the metadata that is stored in an exported file. Values are texts, lists are JSON.
 
-    ``classes`` and ``palette`` come from the checkpoint, else from the config's test dataset. They
-    are missing if neither has them.
+    ``classes`` and ``palette`` come from the checkpoint or model, else from the config's test
+    dataset. They are missing if neither has them.
     """
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     loaded = 'RGB' if preprocessor.get('rgb_to_bgr') else 'BGR'
@@ -95,7 +98,7 @@ def describe(cfg: Config, checkpoint: str | None, network: Network, dynamic: str
         layout = f'NCHW float32 {seen} (pixel - mean) / std'
     meta = {
         'config': Path(cfg.filename or '').name,
-        'checkpoint': Path(checkpoint).name if checkpoint else 'none: initial weights',
+        'checkpoint': _name(checkpoint),
         'task': type(network.task).__name__,
         'input_layout': layout,
         'preprocessing': 'included' if network.with_preprocessing else 'not included',
@@ -110,7 +113,13 @@ def describe(cfg: Config, checkpoint: str | None, network: Network, dynamic: str
     return meta
 
 
-def _dataset_meta(cfg: Config, checkpoint: str | None) -> dict:
+def _name(checkpoint):
+    if isinstance(checkpoint, nn.Module):
+        return 'a model in memory'
+    return Path(checkpoint).name if checkpoint else 'none: initial weights'
+
+
+def _dataset_meta(cfg: Config, checkpoint: str | nn.Module | None) -> dict:
     found: dict = {}
     dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'type' not in dataset and 'dataset' in dataset:
@@ -119,7 +128,12 @@ def _dataset_meta(cfg: Config, checkpoint: str | None) -> dict:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             found |= getattr(DATASETS.get(dataset.type), 'METAINFO', {})
     found |= {key: value for key, value in (dataset.get('metainfo') or {}).items() if value}
-    if checkpoint:
+    if isinstance(checkpoint, nn.Module):
+        found |= getattr(checkpoint, 'dataset_meta', None) or {}
+    elif checkpoint and checkpoint.endswith('.safetensors'):
+        with safe_open(checkpoint, 'pt') as file:  # as tools/publish.py writes it
+            found |= json.loads((file.metadata() or {}).get('dataset_meta', '{}'))
+    elif checkpoint:
         saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        found |= saved.get('meta', {}).get('dataset_meta') or {}
+        found |= (saved.get('meta') or {}).get('dataset_meta') or {}
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ..backbones.pretrained import tensors_of
 from ..engine.safety.checkpoint_files import CheckpointError, load_checkpoint_file
 from .config_data import from_json, parse_config
 
@@ -43,18 +44,18 @@ def read_weights(path: Path) -> Weights:
         try:
             with safe_open(path, 'pt') as file:
                 texts = file.metadata() or {}
-                found.state = {key: file.get_tensor(key) for key in file.keys()}
+                found.state = tensors_of({key: file.get_tensor(key) for key in file.keys()})
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f'{path} is damaged: {error}') from error
     else:
         found.checkpoint = load_checkpoint_file(path, 'cpu')
-        found.state = found.checkpoint.get('state_dict', found.checkpoint)
+        found.state = tensors_of(found.checkpoint)
         meta = found.checkpoint.get('meta') or {}
         texts = meta.get('published') or {}
         if not texts:
             found.cfg = parse_config(meta['cfg'], str(path)) if meta.get('cfg') else None
             found.dataset_meta = meta.get('dataset_meta') or {}
-    if texts.get('config'):
+    if {'config', 'dataset_meta', 'provenance'} <= texts.keys():
         _check_hash(path)
         found.cfg = from_json(texts['config'])
         found.dataset_meta = from_json(texts['dataset_meta'])

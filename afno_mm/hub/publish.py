@@ -30,6 +30,10 @@ NON_COMMERCIAL = (
 )
 
 
+# The classes of models that a warm start derives from.
+ORDINARY = dict(WarmStartSegmentor='EncoderDecoder', WarmStartClassifier='ImageClassifier')
+
+
 def publish(
     checkpoint: str | Path,
     out: str | Path,
@@ -69,7 +73,11 @@ def publish(
     cfg = {key: value for key, value in (found.cfg or {}).items() if key not in OF_THE_RUN}
     cfg['model'] = dict(cfg['model'], backbone=dict(cfg['model'].get('backbone') or {}))
     init = cfg['model']['backbone'].pop('init_cfg', None) or {}
+    teacher = cfg['model'].pop('teacher', None) or {}
+    if teacher:  # The weights are those of the student alone, an ordinary model.
+        cfg['model']['type'] = ORDINARY[cfg['model']['type'].split('.')[-1]]
     start = (found.cfg or {}).get('load_from') or init.get('checkpoint')
+    start = start or (teacher.get('init_cfg') or {}).get('checkpoint')
     meta = loaded.get('meta') or {}
     provenance = dict(
         author=author,

@@ -52,9 +52,9 @@ class AFNO(nn.Module):
             of the spectrum at any block size, see :func:`afno_mm.ops.scaled_weights`. With
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
             coefficients to zero, where the gradient is zero too (docs/mixers/afno.md).
-        padding: Share of height and width that is added as rows and columns of zeros before the
-            transform, and removed after it, in [0, 1]. Opposite borders are then no neighbours (an
-            idea of this project, not of the paper).
+        padding: Share of height and width, rounded up, that is added as rows and columns of zeros
+            before the transform, and removed after it, in [0, 1]. Opposite borders are then no
+            neighbours (an idea of this project, not of the paper).
         frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
             beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
             It is an idea of this project, not of the paper. It starts at g = 0. So weights of an
@@ -82,15 +82,18 @@ class AFNO(nn.Module):
         checks.check_threshold(sparsity_threshold)
         if not 0 < mode_fraction <= 1:
             raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
-        if not 0 <= padding <= 1:
-            raise ValueError(f'padding must be in [0, 1], got {padding}')
+        if not isinstance(padding, (int, float)) or not 0 <= padding <= 1:
+            raise ValueError(f'padding must be a number in [0, 1], got {padding!r}')
         checks.check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks = int(num_blocks)
         self.sparsity_threshold = sparsity_threshold
         self.mode_fraction = mode_fraction
         self.norm = norm
-        self.padding = padding
+        self.padding = float(padding)
+        # A whole number of thousandths or less, so that exported programs take any grid.
+        share = Fraction(self.padding).limit_denominator(1000)
+        self._padding = share if share or not padding else Fraction(1, 1000)
         b = embed_dims // num_blocks
         weights = INITS[init](num_blocks, b, b * int(hidden_ratio))
         self.w1, self.b1, self.w2, self.b2 = (nn.Parameter(w) for w in weights)
@@ -116,9 +119,8 @@ class AFNO(nn.Module):
         """Return tokens with the rows and columns of zeros that the transform takes."""
         if not self.padding:
             return x
-        # Whole numbers, so that exported programs take any grid.
-        share = Fraction(self.padding).limit_denominator(100)
-        rows, columns = (size * share.numerator // share.denominator for size in x.shape[1:3])
+        part, whole = self._padding.numerator, self._padding.denominator
+        rows, columns = (-(-size * part // whole) for size in x.shape[1:3])  # rounded up
         return F.pad(x, (0, 0, 0, columns, 0, rows))
 
     extra_repr = checks.show_settings

@@ -5,17 +5,19 @@ predict what the teacher's mixer adds to these tokens. All other weights are fro
 teacher's where they fit. Fine-tuning is an ordinary training from the checkpoint.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from ..backbones.pretrained import convert, tensors_of
+from ..backbones.weight_files import read_weights
 from ..registry import MODELS
 
 
@@ -101,8 +103,9 @@ class WarmStart(BaseModel):
                 '--cfg-options, to a trained network'
             )
         teacher.init_weights()
-        state = CheckpointLoader.load_checkpoint(file, map_location='cpu')
-        rest = {k: v for k, v in state.get('state_dict', state).items() if torch.is_tensor(v)}
+        rest = convert(teacher, tensors_of(read_weights(file)))
+        outer = (teacher.init_cfg.get('prefix') or '').removesuffix('.').removesuffix('backbone')
+        rest = {k.removeprefix(outer): v for k, v in rest.items()}
         rest = {k: v for k, v in rest.items() if not k.startswith('backbone.')}
         found = rest | {f'backbone.{k}': v for k, v in teacher.state_dict().items()}
         own = self.state_dict()
@@ -120,6 +123,7 @@ class WarmStart(BaseModel):
             f'tensors are new, and keep their initial values until fine-tuning{more}. '
             f'{len(found) - len(taken)} tensors of the teacher are not used.',
             'current',
+            logging.INFO if any(k in taken for k in rest) else logging.WARNING,
         )
 
     def train(self, mode: bool = True) -> 'WarmStart':

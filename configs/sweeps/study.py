@@ -3,7 +3,7 @@
 #   python data/make_images.py data/images
 #   python tools/sweep.py configs/sweeps/study.py --jobs 2
 #
-# Expect: docs/evidence.md. 165 trainings of 1500 steps. Stop it at any time; the same command goes
+# Expect: docs/evidence.md. 187 trainings of 1500 steps. Stop it at any time; the same command goes
 # on. OMP_NUM_THREADS=1 is set for two jobs on two cores; results depend on it in the last bits.
 #
 # Each mixer first chooses its learning rate with a seed that does not count. Then it is trained
@@ -15,8 +15,9 @@
 # AFNO-35 has no shrinkage and keeps 32/56 of the modes on each axis, as in Table 6. 'static' starts
 # at a scale that the modes keep, 'static-0.02' at AFNO's published scale. 'FNO' has no local term,
 # as published, 'FNO-local' the identity, as AFNO. 'none' mixes nothing: the feed-forward alone.
-# 'AFNO+filter' is mixer.frequency_filter=smooth (docs/mixers/afno.md): an idea of this project, not
-# of the paper.
+# 'AFNO+filter', 'AFNO+depthwise' and 'AFNO+padding' are ideas of this project, not of the paper
+# (docs/mixers/afno.md): mixer.frequency_filter=smooth, mixer.bias=depthwise, and
+# mixer.padding=0.25, which adds a quarter of zeros to height and width.
 label = 'mixer'
 
 
@@ -35,6 +36,8 @@ points = {
     'AFNO-0.001': _network(88, 352, sparsity_threshold=0.001),
     'AFNO-0.1': _network(88, 352, sparsity_threshold=0.1),
     'AFNO+filter': _network(84, 340, sparsity_threshold=0.01, frequency_filter='smooth'),
+    'AFNO+depthwise': _network(88, 348, sparsity_threshold=0.01, bias='depthwise'),
+    'AFNO+padding': _network(88, 352, sparsity_threshold=0.01, padding=0.25),
     'AFNO-35': _network(88, 352, sparsity_threshold=0.0, mode_fraction=32 / 56),
     'static': _network(56, 204, type='StaticAFNO', num_blocks=4, num_modes=4),
     'static-0.02': _network(
@@ -65,5 +68,10 @@ comparisons = {
         ('AFNO+filter', 'GFN'),
         ('AFNO+filter', 'LS'),
         ('AFNO+filter', 'none'),
+    ],
+    'two cheaper ideas (ours)': [
+        ('AFNO+depthwise', 'AFNO'),
+        ('AFNO+padding', 'AFNO'),
+        ('AFNO+filter', 'AFNO+depthwise'),
     ],
 }

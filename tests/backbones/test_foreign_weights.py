@@ -502,6 +502,54 @@ def test_prefix_chooses_one_of_several_models(tmp_path):
     assert not report['missing'] + report['unused']
 
 
+@pytest.mark.parametrize(
+    'content, prefix',
+    [
+        (lambda s: dict(model_state_dict=s, epoch=3), None),
+        (lambda s: dict(student=dict(s), teacher=s), 'teacher'),
+        (lambda s: dict(state_dict={f'module.{k}': v for k, v in s.items()}), 'module.backbone.'),
+    ],
+    ids=['tutorial', 'group', 'data-parallel'],
+)
+def test_prefix_is_written_as_the_file_has_it(content, prefix, tmp_path):
+    torch.save(content(segmentor().state_dict()), tmp_path / 'a.pth')
+    report = load_pretrained(segmentor().backbone, tmp_path / 'a.pth', prefix=prefix)
+    assert not report['missing']
+
+
+def test_a_wrong_prefix_lists_how_the_keys_begin(tmp_path):
+    torch.save(dict(epoch=3, ema=segmentor().state_dict()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='set init_cfg.prefix .* Its keys begin with ema'):
+        load_pretrained(segmentor().backbone, tmp_path / 'a.pth', prefix='backbone')
+
+
+@pytest.mark.parametrize(
+    'name, key',
+    [
+        ('a Swin V2', 'layers.0.blocks.0.attn.logit_scale'),
+        ('a ViT that normalises queries and keys', 'blocks.0.attn.q_norm.weight'),
+        ('a ViT with register tokens', 'reg_token'),
+        ('a BEiT or Swin V2', 'blocks.0.attn.q_bias'),
+    ],
+)
+def test_related_architectures_are_refused_by_name(name, key, tmp_path):
+    state = timm_vit().state_dict() | {key: torch.zeros(4)}
+    torch.save(state, tmp_path / 'a.pth')
+    model = ViT(**OUR_VIT, img_size=64)
+    with pytest.raises(ValueError, match=f'holds {name}: it has .*{key}'):
+        load_pretrained(model, tmp_path / 'a.pth')
+    assert load_pretrained(model, tmp_path / 'a.pth', min_match=0)['loaded']
+
+
+@pytest.mark.parametrize('prefix, group', [('module.', 'state_dict'), ('', 'model')])
+def test_load_from_takes_its_own_weights_in_other_layouts(prefix, group, tmp_path):
+    state = randomised(segmentor()).state_dict()
+    torch.save({group: {prefix + k: v for k, v in state.items()}}, tmp_path / 'a.pth')
+    model = segmentor()
+    loaded(model, tmp_path / 'a.pth', tmp_path)
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+
+
 def test_what_has_no_counterpart_is_listed(tmp_path):
     report = load_pretrained(
         ViT(**OUR_VIT, img_size=64),

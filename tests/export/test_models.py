@@ -154,6 +154,22 @@ def test_a_converter_that_fails_is_named_with_what_to_use(tmp_path, monkeypatch)
         export_model(model_config('ViT inpainter', 'SA'), None, tmp_path / 'm.onnx')
 
 
+def test_the_metadata_of_a_model_are_its_own(tmp_path):
+    cfg = model_config('SegViT segmentor', 'AFNO')
+    cfg.test_dataloader = dict(dataset=dict(type='mmseg.CityscapesDataset'))
+    model = build_model(cfg, None, 'cpu').double()
+    model.dataset_meta = dict(classes=['a', 'b', 'c'])
+    exported = export_model(cfg, model, tmp_path / 'm.pt', format='torchscript')
+    assert json.loads(exported.metadata['classes']) == ['a', 'b', 'c']
+    assert exported.metadata['checkpoint'] == 'a model in memory'
+
+
+@pytest.mark.parametrize('unknown', [dict(format='onxx'), dict(dynamic='size')])
+def test_unknown_formats_and_axes_are_refused_with_the_known(unknown):
+    with pytest.raises(ExportError, match='must be one of .*(onnx|batch)'):
+        export_model(model_config('SegViT segmentor', 'AFNO'), **unknown)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('mixer', ['GFN', 'ESA', 'LS'])
 def test_onnx_of_one_size_and_any_batch_with_its_metadata(mixer, tmp_path):

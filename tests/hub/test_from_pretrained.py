@@ -13,6 +13,7 @@ from afno_mm.hub import from_pretrained, publish
 from afno_mm.hub.config_data import ConfigDataError, to_json
 from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
+from safetensors.torch import save_file
 
 
 @pytest.fixture(scope='module')
@@ -153,6 +154,21 @@ def test_weights_of_another_model_are_refused(published):
         CheckpointError, match='(?s)does not fit the model of its config.*Missing key'
     ):
         from_pretrained('mit_afno_b0_images', weights=published[0])
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_weights_of_data_parallel_training_and_foreign_metadata_are_taken(
+    suffix, trained, config, tmp_path
+):
+    state = torch.load(trained / 'epoch_1.pth')['state_dict']
+    renamed = {f'module.{key}': tensor for key, tensor in state.items()}
+    file = tmp_path / f'a.{suffix}'
+    if suffix == 'pth':
+        torch.save(dict(model=renamed), file)
+    else:
+        save_file(renamed, file, metadata=dict(config='segformer-b0'))
+    model = from_pretrained(config, weights=file)
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
 
 
 def test_weights_without_a_config_are_refused(trained, tmp_path):

@@ -132,6 +132,19 @@ def test_weights_that_began_as_nvidias_say_so(start, restricted, key, checkpoint
         assert ('non-commercial' in (provenance['restriction'] or '')) == restricted
 
 
+def test_a_warm_started_student_is_published_as_an_ordinary_model(checkpoint, tmp_path):
+    cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+    init = dict(type='Pretrained', checkpoint='weights/mit_b2.pth')
+    cfg.model.update(type='afno_mm.WarmStartSegmentor', teacher=dict(mixer=None, init_cfg=init))
+    checkpoint['meta']['cfg'] = cfg.pretty_text
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    for state, texts in contents(publish(tmp_path / 'epoch_1.pth', tmp_path / 'a')):
+        model = json.loads(texts['config'])['model']
+        assert model['type'] == 'EncoderDecoder' and 'teacher' not in model
+        assert json.loads(texts['provenance'])['started_from'] == 'mit_b2.pth'
+        assert equal(state, checkpoint['state_dict'])
+
+
 def test_a_published_file_can_be_published_again(trained, checkpoint, tmp_path):
     for file in publish(trained / 'epoch_1.pth', tmp_path / 'a', author='A'):
         for state, texts in contents(publish(file, tmp_path / file.suffix / 'b', author='B')):

@@ -164,11 +164,14 @@ def test_padding_adds_zeros_before_the_transform_and_removes_them(bias):
     padded = make(bias=bias, padding=0.5)
     padded.load_state_dict(plain.state_dict())
     x = torch.randn(2, 4, 7, 8, dtype=torch.float64)
-    larger = torch.zeros(2, 6, 10, 8, dtype=torch.float64)
+    larger = torch.zeros(2, 6, 11, 8, dtype=torch.float64)  # 3.5 columns are rounded up
     larger[:, :4, :7] = x
     torch.testing.assert_close(padded(x), plain(larger)[:, :4, :7])
-    with pytest.raises(ValueError, match=r'padding must be in \[0, 1\], got -0.1'):
+    with pytest.raises(ValueError, match=r'padding must be a number in \[0, 1\], got -0.1'):
         make(padding=-0.1)
+    with pytest.raises(ValueError, match=r"padding must be a number in \[0, 1\], got '0.5'"):
+        make(padding='0.5')
+    assert make(padding=0.0001).pad(x).shape[1:3] == (5, 8)
 
 
 @pytest.mark.parametrize('bias, more', [('identity', 0), ('conv', 750**2 + 750), ('none', 0)])

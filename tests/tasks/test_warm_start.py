@@ -10,6 +10,7 @@ from afno_mm.engine import build_runner
 from afno_mm.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from safetensors.torch import save_file
 
 MIT = dict(type='afno_mm.MiT', embed_dims=8, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 4, 8])
 VIT = dict(img_size=64, patch_size=8, with_cls_token=False)
@@ -120,6 +121,26 @@ def test_fitting_lowers_the_error_of_each_stage_and_changes_the_mixers_alone(nam
         assert torch.equal(tensor, taken[f'backbone.{key}']), key
 
 
+LAYOUTS = {
+    'data-parallel': lambda state: dict(state_dict={f'module.{k}': v for k, v in state.items()}),
+    'model': lambda state: dict(model=state),
+    'safetensors': None,
+}
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_the_decoder_is_taken_from_any_layout_of_a_checkpoint(layout, tmp_path):
+    old, file = trained(tmp_path, 'MiT')
+    if LAYOUTS[layout]:
+        torch.save(LAYOUTS[layout](old.state_dict()), file)
+    else:
+        file = str(tmp_path / 'model.safetensors')
+        save_file(old.state_dict(), file)
+    model = started('MiT', file)
+    for key, tensor in old.decode_head.state_dict().items():
+        assert torch.equal(model.decode_head.state_dict()[key], tensor), key
+
+
 @pytest.mark.parametrize('name, mixer', [('MiT', 'ESA'), ('SegViT', 'SA'), ('ViT', 'SA')])
 def test_a_student_with_the_teacher_s_own_mixers_has_no_error(name, mixer, tmp_path):
     _, file = trained(tmp_path, name)
@@ -161,7 +182,7 @@ def test_the_log_counts_what_the_teacher_gave(tmp_path, monkeypatch):
     state['state_dict']['decode_head.conv_seg.weight'] = torch.zeros(19, 8, 1, 1)  # other classes
     torch.save(state, file)
     lines = []
-    monkeypatch.setattr('afno_mm.tasks.warm_start.print_log', lambda text, _: lines.append(text))
+    monkeypatch.setattr('afno_mm.tasks.warm_start.print_log', lambda text, *_: lines.append(text))
     started('MiT', file)
     (text,) = lines
     old, own = state['state_dict'], build(ordinary('MiT', AFNO)).state_dict()
