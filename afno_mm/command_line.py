@@ -26,7 +26,11 @@ class Parser(argparse.ArgumentParser):
         kind = Formatter if show_defaults else argparse.RawDescriptionHelpFormatter
         lines = ''.join(f'\n  {line}' for line in example.splitlines())
         super().__init__(
-            description=description, formatter_class=kind, epilog=f'example:{lines}', **kwargs
+            description=description,
+            formatter_class=kind,
+            epilog=f'example:{lines}',
+            allow_abbrev=False,
+            **kwargs,
         )
 
     def error(self, message: str) -> NoReturn:

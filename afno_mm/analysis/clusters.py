@@ -20,7 +20,7 @@ def token_clusters(
         from sklearn.cluster import SpectralClustering
     except ImportError as error:
         raise ImportError(
-            'clustering needs scikit-learn: pip install "afno-mm[analysis]" or scikit-learn'
+            'clustering needs scikit-learn: pip install scikit-learn'
         ) from error
     height, width, channels = tokens.shape
     if height * width <= num_neighbors:

@@ -23,19 +23,23 @@ def most_frequent_class(
 ) -> np.ndarray:
     """Return the most frequent class of each pixel, int64 ``(H, W)``.
 
-    A tie gives the lowest class. A pixel that all labels ignore gives class 0.
+    A tie gives the lowest class. A pixel that all labels ignore gives class 0. If the labels differ
+    in size, the result is ``(1, 1)``: the most frequent class of all pixels.
 
     Raises:
-        ValueError: If there are no labels, or their sizes differ.
+        ValueError: If there are no labels.
     """
     counts = None
     for label in labels:
         if counts is None:
             counts = np.zeros((num_classes, *label.shape), np.uint32)
-        if label.shape != (size := counts.shape[1:]):
-            raise ValueError(f'labels must be of one size, got {label.shape} after {size}')
+        if label.shape != counts.shape[1:] != (1, 1):
+            counts = counts.sum((1, 2), dtype=np.uint64)[:, None, None]
         rows, columns = np.nonzero(label != ignore_index)
-        counts[label[rows, columns], rows, columns] += 1
+        if label.shape == counts.shape[1:]:
+            counts[label[rows, columns], rows, columns] += 1
+        else:
+            counts[:, 0, 0] += np.bincount(label[rows, columns], minlength=num_classes).astype('u8')
     if counts is None:
         raise ValueError('there are no labels')
     return counts.argmax(0)
@@ -50,9 +54,12 @@ def score_constant_prediction(
     """
     metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
     metric.dataset_meta = dataset.metainfo
-    predicted = dict(data=torch.from_numpy(prediction)[None])
+    # For images of another size: the most frequent class of all pixels.
+    single = np.bincount(prediction.ravel()).argmax()
     for item in progress(dataset):
-        truth = dict(data=torch.from_numpy(item['gt_seg_map'])[None])
+        label = item['gt_seg_map']
+        same = prediction if prediction.shape == label.shape else np.full(label.shape, single)
+        truth, predicted = (dict(data=torch.from_numpy(a)[None]) for a in (label, same))
         metric.process({}, [dict(pred_sem_seg=predicted, gt_sem_seg=truth)])
     return metric.evaluate(len(dataset))
 

@@ -17,9 +17,11 @@ def test_counts_each_pixel_and_ignores_255():
     assert most_frequent_class(labels, 3).tolist() == [[1, 2]]
 
 
-def test_labels_of_two_sizes_are_refused():
-    with pytest.raises(ValueError, match='one size'):
-        most_frequent_class([np.zeros((2, 3), int), np.zeros((3, 2), int)], 3)
+def test_labels_of_several_sizes_give_the_most_frequent_class_of_all_pixels():
+    labels = [np.array(m) for m in ([[0, 1], [1, 255]], [[2, 2, 2]], [[1, 0], [2, 2]])]
+    assert most_frequent_class(labels, 3).tolist() == [[2]]
+    with pytest.raises(ValueError, match='no labels'):
+        most_frequent_class([], 3)
 
 
 class Labels(list):
@@ -34,6 +36,12 @@ def test_score_by_hand():
     # Unions: a 2 + 2 predicted in the second = 4; b 1 + 2 missed in the second = 3.
     assert scores['aAcc'] == pytest.approx(60)
     assert scores['mIoU'] == pytest.approx(100 * (2 / 4 + 1 / 3) / 2, abs=0.01)
+
+
+def test_an_image_of_another_size_is_scored_with_the_class_of_most_pixels():
+    labels = Labels(dict(gt_seg_map=np.array(m)) for m in ([[0, 0, 1]], [[1], [0]]))
+    scores = score_constant_prediction(np.array([[0, 0, 1]]), labels)
+    assert scores['aAcc'] == pytest.approx(80)
 
 
 def test_mean_colour_counts_every_pixel_alike():

@@ -198,6 +198,31 @@ def test_what_does_not_fit_is_refused_with_what_was_found(folder, make, argument
     assert message in str(error.value) and not Path('out.py').exists()
 
 
+@pytest.mark.parametrize('folders', [('photos', 'truth'), ('a/pictures', 'a/groundtruth')])
+def test_folders_of_unknown_names_are_not_taken_for_classes(folder, folders):
+    masked(folder, image=f'{folders[0]}/{{}}.jpg', mask=f'{folders[1]}/{{}}.png')
+    with pytest.raises(SystemExit) as error:
+        new_config(folder, '--out', 'out.py')
+    expected = 'the folders {} and {} with the same names of files, and those in {} look like masks'
+    assert expected.format(*folders, folders[1]) in str(error.value)
+    assert 'mine/images/*.jpg and mine/masks/*.png' in str(error.value)
+
+
+def test_masks_that_were_interpolated_are_refused(folder):
+    values = [0] * 40 + [255] * 40 + [32, 96, 160, 224]
+    masked(folder, values=values)
+    with pytest.raises(SystemExit, match='resized with interpolation have mixed values'):
+        new_config(folder, '--out', 'out.py')
+
+
+def test_a_call_that_fails_leaves_no_lists_behind(folder):
+    masked(folder, values=(0, 1, 2))
+    with pytest.raises(SystemExit):
+        new_config(folder, '--out', 'out.py', '--classes', 'a,b')
+    assert not list(folder.rglob('*.txt'))
+    assert len(config(folder, '--classes', 'a,b,c').train_dataloader.dataset.metainfo.classes) == 3
+
+
 @pytest.mark.parametrize(
     'task, found',
     [

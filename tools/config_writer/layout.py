@@ -9,8 +9,10 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import permutations, product
 from pathlib import Path
+
+from PIL import Image
 
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
@@ -86,6 +88,15 @@ def find_layout(root: Path, task: str | None = None) -> Layout:
     words = {word.lower() for path in pictures(root) for word in path.split('/')[:-1]}
     if words & {*IMAGES} and words & {*MASKS}:
         return _pairs(root)  # if no names match, fail: these folders are no classes
+    if folders := _images_and_masks(root):
+        images, masks = folders
+        raise _refusal(
+            root,
+            f'the folders {images} and {masks} with the same names of files, and those in {masks} '
+            'look like masks. Rename them to images and masks, or, if they are classes, give '
+            '--task classification',
+            WANTED,
+        )
     for finder in (_pairs, _classes):
         try:
             return finder(root)
@@ -129,6 +140,36 @@ def _classes(root: Path) -> Layout:
     if len(layout.classes) < 2 or any('/' not in name for name in names):
         raise _refusal(root, f'{len(layout.classes)} folders of classes', WANTED_CLASSES)
     return layout
+
+
+def _images_and_masks(root: Path) -> tuple[str, str] | None:
+    """Return two folders that have files of the same names, if those in the second look like masks.
+
+    They look like masks if they have one channel and few values, and the others have colours.
+    """
+    folders: dict[str, dict[str, str]] = {}
+    for path in pictures(root):
+        folder, _, name = path.rpartition('/')
+        folders.setdefault(folder, {})[os.path.splitext(name)[0]] = path
+    for one, other in permutations(sorted(folders), 2):
+        stems = sorted(folders[one].keys() & folders[other].keys())
+        if len(stems) == len(folders[other]) and stems:
+            shown = stems[:: max(1, len(stems) // 5)]
+            if all(_is_mask(root / folders[other][stem]) for stem in shown) and not any(
+                _is_mask(root / folders[one][stem]) for stem in shown
+            ):
+                return one or '.', other or '.'
+    return None
+
+
+def _is_mask(path):
+    """Return whether a picture has one channel (or a palette) and at most 64 values."""
+    try:
+        with Image.open(path) as picture:
+            gray = picture.mode in ('1', 'L', 'P', 'I', 'I;16')
+            return gray and len(picture.getcolors(1 << 24) or range(99)) <= 64
+    except OSError:
+        return False
 
 
 def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:

@@ -46,7 +46,11 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
             names[split] = sorted({*part.names} & {name.strip() for name in listed})
         if not all(names.values()):
             found = f'{len(part.names)} samples, {len(names["train"])} to train on'
-            raise ValueError(f'{root} has {found}; wanted some to train on, others to validate')
+            lists = f', by the lists in {root / kept}' if kept else ''
+            mend = '. Remove these lists to draw new ones' if kept else ''
+            raise ValueError(
+                f'{root} has {found}{lists}; wanted some to train on, others to validate{mend}'
+            )
         unused = len(part.names) - sum(map(len, names.values()))
         said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
         parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}

@@ -6,6 +6,7 @@
 
 import argparse
 import os
+from collections import Counter
 from pathlib import Path
 from pprint import pformat
 from shlex import quote
@@ -21,7 +22,7 @@ from afno_mm.registry import DATASETS
 from mmengine.config import Config
 
 from .layout import Layout, Part, find_layout
-from .splits import split_by_lists
+from .splits import LISTS, split_by_lists
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TEMPLATES = Path(__file__).parent / 'templates'
@@ -43,9 +44,22 @@ def config_text(args: argparse.Namespace) -> tuple[str, list[str]]:
     """
     layout = find_layout(args.folder, args.task)
     base = base_config(args.model, layout.task)
-    notes = split_by_lists(args.folder, layout, args.val_share, args.seed)
     write = segmentation_config if layout.mask_suffix else image_config
-    text = write(args, layout, base, notes)
+    if args.classes and not layout.mask_suffix:
+        raise ValueError(
+            f'--classes names the values of masks, and {args.folder} has none: it was read as '
+            f'{layout.task}{" of " + ", ".join(layout.classes[:8]) if layout.classes else ""}. '
+            'For segmentation, --task segmentation lists the layouts that are wanted'
+        )
+    lists = args.folder / LISTS[0]
+    before = {*lists.glob('*.txt')}
+    try:
+        notes = split_by_lists(args.folder, layout, args.val_share, args.seed)
+        text = write(args, layout, base, notes)
+    except Exception:  # Leave nothing behind that a later call would take for the user's lists.
+        for path in {*lists.glob('*.txt')} - before:
+            path.unlink()
+        raise
     return text, [f'The task is {layout.task}.', f'The config inherits {base.name}.', *notes]
 
 
@@ -101,8 +115,6 @@ def segmentation_config(
 
 def image_config(args: argparse.Namespace, layout: Layout, base: Path, notes: list[str]) -> str:
     """Return the text of a config for classification or inpainting."""
-    if args.classes:
-        raise ValueError(f'--classes names the values of masks, and {args.folder} has none')
     data = dict(type='afno_mm.ImageFolder', with_label=bool(layout.classes))
     if layout.classes:
         data['metainfo'] = dict(classes=layout.classes)
@@ -204,6 +216,13 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
             f'the masks have {len(values)} values: {first([*ids, *colours])}; wanted one class id '
             'or one colour for each class. Masks that were resized or saved as JPEG have mixed '
             'ones, and must be made anew'
+        )
+    pixels: Counter = sum((Counter(sample.values or {}) for sample in samples), Counter())
+    if len(ids) > 4 and pixels[0] + pixels[255] > 0.9 * pixels.total() and 0 in ids:
+        raise ValueError(
+            f'the masks have the values {first(ids, 10)}, and 0 and 255 are nearly all of their '
+            'pixels. Masks of 0 and 255 that were resized with interpolation have mixed values at '
+            'the edges: make them anew, and resize them with nearest neighbours'
         )
     below = [value for value in ids if value != 255] or [0]
     label_map: dict[int, int] = {}
