@@ -113,7 +113,12 @@ def explain(args: argparse.Namespace) -> None:
         add(f'effective receptive field{where}', receptive_section, around, where)
     add('spectra', spectrum_section, close)
     add('clusters of tokens', cluster_section, close)
-    write_html(args.out, f'What {" and ".join(args.names)} look{"s" * (len(args.names) == 1)} at', parts, STYLE)
+    write_html(
+        args.out,
+        f'What {" and ".join(args.names)} look{"s" * (len(args.names) == 1)} at',
+        parts,
+        STYLE,
+    )
     print(f'page: {args.out}')
 
 

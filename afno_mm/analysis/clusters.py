@@ -19,9 +19,7 @@ def token_clusters(
     try:
         from sklearn.cluster import SpectralClustering
     except ImportError as error:
-        raise ImportError(
-            'clustering needs scikit-learn: pip install scikit-learn'
-        ) from error
+        raise ImportError('clustering needs scikit-learn: pip install scikit-learn') from error
     height, width, channels = tokens.shape
     if height * width <= num_neighbors:
         raise ValueError(

@@ -30,10 +30,6 @@ NON_COMMERCIAL = (
 )
 
 
-# The classes of models that a warm start derives from.
-ORDINARY = dict(WarmStartSegmentor='EncoderDecoder', WarmStartClassifier='ImageClassifier')
-
-
 def publish(
     checkpoint: str | Path,
     out: str | Path,
@@ -75,6 +71,8 @@ def publish(
     init = cfg['model']['backbone'].pop('init_cfg', None) or {}
     teacher = cfg['model'].pop('teacher', None) or {}
     if teacher:  # The weights are those of the student alone, an ordinary model.
+        from ..tasks.warm_start import ORDINARY
+
         cfg['model']['type'] = ORDINARY[cfg['model']['type'].split('.')[-1]]
     start = (found.cfg or {}).get('load_from') or init.get('checkpoint')
     start = start or (teacher.get('init_cfg') or {}).get('checkpoint')

@@ -120,7 +120,8 @@ class AFNO(nn.Module):
         if not self.padding:
             return x
         part, whole = self._padding.numerator, self._padding.denominator
-        rows, columns = (-(-size * part // whole) for size in x.shape[1:3])  # rounded up
+        # Rounded up. ONNX divides negative numbers otherwise than Python.
+        rows, columns = ((size * part + whole - 1) // whole for size in x.shape[1:3])
         return F.pad(x, (0, 0, 0, columns, 0, rows))
 
     extra_repr = checks.show_settings
@@ -148,7 +149,7 @@ class DepthwiseConv(nn.Conv2d):
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
         bias = None if self.bias is None else self.bias.to(dtype)
         x = x.permute(0, 3, 1, 2).to(dtype)
-        x = F.conv2d(x, self.weight.to(dtype), bias, padding=1, groups=len(self.weight))
+        x = F.conv2d(x, self.weight.to(dtype), bias, padding=1, groups=self.groups)
         return x.permute(0, 2, 3, 1)
 
 

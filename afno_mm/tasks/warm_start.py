@@ -188,3 +188,7 @@ class WarmStartSegmentor(WarmStart, EncoderDecoder):
 @MODELS.register_module()
 class WarmStartClassifier(WarmStart, ImageClassifier):
     """MMPretrain's ``ImageClassifier`` with a :class:`WarmStart`."""
+
+
+# The ordinary class of the student, by the name of the class above.
+ORDINARY = dict(WarmStartSegmentor='EncoderDecoder', WarmStartClassifier='ImageClassifier')
