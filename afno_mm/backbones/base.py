@@ -50,7 +50,7 @@ class MixerBackbone(BaseModule):
         """
         state = tensors_of(checkpoint)
         if any(f'backbone.{key}' in state for key in self.state_dict()):
-            if state.keys() != checkpoint.get('state_dict', {}).keys():
+            if not state.keys() <= checkpoint.get('state_dict', {}).keys():
                 checkpoint['state_dict'] = state
             return
         converted = convert(self, state)

@@ -215,6 +215,12 @@ def test_masks_that_were_interpolated_are_refused(folder):
         new_config(folder, '--out', 'out.py')
 
 
+@pytest.mark.parametrize('ids', [(1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 255)])
+def test_a_large_background_and_rare_classes_are_no_interpolation(folder, ids):
+    masked(folder, values=[0] * 180 + [*ids])
+    assert len(config(folder).train_dataloader.dataset.metainfo.classes) == 6
+
+
 def test_a_call_that_fails_leaves_no_lists_behind(folder):
     masked(folder, values=(0, 1, 2))
     with pytest.raises(SystemExit):

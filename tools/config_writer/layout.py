@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import permutations, product
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
@@ -151,14 +151,17 @@ def _images_and_masks(root: Path) -> tuple[str, str] | None:
     for path in pictures(root):
         folder, _, name = path.rpartition('/')
         folders.setdefault(folder, {})[os.path.splitext(name)[0]] = path
-    for one, other in permutations(sorted(folders), 2):
-        stems = sorted(folders[one].keys() & folders[other].keys())
-        if len(stems) == len(folders[other]) and stems:
-            shown = stems[:: max(1, len(stems) // 5)]
-            if all(_is_mask(root / folders[other][stem]) for stem in shown) and not any(
-                _is_mask(root / folders[one][stem]) for stem in shown
-            ):
-                return one or '.', other or '.'
+    same: dict[frozenset[str], list[str]] = {}
+    for folder, files in folders.items():
+        same.setdefault(frozenset(files), []).append(folder)
+    for stems, names in same.items():
+        if len(names) != 2:
+            continue
+        shown = sorted(stems)[:: max(1, len(stems) // 5)]
+        kinds = [[_is_mask(root / folders[name][stem]) for stem in shown] for name in names]
+        if all(kinds[0]) != all(kinds[1]) and not (any(kinds[0]) and any(kinds[1])):
+            images, masks = reversed(names) if all(kinds[0]) else names
+            return images or '.', masks or '.'
     return None
 
 
