@@ -210,6 +210,7 @@ def data_sets() -> Iterator[Finding]:
             yield Finding('missing', f'{name}: no folder {root}', advice.format(root=root))
             continue
         state, text, command = look(root)
+        command = advice if command == CITYSCAPES_ADVICE else command  # for the example scenes
         yield Finding(state, f'{name} in {root}: {text}', command.format(root=root))
 
 
