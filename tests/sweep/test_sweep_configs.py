@@ -31,7 +31,9 @@ def test_sweep_sets_only_keys_that_its_configs_have(path, small):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name, small', [('study', False), ('table6', True), ('figure5', True)])
+@pytest.mark.parametrize(
+    'name, small', [('study', False), ('scenes', False), ('table6', True), ('figure5', True)]
+)
 def test_models_that_are_compared_have_equal_parameters(name, small):
     points = load_sweep(f'{SWEEPS[0].parent}/{name}.py', 'train.py', small=small).points
     sizes = [record.parameters(runs[0].config) for runs in points.values()]
