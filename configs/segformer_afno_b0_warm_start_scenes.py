@@ -11,7 +11,7 @@
 # The second command makes the teacher, if you have none. The last one fine-tunes with labels.
 #
 # Expect: 35.7 mIoU with the weights of the third command, without labels, from a teacher of 36.7.
-# The fit leaves 1.5 of the variance unexplained in its last 20 steps, and a new AFNO 48 (all
+# The fit leaves 1.5 times the variance unexplained over its last 20 steps, and a new AFNO 48 (all
 # measured by us; docs/warm_start.md has more).
 _base_ = [
     '_base_/models/mit_afno_b0.py',

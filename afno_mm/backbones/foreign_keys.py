@@ -138,7 +138,7 @@ OTHER_ARCHITECTURES = {
 
 
 def other_architecture(state: State) -> tuple[str, str] | None:
-    """Return the architecture and a key that shows it, if the weights are of a related one."""
+    """Return a related architecture that is not supported, and a key that shows it, or None."""
     for pattern, name in OTHER_ARCHITECTURES.items():
         for key in state:
             if re.search(rf'(?:^|\.)(?:{pattern})$', key):
@@ -149,10 +149,11 @@ def other_architecture(state: State) -> tuple[str, str] | None:
 def to_openmmlab(state: State) -> State:
     """Convert weights of Hugging Face, timm or the authors to the keys of a whole OpenMMLab model.
 
-    The encoder gets the keys 'backbone.*' (of MMPretrain's ViT and Swin, MMSegmentation's MiT),
-    the last layer of a classifier 'head.*' and SegFormer's decoder 'decode_head.*'. Keys without a
-    counterpart keep their names, but 'backbone.' replaces the encoder's own prefix. Weights of any
-    other origin are returned as they are.
+    The keys of the encoder become 'backbone.*', named as in MMPretrain's ViT and Swin or
+    MMSegmentation's MiT. Those of the last layer of a classifier become 'head.*', and those of
+    SegFormer's decoder 'decode_head.*'. Keys without a counterpart keep their names, but
+    'backbone.' replaces the encoder's own prefix. Weights of any other origin are returned as they
+    are.
 
     Raises:
         ValueError: If there are several encoders.

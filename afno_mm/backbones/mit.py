@@ -74,7 +74,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` takes the arguments of
             :func:`afno_mm.backbones.pretrained.load_pretrained`.
         mixer: Token mixer in place of the attention, see
-            :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
+            :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the upstream attention.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
         pretrain_img_size: Image size (H, W) of the pre-training. It gives the grid size of
             mixers that have one (GFN).

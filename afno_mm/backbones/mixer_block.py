@@ -31,7 +31,7 @@ def set_grid(block: Any, hw_shape: Any) -> None:
 
 
 def grid_of(block: Any) -> Any:
-    """Return what :func:`set_grid` set."""
+    """Return the grid (H, W) of a block's tokens in this thread, see :func:`set_grid`."""
     if torch.compiler.is_compiling():
         return block.hw_shape
     return _grids.of_block.get(block, block.hw_shape)
@@ -40,8 +40,9 @@ def grid_of(block: Any) -> Any:
 class MixerBlock:
     """norm -> token mixer -> skip -> norm -> feed-forward -> skip.
 
-    A mixin for OpenMMLab's block classes. The mixer replaces the block's ``attn``, so a mixer
-    with the parameters of an upstream attention has the same keys. All other layers stay.
+    A mixin for OpenMMLab's block classes. It stores the mixer as ``attn``, so checkpoints of SA and
+    ESA have upstream's keys. All other layers are upstream's. ``skip='single'`` leaves out the
+    first skip.
     """
 
     attn: Any

@@ -81,7 +81,7 @@ class Swin(_MixerSwin, mmpretrain_swin.SwinTransformer):
     Args:
         *args, **kwargs: Arguments of MMPretrain's ``SwinTransformer``.
         mixer: Token mixer in place of the attention, see
-            :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the stock attention.
+            :func:`afno_mm.mixers.mixer_per_stage`. ``None`` is the upstream attention.
         skip: 'double' or 'single', see :func:`afno_mm.backbones.mixer_block.put_mixers`.
     """
 

@@ -43,7 +43,8 @@ def weight_file(path: str | Path) -> Path:
     """Return the weight file of a path, which may be a folder saved by Hugging Face or timm.
 
     Raises:
-        FileNotFoundError: If a folder has no weights.
+        FileNotFoundError: If a folder has no file of a known name, and not exactly one file of a
+            suffix.
     """
     path = Path(path).expanduser()
     if not path.is_dir():
@@ -57,7 +58,8 @@ def weight_file(path: str | Path) -> Path:
             return files[0]
     found = ', '.join(sorted(file.name for file in path.iterdir())[:10]) or 'nothing'
     raise FileNotFoundError(
-        f'the folder {path} has no weights: it wants one of {", ".join(NAMES)}, and has {found}'
+        f'the folder {path} has no file of weights, or several: it wants one of '
+        f'{", ".join(NAMES)}, and has {found}. Give the path of the file itself'
     )
 
 

@@ -55,9 +55,10 @@ class LoadMask(LoadAnnotations):
 
 @TRANSFORMS.register_module()
 class LoadDeepImage(LoadImageFromFile):
-    """Read an image of more than 8 bits. ``max_value`` and larger values become 255.
+    """Read an image of more than 8 bits and scale it: 0 stays 0, ``max_value`` becomes 255.
 
-    The result is uint8, because MMSegmentation's colour augmentation needs this.
+    Larger values become 255 too. The result is uint8: MMSegmentation's colour augmentation takes
+    nothing else.
     """
 
     def __init__(self, max_value: float, **kwargs: Any) -> None:

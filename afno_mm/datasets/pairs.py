@@ -32,10 +32,13 @@ def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
 
 
 class Folders:
-    """The files of a folder of images and of a folder of labels, which can be the same.
+    """The images and labels found in two folders, which can be the same.
 
     Args:
-        labels: None: the images have no labels.
+        images: Folder of the images, with subfolders.
+        labels: Folder of the labels, or None without labels.
+        image_suffixes: Ends of the names of images.
+        label_suffixes: Ends of the names of labels.
 
     Attributes:
         left_out: Files in the image folder that have none of the image suffixes.

@@ -15,7 +15,7 @@ HALF_TOLERANCE = 2e-2
 
 @dataclass
 class Parity:
-    """The result of the comparison for one input.
+    """Result of comparing an exported file with PyTorch for one input of shape ``shape``.
 
     ``error`` is the largest absolute difference of the floating-point outputs. ``limit`` is the
     largest error allowed: the tolerance, times the largest expected magnitude if that is above 1.
@@ -39,7 +39,9 @@ def check_parity(
     inputs: Sequence[Tensor],
     tolerance: float = TOLERANCE,
 ) -> list[Parity]:
-    """Run an exported file with ``run`` on each input. Compare its outputs with ``expected``.
+    """Run an exported file with ``run`` on each input and compare its outputs with PyTorch's.
+
+    ``expected`` has PyTorch's outputs by name, for each input.
 
     Raises:
         ExportError: If the file refuses an input, or outputs differ in number or shape.

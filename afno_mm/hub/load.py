@@ -49,6 +49,7 @@ def from_pretrained(
             * a work dir, for its newest undamaged checkpoint, or a folder with a published file;
             * the name of a config of this package, such as 'segformer_afno_b3_cityscapes';
             * a repository 'owner/name' on Hugging Face with a published file.
+        device: Where the model goes, such as 'cuda:0'.
         weights: 'inside' takes the weights in ``source``. If ``source`` is a config, give a weight
             file, or None for an untrained model with the initial weights of its constructors.
         revision: Branch, tag or commit of a repository.

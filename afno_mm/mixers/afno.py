@@ -37,10 +37,11 @@ class AFNO(nn.Module):
     ``w2 (2, k, h, b)``, ``b2 (2, k, b)``.
 
     Args:
+        embed_dims: Channels C of the tokens ``(B, H, W, C)``.
         num_blocks: Number of diagonal blocks k. Must divide ``embed_dims``.
         sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
-        mode_fraction: Share of the low frequencies that is kept on each axis (hard
-            thresholding), in (0, 1]. To keep 25 % of the modes, as the paper does, keep half of
+        mode_fraction: Share of the frequencies to keep on each axis, the lowest ones, in (0, 1]. To
+            keep 25 % of the modes, as the paper does, keep half of
             each axis: 0.5. The paper's 35 % are 32 / 56.
         hidden_ratio: Ratio h / b of the hidden width of the MLP to the block size.
         bias: Local term (Sec. 3.2). 'identity' adds the tokens (Fig. 3), 'conv' adds a pointwise
@@ -53,12 +54,15 @@ class AFNO(nn.Module):
             'published' at d=384, k=16, lambda=0.1 (A.5) the shrinkage sets nearly all
             coefficients to zero, where the gradient is zero too (docs/mixers/afno.md).
         padding: Share of height and width, rounded up, that is added as rows and columns of zeros
-            before the transform, and removed after it, in [0, 1]. Opposite borders are then no
+            before the transform, and removed after it, in [0, 1]. Opposite borders are then not
             neighbours (an idea of this project, not of the paper).
         frequency_filter: 'none' is the paper's AFNO. 'smooth' adds g(f) times each coefficient
             beside the MLP: ``IRFFT2(S_lambda(MLP(z)) + g(f) * z)``, see :class:`.SmoothFilter`.
             It is an idea of this project, not of the paper. It starts at g = 0. So weights of an
             AFNO without filter load with ``strict=False`` and give the same output at first.
+
+    Raises:
+        ValueError: If a setting is out of range, or ``num_blocks`` does not divide ``embed_dims``.
     """
 
     def __init__(

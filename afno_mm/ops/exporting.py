@@ -18,5 +18,5 @@ def is_exported() -> bool:
 
 
 def is_transformed() -> bool:
-    """Return True under torch.func or forward-mode autograd, which need plain operators."""
+    """Return True inside torch.func or forward-mode autograd. Custom operators fail there."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0

@@ -17,7 +17,11 @@ SAFETIES = {
 
 
 def protect(cfg: Config) -> None:
-    """Add to a config the hooks of all its safeties that are on."""
+    """Add the hooks of all protections that the config leaves on (``safety``).
+
+    Raises:
+        ValueError: If ``safety`` names an unknown protection.
+    """
     unknown = set(cfg.get('safety', {})) - set(SAFETIES)
     if unknown:
         raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')

@@ -154,7 +154,8 @@ def backward(
 def kind_of(dtype: torch.dtype) -> str:
     """Return the kind of product: 'half', 'tf32', or 'exact' for float32 where tf32 is off.
 
-    cuBLAS uses no tensor cores for 'exact'. The kernels still do, see ``PRECISIONS``.
+    For 'exact', cuBLAS uses no tensor cores. The Triton kernels use them with three TF32 products
+    in place of one, see ``PRECISIONS``.
     """
     if dtype != torch.float32:
         return 'half'

@@ -24,7 +24,10 @@ SIZES = (((6, 8), 2, 16, 0.5), ((3, 4), 1, 144, 1.0), ((1, 3100), 1, 8, 1.0))
 
 
 def failure(run: Callable[..., Tensor], device: torch.device, dtype: torch.dtype) -> str | None:
-    """Compare ``run`` with 'composed', once per device and dtype. Return why it failed, or None."""
+    """Return why the Triton backend's ``run`` fails a comparison with 'composed', or None.
+
+    It compares once per device and dtype. While a CUDA graph is captured it returns None.
+    """
     if device.type == 'cuda' and torch.cuda.is_current_stream_capturing():
         return None  # A graph capture allows no comparison. Its warm-up has run the self-test.
     return _failure(run, device, dtype, block_mlp.kind_of(dtype) == 'exact')

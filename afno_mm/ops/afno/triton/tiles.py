@@ -39,8 +39,9 @@ def multiply(a_re, a_im, b_re, b_im, PRECISION: tl.constexpr):
 def accumulate(a_re, a_im, b_re, b_im, plus, minus, im, PRECISION: tl.constexpr):
     """Add the products of ``a b`` to three sums. The result is ``plus - minus`` and ``im``.
 
-    Operands go from memory to tensor cores as they are. :func:`multiply_add` negates ``a_im``,
-    which takes it through registers. Swapped parts give conjugates in both functions.
+    Unlike :func:`multiply_add`, it negates no operand: a negated ``a_im`` would go through
+    registers on its way from memory to the tensor cores. With real and imaginary parts swapped,
+    both functions conjugate.
     """
     plus = tl.dot(a_re, b_re, plus, input_precision=PRECISION)
     minus = tl.dot(a_im, b_im, minus, input_precision=PRECISION)
