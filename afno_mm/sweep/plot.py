@@ -13,8 +13,14 @@ from .statistics import mean_and_error
 def results(sweep: Sweep, outcomes: dict) -> Figure:
     """Draw a panel for each stage: means over the seeds with standard errors, and each seed.
 
-    ``outcomes[point][stage]`` has one record per seed.
+    ``outcomes[point][stage]`` has one record per seed. Points that have not begun are left out.
     """
+    begun = {
+        name: stages
+        for name, stages in outcomes.items()
+        if any(one['state'] != 'not trained' for seeds in stages for one in seeds)
+    }
+    outcomes = begun or outcomes
     figure, panels = _panels(sweep, width=max(4.5, 0.75 * len(outcomes)))
     for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
         known = {}
