@@ -92,7 +92,9 @@ def main() -> int:
         print(f'afno-mm has no command {name!r}. {advice}', file=sys.stderr)
         return 2
     # Put this interpreter's folder first on PATH, because shell scripts call 'python'.
-    os.environ['PATH'] = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+    os.environ['PATH'] = os.pathsep.join(
+        [os.path.dirname(sys.executable), os.environ.get('PATH', os.defpath)]
+    )
     program = sys.executable if found.script.suffix == '.py' else 'bash'
     sys.stdout.flush()
     os.execvp(program, [program, str(found.script), *arguments])

@@ -26,7 +26,7 @@ __all__ += [
     'VISBACKENDS',
     'VISUALIZERS',
 ]
-__all__ += ['print_log', 'type_name']
+__all__ += ['is_mmengine', 'print_log', 'type_name']
 
 
 # Scopes in which a type is also looked up if the default scope is afno_mm. MMEngine's inferencers
@@ -79,12 +79,19 @@ DATA_SAMPLERS = _child('data sampler', mmengine.DATA_SAMPLERS, 'engine.safety')
 LOOPS = _child('loop', mmengine.LOOPS, 'engine.safety')
 RUNNERS = _child('runner', mmengine.RUNNERS, 'engine.safety')
 METRICS = _child('metric', mmengine.METRICS, 'evaluation')
-# The next two stay empty. MMEngine warns about a default scope that lacks them.
+# It stays empty. MMEngine warns about a default scope that lacks it.
 FUNCTIONS = _child('function', mmengine.FUNCTIONS, 'registry')
-VISBACKENDS = _child('vis_backend', mmengine.VISBACKENDS, 'registry')
+VISBACKENDS = _child('vis_backend', mmengine.VISBACKENDS, 'engine.mlflow')
 VISUALIZERS = _child('visualizer', mmengine.VISUALIZERS, 'tasks.visualization')
 # MMEngine has no registry of tasks, so this one has no parent.
 TASKS = mmengine.Registry('task', scope='afno_mm', locations=['afno_mm.tasks'])
+
+
+def is_mmengine(kind: Any, name: str) -> bool:
+    """Return whether a config's ``type`` is MMEngine's class of this name, or names it."""
+    if isinstance(kind, type):
+        return kind.__name__ == name and kind.__module__.startswith('mmengine.')
+    return kind in (name, f'mmengine.{name}')
 
 
 def type_name(kind: str | type) -> str:

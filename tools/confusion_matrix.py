@@ -64,7 +64,12 @@ def main() -> None:
     script: Any = module_from_spec(spec)
     spec.loader.exec_module(script)
     # The script reads the files in this order, the dataset may have another one.
-    names = [file.stem for file in sorted(Path(sys.argv[2]).iterdir())]
+    names = [file.stem for file in sorted(Path(sys.argv[2]).glob('*'))]
+    if not names:
+        raise SystemExit(
+            f'{sys.argv[2]} has no predictions. Make them first: tools/test.py CONFIG CHECKPOINT '
+            f'--cfg-options test_evaluator.0.output_dir={sys.argv[2]}'
+        )
     script.calculate_confusion_matrix = partial(count, names=names)
     script.main()
 

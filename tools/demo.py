@@ -41,7 +41,9 @@ def main() -> None:
     except ImportError as error:
         if (error.name or '').partition('.')[0] != 'gradio':
             raise
-        raise SystemExit('demo.py needs gradio: pip install "afno-mm[demo]" or gradio') from error
+        raise SystemExit(
+            'demo.py needs gradio: pip install "afno-mm[demo]", or pip install gradio'
+        ) from error
     try:
         models = Models(find_models(args.models), args.device)
         examples = example_images(args.images)

@@ -117,7 +117,7 @@ def accelerators() -> Iterator[Finding]:
     """List the processor and the GPUs that PyTorch sees."""
     import torch
 
-    threads = f'{os.cpu_count()} cores, {torch.get_num_threads()} threads'
+    threads = f'{os.cpu_count()} cores, threads of PyTorch: {torch.get_num_threads()}'
     yield Finding('ok', f'processor: {platform.machine()}, {threads}')
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)

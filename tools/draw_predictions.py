@@ -13,7 +13,7 @@ import afno_mm  # noqa: F401  reports a broken environment before anything else 
 import mmcv
 import numpy as np
 import torch
-from afno_mm.command_line import Parser
+from afno_mm.command_line import Parser, config_argument
 from afno_mm.engine import read_config, trained_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -35,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     if len(args.models) % 2:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
     args.configs, args.checkpoints = args.models[::2], args.models[1::2]
+    args.configs = [config_argument(config) for config in args.configs]
     args.names = args.names or [Path(config).stem for config in args.configs]
     if len({*args.names, 'image', 'truth'}) != len(args.configs) + 2:
         parser.error(

@@ -6,7 +6,7 @@ import signal
 import yaml
 from afno_mm import list_models
 from afno_mm.command_line import Parser
-from afno_mm.names import root_folder
+from afno_mm.names import nearest, root_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +24,10 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for: afno-mm list-models | head
     names = list_models(args.pattern, args.task)
     if not names:
-        raise SystemExit(f'no config has a name like {args.pattern}')
+        near = nearest(args.pattern or '', list_models(task=args.task), 0.5)
+        advice = f' Did you mean {near}?' if near else ''
+        raise SystemExit(f'no config is named {args.pattern}.{advice} A pattern has *, as mit_*')
+
     width = max(map(len, names))
     for file in sorted(root_folder().glob('configs/metafile_*.yml')):
         for model in yaml.safe_load(file.read_text(encoding='utf-8'))['Models']:

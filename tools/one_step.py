@@ -66,7 +66,8 @@ def main() -> None:
             with ProcessPoolExecutor(1, get_context('spawn'), prepare) as process:
                 print(f'{path}: {process.submit(step, path, args).result()}', flush=True)
         except Exception as error:
-            traceback.print_exc()
+            if not isinstance(error, (ValueError, TypeError, KeyError, FileNotFoundError)):
+                traceback.print_exc()  # Those say what is wrong with the config.
             reason = f'{type(error).__name__}: {error}'
             if isinstance(error, BrokenProcessPool):
                 reason = (

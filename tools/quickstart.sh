@@ -13,6 +13,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 task=${1:-segmentation}
 case $task in
+-h | --help)
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
 segmentation | segformer | classification | inpainting) ;;
 *)
     echo "usage: tools/quickstart.sh [segmentation|segformer|classification|inpainting]," \

@@ -6,6 +6,7 @@ import contextlib
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
 from afno_mm.engine.safety import check_work_dir, is_on, newest_checkpoint, only_one
+from afno_mm.registry import type_name
 from mmengine.config import Config
 
 
@@ -44,12 +45,17 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
     checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # without one, this is a first launch: keep the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='afno_mm.ValidateResumedHook')]
+        cfg.custom_hooks = [
+            *(cfg.get('custom_hooks') or []),
+            dict(type='afno_mm.ValidateResumedHook'),
+        ]
     if args.amp:
         use_amp(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.get('default_hooks', {}).get('checkpoint', {}).pop('save_best', None)
+        hooks = cfg.get('custom_hooks') or []
+        cfg.custom_hooks = [h for h in hooks if type_name(h['type']) != 'BestValueHook']
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError(

@@ -15,11 +15,11 @@ from mmengine.registry import DATASETS, init_default_scope
 from ..datasets import Report, inspect_files
 from ..datasets.checked import AuditedFiles
 from ..engine import build_model
-from ..engine.config import nested_datasets
 from ..engine.safety.model_settings import check_class_counts
 from ..engine.safety.switches import is_on
 from ..registry import type_name
 from ..tasks import Task, task_of
+from ..tasks.dataset_configs import bare_datasets
 from .html_page import escape, picture_tag, write_html
 
 
@@ -44,11 +44,11 @@ def check_datasets(cfg: Config) -> list[Checked]:
     found: list[Checked] = []
     for use in ('train', 'val', 'test'):
         loader = cfg.get(f'{use}_dataloader')
-        for dataset in nested_datasets(loader.dataset) if loader else ():
+        for dataset in bare_datasets(loader.dataset) if loader else ():
             same = next((checked for checked in found if checked.cfg == dataset), None)
             if same:
                 same.uses.append(use)
-            elif 'dataset' not in dataset and 'datasets' not in dataset:  # no wrapper
+            else:
                 found.append(Checked([use], dataset))
     check_classes = _check_of_classes(cfg)
     for checked in found:
@@ -62,8 +62,10 @@ def check_datasets(cfg: Config) -> list[Checked]:
             else:
                 checked.dataset.full_init()
             check_classes(checked.dataset.metainfo.get('classes'))
-        except (FileNotFoundError, ValueError) as error:
-            checked.refusal = '\n'.join(filter(None, (checked.refusal, str(error))))
+        except Exception as error:  # Wrong settings raise many kinds. Go on with the next dataset.
+            known = isinstance(error, (FileNotFoundError, ValueError))
+            text = str(error) if known else f'{type(error).__name__}: {error}'
+            checked.refusal = '\n'.join(filter(None, (checked.refusal, text)))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..registry import is_mmengine
 from .pretrained import convert, load_pretrained, tensors_of
 
 
@@ -62,24 +63,24 @@ class MixerBackbone(BaseModule):
         """Run upstream's init_weights, then load the checkpoint over it.
 
         So tensors that the checkpoint does not hold keep their initial values. This needs
-        ``init_cfg=dict(type='Pretrained', ...)`` with arguments of :func:`.load_pretrained`; others
-        raise TypeError. Upstream handles any other ``init_cfg``.
+        ``init_cfg=dict(type='Pretrained', ...)``, alone or in a list, with arguments of
+        :func:`.load_pretrained`; others raise TypeError. Upstream handles any other ``init_cfg``.
         """
-        cfg = self.init_cfg
-        if isinstance(cfg, (list, tuple)) and len(cfg) == 1:
-            (cfg,) = cfg
-        if not (isinstance(cfg, dict) and cfg.get('type') == 'Pretrained'):
-            super().init_weights()
-            return
+        given = self.init_cfg
+        entries = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
+        others = [cfg for cfg in entries if not _is_pretrained(cfg.get('type'))]
         _, *known = inspect.signature(load_pretrained).parameters
-        unknown = sorted(set(cfg) - {'type', *known})
-        if unknown:
-            takes = ', '.join(known)
-            raise TypeError(f'init_cfg of type Pretrained takes {takes}, got {unknown}')
-        self.init_cfg = None
+        for cfg in entries:
+            unknown = sorted(set(cfg) - {'type', *known})
+            if unknown and cfg not in others:
+                takes = ', '.join(known)
+                raise TypeError(f'init_cfg of type Pretrained takes {takes}, got {unknown}')
+        self.init_cfg = others or None
         super().init_weights()
-        self.init_cfg = cfg
-        load_pretrained(self, **{key: value for key, value in cfg.items() if key != 'type'})
+        self.init_cfg = given
+        for cfg in entries:
+            if cfg not in others:
+                load_pretrained(self, **{key: value for key, value in cfg.items() if key != 'type'})
 
     def train(self, mode: bool = True) -> 'MixerBackbone':
         super().train(mode)
@@ -91,3 +92,7 @@ class MixerBackbone(BaseModule):
         There is one feature map for each stage in ``out_indices``.
         """
         return tuple(super().forward(x))
+
+
+def _is_pretrained(kind):
+    return is_mmengine(kind, 'Pretrained') or is_mmengine(kind, 'PretrainedInit')

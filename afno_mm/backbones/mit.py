@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..mixers import MixerConfig, mixer_per_stage
+from ..ops.exporting import is_transformed
 from ..registry import MODELS
 from .base import MixerBackbone, init_cfg_of
 from .mixer_block import MixerBlock, put_mixers
@@ -175,7 +176,7 @@ class MiT(MixerBackbone, MixVisionTransformer):
         return sum(depths[: int(stage)]) + depth, last + 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        if x.device.type != 'cpu' or not self.channels_last:
+        if x.device.type != 'cpu' or not self.channels_last or is_transformed():
             return super().forward(x)
         features = []
         x = x.contiguous(memory_format=torch.channels_last)

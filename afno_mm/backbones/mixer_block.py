@@ -56,6 +56,10 @@ class MixerBlock:
     # The grid (H, W) of the tokens, set by backbones that do not pass it to forward.
     hw_shape: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A trace leaves symbolic sizes here, which cannot be copied.
+        return dict(self.__dict__, hw_shape=None)
+
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         """Replace the attention. Freeze the mixer if the attention was frozen."""
         after = [self.attn.get_submodule(name) for name in self.after_attention]

@@ -61,7 +61,7 @@ def load_pretrained(
     if converted is not found or not prefix:
         is_whole = any(k.startswith('backbone.') for k in converted)
         found = _below(converted, 'backbone.') if is_whole else converted
-    _convert(module, found)
+    run_load_hooks(module, found)
     wanted = module.state_dict()
     shapes = {k: (tuple(found[k].shape), tuple(wanted[k].shape)) for k in wanted if k in found}
     fitting = {k: found[k] for k, (has, wants) in shapes.items() if has == wants}
@@ -162,9 +162,9 @@ def _how_to_get(checkpoint: str | Path) -> str:
     )
 
 
-def _convert(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
+def run_load_hooks(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
     """Run the pre-hooks of load_state_dict. They convert keys and shapes before a comparison."""
     for hook in list(module._load_state_dict_pre_hooks.values()):
         hook(state, prefix, {}, True, [], [], [])
     for name, child in module.named_children():
-        _convert(child, state, f'{prefix}{name}.')
+        run_load_hooks(child, state, f'{prefix}{name}.')

@@ -68,6 +68,10 @@ class _MixerViT(MixerBackbone):
                     f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a '
                     f'class token: set {without_class_token}'
                 )
+        for module in self.modules():
+            if hasattr(module, 'drop_prob'):
+                # MMPretrain passes NumPy's numbers, at which torch.compile would break the graph.
+                module.drop_prob = float(module.drop_prob)
         if self._mixer_blocks():
             self.patch_embed.register_forward_hook(self._pass_on_grid)
         self._register_load_state_dict_pre_hook(self._rename_attention)

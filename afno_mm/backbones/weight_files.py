@@ -112,9 +112,12 @@ def _read_shards(index, map_location):
 @contextmanager
 def _only_data() -> Iterator[None]:
     """Forbid pickled code. Otherwise MMEngine's loader unpickles a file if the safe load fails."""
-    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-    before, os.environ[name] = os.environ.get(name, '0'), '1'
+    # PyTorch refuses to have both. Users of old versions of MMEngine set the second one.
+    names = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ[names[0]] = '1'
     try:
         yield
     finally:
-        os.environ[name] = before
+        del os.environ[names[0]]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

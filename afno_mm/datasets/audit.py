@@ -7,7 +7,6 @@ and changed files. If the cache cannot be written, every start decodes all files
 """
 
 import hashlib
-import io
 import json
 import os
 import os.path as osp
@@ -26,10 +25,10 @@ from mmengine import dist, fileio
 from mmengine.logging import print_log
 from PIL import Image
 
-from .masks import label_values
+from .masks import label_values, open_picture
 from .rules import COLOUR_MODES, LABEL_MODES, Outcome, Rules, colour
 
-FORMAT = 2  # Raise it when look() returns other facts.
+FORMAT = 3  # Raise it when look() returns other facts.
 EXIF_ORIENTATION = 0x0112
 PNG_END = b'IEND\xaeB`\x82'
 COMMON = {'JPEG', 'PNG', 'BMP', 'WEBP', 'MPO'}  # OpenCV reads these if Pillow does.
@@ -80,19 +79,20 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
       after OpenCV has turned it, or just the ``size`` of a label.
     * Labels: ``mode``, ``values``, ``counts`` (pixels of each value) and, in mode P, ``colours``
       (of the values in the file's palette).
-    * Images: ``max`` if they have more than 8 bits, ``opencv=False`` if OpenCV cannot decode them,
-      and ``never_turned=True`` if OpenCV ignores their EXIF orientation.
+    * Images: ``max`` if they have more than 8 bits, ``floats=True`` if they have floating-point
+      values, ``opencv=False`` if OpenCV cannot decode them in colour, and ``never_turned=True`` if
+      OpenCV ignores their EXIF orientation.
     """
     data = fileio.get(path, backend_args=backend_args)
     if not data:
         return dict(fault='empty', text=path)
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = open_picture(data)
         if picture.format == 'PNG':  # Check the checksums: load() does not, OpenCV does.
             picture.verify()
             if PNG_END not in data:
                 raise ValueError('its end is missing')
-            picture = Image.open(io.BytesIO(data))
+            picture = open_picture(data)
         # Read the orientation before load(), which turns a TIFF and removes its orientation.
         oriented = picture.getexif().get(EXIF_ORIENTATION) in range(2, 9)
         picture.load()
@@ -108,7 +108,10 @@ def look(path: str, is_label: bool, backend_args: dict | None = None) -> dict[st
             stored = _opencv(data, cv2.IMREAD_UNCHANGED)
             if stored is not None:
                 facts['size'] = list(stored.shape[1::-1])
-                facts |= dict(max=float(stored.max())) if stored.dtype != np.uint8 else {}
+                if stored.dtype.kind == 'f':
+                    facts['floats'] = True
+                elif stored.dtype != np.uint8:
+                    facts['max'] = int(stored.max())
         if oriented:
             facts['turned'] = facts['size'] if colour is None else list(colour.shape[1::-1])
             facts |= {} if common else dict(never_turned=True)
@@ -200,7 +203,8 @@ def _facts(path: str, is_label: bool, memory: Memory, deep: bool, args: dict | N
         known = memory.facts.get(key)
         if known is None or known[:2] != state:
             known = [*(state or []), look(path, is_label, args)]
-            if state:
+            # Other versions of the libraries may read what these cannot, so do not cache a fault.
+            if state and known[-1].get('opencv', True) and 'fault' not in known[-1]:
                 memory.facts[key] = known
                 memory.is_new = True
         return known[-1]
@@ -262,10 +266,15 @@ def inventory(folder: str) -> str:
     return f'{folder} has {count_suffixes(names) or "no file"}.'
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry]:
-    """Yield the files and broken links below a folder, without hidden files."""
+def _entries(folder: str, above: tuple[str, ...] = ()) -> Iterator[os.DirEntry]:
+    """Yield the files and broken links below a folder, without hidden files.
+
+    A link to one of the folders ``above`` it is skipped: it would have no end.
+    """
+    above = (*above, osp.realpath(folder))
     for entry in os.scandir(folder):
         if entry.is_dir():
-            yield from _entries(entry.path)
+            if osp.realpath(entry.path) not in above:
+                yield from _entries(entry.path, above)
         elif not entry.name.startswith('.'):
             yield entry

@@ -14,6 +14,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from .audit import Memory, audit, count_suffixes, on_one_process
+from .pairs import lines_of
 from .rules import KINDS, WHOLE_SET, Fault, Outcome, Rules, first
 
 # Folder of the data scripts, for commands in messages. A wheel installs them below .mim.
@@ -21,6 +22,14 @@ INSTALLED_SCRIPTS = Path(__file__).parents[1] / '.mim/data'
 SCRIPTS = str(INSTALLED_SCRIPTS) if INSTALLED_SCRIPTS.is_dir() else 'data'
 SETTINGS = """Settings of the dataset: on_bad_file='skip' leaves out a few bad samples; audit=False
 (or AFNO_MM_AUDIT=0 in the environment) does not look into the files."""
+
+
+def with_text_paths(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a dataset in which each pathlib path is a string."""
+    prefix = settings.get('data_prefix')
+    if isinstance(prefix, dict):
+        settings = dict(settings, data_prefix=with_text_paths(prefix))
+    return {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in settings.items()}
 
 
 class AuditedFiles(BaseDataset):
@@ -74,7 +83,7 @@ class AuditedFiles(BaseDataset):
         self.audit = audit and os.environ.get('AFNO_MM_AUDIT') != '0'
         self.on_bad_file, self.max_bad_share = on_bad_file, max_bad_share
         self.warnings: list[str] = []
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **with_text_paths(kwargs))
 
     def full_init(self) -> None:
         if self._fully_initialized:
@@ -193,8 +202,11 @@ class AuditedFiles(BaseDataset):
         """Return the lines of a text file that are not empty."""
         if not fileio.isfile(path, self.backend_args):
             raise self._error(FileNotFoundError, f'there is no file {path}', advice)
-        text = fileio.get_text(path, encoding='utf-8-sig', backend_args=self.backend_args)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        try:
+            lines = lines_of(fileio.get(path, backend_args=self.backend_args))
+        except UnicodeDecodeError as error:
+            found = f'the file {path} is not text in UTF-8: {error}'
+            raise self._error(ValueError, found, 'Save it as UTF-8.') from None
         if not lines:
             raise self._error(ValueError, f'the file {path} is empty', advice)
         return lines

@@ -1,7 +1,9 @@
 """Images in class folders, in a list, or without classes, with a check of their files."""
 
+import os.path as osp
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from mmengine import fileio
@@ -24,8 +26,8 @@ class ImageFolder(AuditedFiles, CustomDataset):
     For classification; with ``with_label=False``, for inpainting with all images below the folder.
 
     Without ``ann_file`` the classes are the folders in ``data_prefix``. If ``classes`` names the
-    folders, it also gives their order, and a folder can be missing. Otherwise the order is
-    alphabetical. ``ann_file`` has lines '<image> <index of the class>' (with_label=False:
+    folders, it also gives their order, and a folder can be missing. If it names none of them, the
+    order is alphabetical. ``ann_file`` has lines '<image> <index of the class>' (with_label=False:
     '<image>'). Paths are relative to ``data_prefix``, or absolute.
 
     Args:
@@ -110,6 +112,13 @@ folder can be missing, and every split numbers its classes alike."""
         self.folder_to_idx = {n: i for i, n in enumerate(self.CLASSES if named else folders)}
         if named:
             return
+        classes = self.CLASSES or ()
+        if {name.lower() for name in classes} & {name.lower() for name in folders}:
+            strange = [name for name in folders if name not in classes]
+            without = [name for name in classes if name not in folders]
+            found = f'folders in {self.img_prefix} that classes does not name: {first(strange)}'
+            found += f'; classes without a folder: {first(without) or "none"}'
+            raise self._error(ValueError, found, self.NAME_THEM)
         if self.CLASSES and len(self.CLASSES) != len(folders):
             found = f'{len(self.CLASSES)} classes, but {len(folders)} folders in {self.img_prefix}'
             raise self._error(ValueError, f'{found}: {first(folders)}', self.NAME_THEM)
@@ -122,8 +131,9 @@ folder can be missing, and every split numbers its classes alike."""
             raise self._error(
                 FileNotFoundError, f'{found}: {first(empty)}', self.LAYOUT, self.NAME_THEM
             )
-        root = (self.data_root or '.').rstrip('/')
-        for folder in (fileio.join_path(root, split) for split in ('train', 'val')):
+        roots = {osp.dirname(self.img_prefix.rstrip('/')) or '.', self.data_root or ''} - {''}
+        splits = product(sorted(roots), ('train', 'val'))
+        for folder in (fileio.join_path(root, split) for root, split in splits):
             others = fileio.isdir(folder) and {*fileio.list_dir_or_file(folder, list_file=False)}
             if others and others != {*folders}:
                 odd = [fileio.join_path(self.img_prefix, name) for name in {*folders} - others]

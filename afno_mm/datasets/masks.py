@@ -1,6 +1,7 @@
 """Transforms that read labels of any mode as class ids, and images of more than 8 bits."""
 
 import io
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,18 @@ from PIL import Image
 
 from ..registry import TRANSFORMS
 from .rules import COLOUR, COLOUR_MODES, Rules
+
+_unlimited = threading.Lock()
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Open an image of any size. Pillow refuses more than 179 million pixels, as an attack."""
+    with _unlimited:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def label_values(picture: Image.Image) -> np.ndarray:
@@ -28,7 +41,8 @@ class LoadMask(LoadAnnotations):
 
     It reads the modes L, P, 1, I and I;16 as values, and RGB and RGBA as colours of the palette.
     Values above 255 need a ``label_map``. :class:`SegDataset` replaces ``LoadAnnotations`` by this
-    transform and adds its :class:`Rules` to each sample as ``mask_rules``.
+    transform and adds its :class:`Rules` to each sample as ``mask_rules``. A sample without
+    ``seg_map_path`` stays without labels.
 
     Raises:
         ValueError: If a value or a colour means no class. The message names them and the file.
@@ -39,13 +53,15 @@ class LoadMask(LoadAnnotations):
         self.imdecode_backend = 'mask'  # becomes Rules.label_loader
 
     def _load_seg_map(self, results: dict) -> None:
+        if 'seg_map_path' not in results:
+            return  # an image for prediction
         path = results['seg_map_path']
         rules = results.get('mask_rules') or Rules(
             reduce_zero_label=results.get('reduce_zero_label', False),
             label_map=results.get('label_map'),
             label_loader='mask',
         )
-        picture = Image.open(io.BytesIO(fileio.get(path, backend_args=self.backend_args)))
+        picture = open_picture(fileio.get(path, backend_args=self.backend_args))
         try:
             results['gt_seg_map'] = rules.class_ids(label_values(picture))
         except ValueError as error:

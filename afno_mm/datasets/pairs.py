@@ -19,6 +19,16 @@ class Pair(NamedTuple):
     twins: tuple[str, ...] = ()
 
 
+def lines_of(data: bytes) -> list[str]:
+    """Return the lines of a list of files that are not empty. It is UTF-8, or UTF-16 with a mark.
+
+    Raises:
+        UnicodeDecodeError: If it is neither.
+    """
+    encoding = 'utf-16' if data[:2] in (b'\xff\xfe', b'\xfe\xff') else 'utf-8-sig'
+    return [line.strip() for line in data.decode(encoding).splitlines() if line.strip()]
+
+
 def suffixes_of(setting: str | Sequence[str]) -> tuple[str, ...]:
     """Return one or more suffixes as a tuple, each with a dot."""
     several = (setting,) if isinstance(setting, str) else tuple(setting)

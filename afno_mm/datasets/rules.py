@@ -48,7 +48,11 @@ KINDS = {
     'empty': ('files are empty', REMOVE),
     'unreadable': ('files cannot be read', ''),
     'damaged': ('files are not whole pictures', REMOVE),
-    'decoder': ('images cannot be read by OpenCV', 'Convert them to PNG or JPEG.'),
+    'decoder': (
+        'images cannot be read by OpenCV',
+        'Convert them to PNG or JPEG. Floating-point values need LoadImageFromFile with '
+        "color_type='unchanged'.",
+    ),
     'mode': ('labels do not hold one class id per pixel', f'{NO_COLOURS}\n{ONE_CHANNEL}'),
     'colours': (
         'labels have colours that are not in the palette',
@@ -170,7 +174,8 @@ class Rules:
                 most = max(most, image['max'])
             elif 'size' in image:
                 flat.append(image_path)
-            if image.get('opencv') is False and self.image_backend == 'cv2':
+            reads_floats = self.keeps_16_bits and 'floats' in image
+            if image.get('opencv') is False and self.image_backend == 'cv2' and not reads_floats:
                 faults.append(Fault('decoder', image_path, index, False, image_path))
             if not label or 'mode' not in label:
                 continue
@@ -216,7 +221,7 @@ class Rules:
                 faults.append(('own palette', f'has indices of other colours: {text}'))
         if 'turned' in label:
             faults.append(('turned label', 'has an EXIF orientation'))
-        elif 'size' in image:
+        elif 'size' in image and self.image_backend in ('cv2', 'pillow', 'turbojpeg'):
             sizes = [image['size'], image.get('turned', image['size'])]
             turns = self.turns and not image.get('never_turned')
             size, used, other = label['size'], sizes[turns], sizes[not turns]

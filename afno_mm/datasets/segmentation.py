@@ -12,7 +12,7 @@ from mmseg.datasets import BaseSegDataset
 
 from ..registry import DATASETS, type_name
 from .audit import inventory
-from .checked import AuditedFiles
+from .checked import AuditedFiles, with_text_paths
 from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, suffixes_of
 from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
 
@@ -149,6 +149,7 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         lazy_init: bool = False,
         **kwargs: Any,
     ) -> None:
+        kwargs = with_text_paths(kwargs)
         self.data_root = kwargs.get('data_root')
         self.backend_args = kwargs.get('backend_args')
         metainfo = self._read_metainfo(dict(metainfo or {}))
@@ -162,8 +163,12 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         )
         has_palette = metainfo.get('palette') or self.METAINFO.get('palette')
         palette = self._metainfo['palette'] if has_palette else ()
+        own = self.METAINFO
         self.METAINFO = self._metainfo  # MMSegmentation's confusion_matrix.py reads it.
         self.colours = {colour(*rgb): index for index, rgb in enumerate(palette)}
+        for name, rgb in zip(own.get('classes') or (), own.get('palette') or ()):
+            if name not in self._metainfo['classes']:  # MMSegmentation ignores left-out classes
+                self.colours.setdefault(colour(*rgb), self.ignore_index)
         if label_map:
             self._set_label_map(label_map)
         if not lazy_init:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.logging import print_log
 from ..command_line import Parser, config_argument
 from ..registry import type_name
 from ..tasks import Task, task_of
+from ..tasks.dataset_configs import nested_datasets
 from .safety.settings import check_options
 
 
@@ -146,14 +146,6 @@ def _loaders(cfg: Config) -> list[ConfigDict]:
     return [loader for loader in loaders if loader]
 
 
-def nested_datasets(cfg: ConfigDict) -> Iterator[ConfigDict]:
-    """Yield a dataset's config, and the configs of all datasets that it wraps."""
-    yield cfg
-    for wrapped in (cfg.get('dataset'), *cfg.get('datasets', ())):
-        if wrapped:
-            yield from nested_datasets(wrapped)
-
-
 def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
     """Empty each mixer's dict whose ``type`` an option changes, to drop the old arguments."""
     for key, kind in options.items():
@@ -167,17 +159,22 @@ def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
             holder = holder.get(part) or {}
         if name != 'mixer':
             name = int(name)
-            if not isinstance(holder, list):
+            if not isinstance(holder, (list, tuple)):
                 raise ValueError(
                     f'{key}={kind}: {path} is not a list with an entry for each '
                     f'stage. Set {path}.type, or write the list into a config'
                 )
             if name >= len(holder):
                 raise IndexError(f'{key}={kind}: {path} has {len(holder)} entries')
-        old = holder[name] if isinstance(holder, list) else holder.get(name)
-        if isinstance(old, dict) and type_name(old.get('type', '')) == type_name(kind):
+        old = holder[name] if isinstance(holder, (list, tuple)) else holder.get(name)
+        if isinstance(old, dict) and _names(old.get('type', '')) == _names(kind):
             continue
         if old is not None:
             print_log(f'{key}={kind} replaces {old}')
         if holder:
             holder[name] = {}
+
+
+def _names(kind):
+    """Return the bare name of a mixer's type, or of the type of each stage."""
+    return [type_name(one) for one in kind] if isinstance(kind, list) else type_name(kind)

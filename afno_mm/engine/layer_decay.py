@@ -48,6 +48,10 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 'layer-wise decay needs paramwise_cfg.layer_decay_rate or .decay_rate, not both, '
                 f"and decay_type='layer_wise'. Got {settings}"
             )
+        if self.base_lr is None:
+            raise ValueError(
+                'layer-wise decay needs a learning rate: set optim_wrapper.optimizer.lr'
+            )
         if not hasattr(backbone, 'get_layer_depth'):
             raise ValueError(
                 f'layer-wise decay needs a backbone with get_layer_depth, as those of afno_mm and '

@@ -8,6 +8,7 @@ from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 
+from ..registry import type_name
 from .custom_ops import check_custom_ops
 from .safety import checkpoint_files
 
@@ -23,7 +24,7 @@ def image_size(cfg: Config) -> tuple[int, int]:
     if size is None:
         for transform in cfg.get('train_pipeline', []):
             scale = transform.get('scale')
-            if isinstance(scale, list | tuple) and 'Crop' not in transform['type']:
+            if isinstance(scale, list | tuple) and 'Crop' not in type_name(transform['type']):
                 scale = scale[::-1]  # Resizing transforms take (W, H).
             size = transform.get('crop_size') or scale or size
     if size is None:
@@ -56,10 +57,13 @@ def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseMode
     """Build a config's model with the weights of a checkpoint, in evaluation mode.
 
     Raises:
-        RuntimeError: If the checkpoint lacks weights of the model or has additional ones.
+        CheckpointError: If the checkpoint lacks weights of the model or has additional ones.
     """
     cfg = copy.deepcopy(cfg)
     cfg.model.get('backbone', {}).pop('init_cfg', None)  # the checkpoint replaces these weights
     model = build_model(cfg, None, device)
-    load_checkpoint(model, checkpoint, map_location=device, strict=True)
+    try:
+        load_checkpoint(model, checkpoint, map_location=device, strict=True)
+    except RuntimeError as error:
+        raise checkpoint_files.other_model(checkpoint, error) or error from None
     return model.eval()

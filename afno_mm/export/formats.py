@@ -73,7 +73,6 @@ def check_packages() -> None:
 
 def write_onnx(request: Request) -> None:
     """Write an ONNX file. Its metadata_props hold the metadata."""
-    check_packages()
     program = request.program()
     try:
         with _quiet():

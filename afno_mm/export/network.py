@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from ..tasks import Task
+from ..tasks.dataset_configs import dataset_meta
 from ..version import __version__
 from .formats import ExportError
 
@@ -36,6 +36,8 @@ class Network(nn.Module):
         self.model, self.task = model, task
         self.labels, self.with_preprocessing = labels, with_preprocessing
         self.half_precision = False
+        convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+        self.channels = next((m.in_channels for m in convolutions), 3)
         preprocessor = getattr(model, 'data_preprocessor', None)
         # MMPretrain's classifiers name this attribute to_rgb.
         flips = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
@@ -74,8 +76,8 @@ class Network(nn.Module):
         return outputs if len(outputs) > 1 else outputs[0]
 
     def random_images(self, batch_size: int, size: tuple[int, int]) -> Tensor:
-        """Return random images ``(B, 3, H, W)``: uint8 with preprocessing, else normalised."""
-        shape = batch_size, 3, *size
+        """Return random images ``(B, C, H, W)``: uint8 with preprocessing, else normalised."""
+        shape = batch_size, self.channels, *size
         if self.with_preprocessing:
             return torch.randint(0, 256, shape, dtype=torch.uint8)
         return torch.randn(shape)
@@ -120,14 +122,7 @@ def _name(checkpoint):
 
 
 def _dataset_meta(cfg: Config, checkpoint: str | nn.Module | None) -> dict:
-    found: dict = {}
-    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'type' not in dataset and 'dataset' in dataset:
-        dataset = dataset.dataset
-    if 'type' in dataset:
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            found |= getattr(DATASETS.get(dataset.type), 'METAINFO', {})
-    found |= {key: value for key, value in (dataset.get('metainfo') or {}).items() if value}
+    found = dataset_meta(cfg)
     if isinstance(checkpoint, nn.Module):
         found |= getattr(checkpoint, 'dataset_meta', None) or {}
     elif checkpoint and checkpoint.endswith('.safetensors'):

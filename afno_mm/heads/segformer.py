@@ -1,6 +1,5 @@
 """SegFormer's all-MLP decoder, written from the paper. It fuses scales, then enlarges them."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from ..ops.exporting import cached
 from ..registry import MODELS
 
 
@@ -27,13 +27,14 @@ class ScaleFusion(ConvModule):
     ) -> Tensor:
         """Fuse scales ``(B, C, H_i, W_i)`` at the size of the first one."""
         weights = self.conv.weight.chunk(len(scales), 1)
+        corners = align_corners if mode in ('bilinear', 'bicubic') else None
         if scales[0].device.type == 'cuda' and mode == 'bilinear':
             fused = self._fuse_by_products(scales, weights, align_corners)
         else:
             fused = F.conv2d(scales[0], weights[0], self.conv.bias)
             for x, weight in zip(scales[1:], weights[1:]):
                 y = F.conv2d(x, weight)
-                fused += resize(y, fused.shape[2:], mode=mode, align_corners=align_corners)
+                fused += resize(y, fused.shape[2:], mode=mode, align_corners=corners)
         return self.activate(self.norm(fused) if self.with_norm else fused)
 
     def _fuse_by_products(self, scales, weights, align_corners):
@@ -60,8 +61,7 @@ def add_enlarged(grid: Tensor, x: Tensor, align_corners: bool) -> Tensor:
     return flat.baddbmm_(along_h.expand(batch, -1, -1), x).view_as(grid)
 
 
-@functools.lru_cache(maxsize=32)
-@torch.inference_mode(False)  # A cached inference tensor would break training later.
+@cached
 def interpolation(
     size: int, enlarged: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:

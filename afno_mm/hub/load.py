@@ -1,29 +1,24 @@
 """Find weights and config in a file, folder or repository or by name, and build the model."""
 
 import copy
-import difflib
 import re
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
 
 from ..engine.model import build_model
 from ..engine.safety import newest_checkpoint
 from ..engine.safety.checkpoint_files import CheckpointError
+from ..names import nearest, root_folder
 from ..tasks import Task, task_of
+from ..tasks.dataset_configs import dataset_meta, test_dataset
 from .config_data import check_types, parse_config
 from .files import Weights, read_weights
 
-PACKAGE = Path(__file__).parents[1]
-# A wheel has the configs below .mim, a checkout beside the package.
-CONFIGS = PACKAGE / '.mim/configs'
-CONFIGS = CONFIGS if CONFIGS.is_dir() else PACKAGE.parent / 'configs'
 # Config keys that a prediction uses, besides the pipeline of test_dataloader.
 USED = 'model data_preprocessor default_scope task visualizer test_pipeline tta_model tta_pipeline'
 REPOSITORY = re.compile(r'[\w.-]+/[\w.-]+')
@@ -112,22 +107,10 @@ def _load(model, found):
         ) from error
 
 
-def test_dataset(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a config's test data, without wrappers such as RepeatDataset."""
-    dataset = cfg.get('test_dataloader') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
-
-
 def read_config_file(path: str | Path) -> Weights:
     """Read a config file, and the classes and palette of its test dataset."""
     cfg = Config.fromfile(path)
-    dataset = test_dataset(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        cls = DATASETS.get(dataset['type']) if 'type' in dataset else None
-    meta = {**getattr(cls, 'METAINFO', {}), **dataset.get('metainfo', {})}
-    return Weights(str(path), cfg.to_dict(), dataset_meta=meta)
+    return Weights(str(path), cfg.to_dict(), dataset_meta=dataset_meta(cfg))
 
 
 def _find(source: str, revision: str | None) -> Weights:
@@ -136,12 +119,13 @@ def _find(source: str, revision: str | None) -> Weights:
         return _from_folder(path)
     if path.is_file():
         return read_config_file(path) if path.suffix == '.py' else read_weights(path)
-    names = [config.stem for config in CONFIGS.glob('*.py')]
+    configs = root_folder() / 'configs'
+    names = [config.stem for config in configs.glob('*.py')]
     if source in names:
-        return read_config_file(CONFIGS / f'{source}.py')
-    near = difflib.get_close_matches(source, names)
+        return read_config_file(configs / f'{source}.py')
+    near = nearest(source, names, 0.6)
     missing = f'there is no file and no folder {source}, and no config of this name'
-    missing += f' (did you mean {", ".join(near)}?)' if near else f' in {CONFIGS}'
+    missing += f' (did you mean {near}?)' if near else f' in {configs}'
     if not REPOSITORY.fullmatch(source):
         raise FileNotFoundError(missing)
     return _from_folder(_download(source, revision, missing))

@@ -106,12 +106,12 @@ class AFNO(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.check_grid(x, self.embed_dims)
+        padded = self.pad(x)
         if not (torch.compiler.is_compiling() or is_exported()):
-            _log_backend(*choose_backend(x))
+            _log_backend(*choose_backend(padded))
         identity = isinstance(self.bias, nn.Identity)
         weights = self.w1, self.b1, self.w2, self.b2
         settings = self.sparsity_threshold, self.mode_fraction, self.norm
-        padded = self.pad(x)
         g = None if self.filter is None else self.filter(padded, self.mode_fraction)
         y = afno_operator(padded, *weights, *settings, residual=identity, frequency_filter=g)
         y = y[:, : x.shape[1], : x.shape[2]]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,12 +47,20 @@ class SA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_grid(x, self.embed_dims)
-        tokens = x.flatten(1, 2).to(self.qkv.weight.dtype)  # (B, N, C)
+        tokens = x.flatten(1, 2).to(dtype_of(self, x))  # (B, N, C)
         q, k, v = self.qkv(tokens).chunk(3, dim=-1)
         y = _attend(q, k, v, self.num_heads, self.attn_drop if self.training else 0.0)
         return self.proj(y).unflatten(1, x.shape[1:3]).to(x.dtype)
 
     extra_repr = show_settings
+
+
+def dtype_of(mixer: nn.Module, x: Tensor) -> torch.dtype:
+    """Return the dtype of a mixer's parameters, or of ``x`` if it has none, as after quantisation.
+
+    Layers may be wrapped, for instance by LoRA, and then have no ``weight`` of their own.
+    """
+    return next((p.dtype for p in mixer.parameters()), x.dtype)
 
 
 @MODELS.register_module()

@@ -62,13 +62,20 @@ def mixer_takes(cfg: dict, argument: str) -> bool:
 
 def constructor_parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
     """Return the named parameters of a class, and whether it takes any other (``**kwargs``)."""
-    try:
-        signature = inspect.signature(cls, eval_str=True)
-    except Exception:  # A hint uses a name imported only for type checkers: keep hints as strings.
-        signature = inspect.signature(cls)
-    parameters = signature.parameters.values()
+    parameters = [_with_hint(cls, p) for p in inspect.signature(cls).parameters.values()]
     named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
+
+
+def _with_hint(cls, parameter):
+    """Evaluate a type hint that is a string. Keep it if only type checkers know its names."""
+    if not isinstance(parameter.annotation, str):
+        return parameter
+    try:
+        known = inspect.unwrap(cls.__init__).__globals__
+        return parameter.replace(annotation=eval(parameter.annotation, known))
+    except Exception:
+        return parameter
 
 
 def find_mixer(kind: str | type | None) -> type:

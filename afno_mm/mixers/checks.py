@@ -14,7 +14,7 @@ def check_divisor(name: str, value: Any, embed_dims: int) -> None:
         divisors = [n for n in range(1, embed_dims + 1) if embed_dims % n == 0]
         raise ValueError(
             f'{name} must divide embed_dims: got {name}={value!r} for embed_dims={embed_dims}. '
-            f'These would work: {divisors}'
+            f'These divide {embed_dims}: {divisors}. Stages of other widths need divisors of theirs'
         )
 
 
@@ -41,13 +41,16 @@ def check_whole(name: str, value: Any) -> None:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value == int(value) and value >= 1
+    try:
+        return bool(value >= 1 and value == int(value))
+    except (TypeError, ValueError, OverflowError):  # a text, a list, NaN, infinity
+        return False
 
 
 def whole_pair(name: str, value: Any) -> tuple[int, int]:
     """Return one int >= 1, or one for each axis, as a pair. Raise ValueError for other values."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(n, int) and n >= 1 for n in pair):
+    if len(pair) != 2 or not all(hasattr(n, '__index__') and n >= 1 for n in pair):
         raise ValueError(
             f'{name} must be a whole number >= 1 or two of them as a tuple, got {value!r}'
         )

@@ -1,5 +1,7 @@
 """Attention of the Long-Short Transformer."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,6 +16,7 @@ from ..ops import (
     long_short,
 )
 from ..registry import MODELS
+from .attention import dtype_of
 from .checks import check_divisor, check_dropout, check_grid, check_whole, show_settings
 
 
@@ -81,25 +84,26 @@ class LS(nn.Module):
         check_grid(x, self.embed_dims)
         rate = self.attn_drop if self.training else 0.0
         # Train in float32: gradients of a mean loss, about 1 / (H * W), underflow in float16.
-        training_in_half = self.qkv.weight.dtype == torch.float16 and torch.is_grad_enabled()
-        tokens = full_precision(x) if training_in_half else x.to(self.qkv.weight.dtype)
-        q, k, v = F.linear(tokens, *_parameters(self.qkv, tokens)).chunk(3, dim=-1)
+        dtype = dtype_of(self, x)
+        training_in_half = dtype == torch.float16 and torch.is_grad_enabled()
+        tokens = full_precision(x) if training_in_half else x.to(dtype)
+        q, k, v = _apply(self.qkv, tokens).chunk(3, dim=-1)
         if is_exported() or is_transformed():
             y = self._attend(x, q, k, v, rate)
         else:
             y = checkpoint(
                 self._attend, x, q, k, v, rate, use_reentrant=False, preserve_rng_state=rate > 0
             )
-        return F.linear(y, *_parameters(self.proj, tokens)).to(x.dtype)
+        return _apply(self.proj, y).to(x.dtype)
 
     def _attend(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, drop_rate: float) -> Tensor:
         """Compute everything between ``qkv`` and ``proj``. Backward computes it again."""
         with autocast_off(x):
             tokens = full_precision(x)
-            scores = F.linear(tokens, *_parameters(self.to_dynamic_projection, tokens))
-            k, v = (_norm(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
+            scores = _apply(self.to_dynamic_projection, tokens)
+            k, v = (_apply(self.dual_ln_full, t.to(tokens.dtype)) for t in (k, v))
             landmarks = dynamic_projection(scores, k, v, self.num_heads)  # (B, r, C) each
-            k_landmarks, v_landmarks = (_norm(self.dual_ln_dp, t) for t in landmarks)
+            k_landmarks, v_landmarks = (_apply(self.dual_ln_dp, t) for t in landmarks)
         k, v = k.to(q.dtype), v.to(q.dtype)
         sizes = self.num_heads, self.window_size
         return long_short(q, k, v, k_landmarks, v_landmarks, *sizes, drop_rate)
@@ -107,11 +111,12 @@ class LS(nn.Module):
     extra_repr = show_settings
 
 
-def _parameters(layer: nn.Linear | nn.LayerNorm, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return weight and bias in the dtype of x."""
+def _apply(layer: Any, x: Tensor) -> Tensor:
+    """Call a Linear or LayerNorm, with its parameters in the dtype of ``x``."""
+    weight = getattr(layer, 'weight', None)
+    if not isinstance(weight, Tensor) or weight.dtype == x.dtype:
+        return layer(x)
     bias = None if layer.bias is None else layer.bias.to(x.dtype)
-    return layer.weight.to(x.dtype), bias
-
-
-def _norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
-    return F.layer_norm(x, layer.normalized_shape, *_parameters(layer, x), layer.eps)
+    if isinstance(layer, nn.LayerNorm):
+        return F.layer_norm(x, layer.normalized_shape, weight.to(x.dtype), bias, layer.eps)
+    return F.linear(x, weight.to(x.dtype), bias)

@@ -53,10 +53,14 @@ def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
     lists = {key: value for key, value in mixer.items() if isinstance(value, list)}
     for key, value in lists.items():
         if len(value) != num_stages:
+            kind = value[0] if key == 'type' else mixer.get('type')
+            kind = kind[0] if isinstance(kind, list) else kind
+            hint = _hint(find_mixer(kind), key)
+            is_value = hint and key != 'type' and _could_be_one_value(value, hint[0])
+            advice = f'. Write one value for all stages as a tuple: {key}={tuple(value)}'
             raise ValueError(
                 f'mixer.{key}={value} has {len(value)} values, but a list has one value per '
-                f'stage, {num_stages} in all. Write one value for all stages as a tuple: '
-                f'{key}={tuple(value)}'
+                f'stage, {num_stages} in all{advice if is_value else ""}'
             )
     chosen = mixer | {key: value[stage] for key, value in lists.items()}
     for key in lists.keys() - {'type'}:
@@ -64,14 +68,20 @@ def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
     return chosen
 
 
-def _refuse_two_meanings(cls: type, key: str, value: list) -> None:
+def _hint(cls: type, key: str) -> tuple[Any, bool] | None:
+    """Return an argument's type hint, and whether it has one, or None for an unknown argument."""
     accepted, takes_any = constructor_parameters(cls)
     if key not in accepted and not takes_any:
-        return  # build_mixer refuses it.
+        return None  # build_mixer refuses it.
     parameter = accepted.get(key) or inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY)
-    has_hint = parameter.annotation is not parameter.empty
-    hint = UNHINTED.get(type(parameter.default), Sequence[int])
-    if not _could_be_one_value(value, parameter.annotation if has_hint else hint):
+    if parameter.annotation is not parameter.empty:
+        return parameter.annotation, True
+    return UNHINTED.get(type(parameter.default), Sequence[int]), False
+
+
+def _refuse_two_meanings(cls: type, key: str, value: list) -> None:
+    hint, has_hint = _hint(cls, key) or (None, False)
+    if hint is None or not _could_be_one_value(value, hint):
         return
     one, more = tuple(value), ', ...' if len(value) > 2 else ''
     singles = ', '.join(f'dict(type=..., {key}={v!r})' for v in value[:2])
@@ -93,6 +103,9 @@ def _could_be_one_value(value: Any, hint: Any) -> bool:
         return origin not in (list, tuple, Sequence)
     if origin in SINGLE:
         return False
+    named = isinstance(origin, type) and origin not in (Any, tuple)
+    if named and not issubclass(list, origin):
+        return False  # a dict or another class
     if origin is tuple and inner and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(_could_be_one_value, value, inner))
     return not inner or all(_could_be_one_value(entry, inner[0]) for entry in value)

@@ -1,6 +1,10 @@
 """Detect exports and transforms, because operators must then compute in another way."""
 
+import functools
+from collections.abc import Callable
+
 import torch
+from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
 
 
@@ -20,3 +24,24 @@ def is_exported() -> bool:
 def is_transformed() -> bool:
     """Return True inside torch.func or forward-mode autograd. Custom operators fail there."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def is_fake() -> bool:
+    """Return True under FakeTensorMode, whose tensors have shapes but no values."""
+    return not torch.compiler.is_compiling() and detect_fake_mode() is not None
+
+
+def cached(function: Callable) -> Callable:
+    """Keep the last 64 results of a function that makes tensors from sizes.
+
+    It keeps no fake tensors, see :func:`is_fake`. A kept tensor can be used in training, even if it
+    was made in inference mode.
+    """
+    keep = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(function))
+
+    @functools.wraps(function)
+    def call(*args):
+        return function(*args) if is_fake() else keep(*args)
+
+    call.cache_clear = keep.cache_clear  # type: ignore[attr-defined]
+    return call

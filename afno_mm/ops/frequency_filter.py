@@ -9,13 +9,11 @@ full filter is ``basis @ weight``, once for each part. The fast backends then sa
 backward, and multiply it again there.
 """
 
-import functools
-
 import torch
 from torch import Tensor
 
 from . import real_dft
-from .exporting import is_exported
+from .exporting import cached, is_exported
 from .spectral import kept_modes
 
 Filter = Tensor | tuple[Tensor, Tensor]
@@ -52,8 +50,7 @@ def _features(grid, mode_fraction, dtype, device):
     return torch.stack(features, dim=-1)
 
 
-# A cached inference tensor would break training later.
-_cached_features = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(_features))
+_cached_features = cached(_features)
 
 
 def factors_of(frequency_filter: Filter | None) -> tuple[Tensor | None, Tensor | None]:

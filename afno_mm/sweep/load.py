@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .plan import Run, Stage, Sweep, Tune
+from .statistics import MOST
 
 
 def load_sweep(
@@ -52,6 +53,10 @@ def load_sweep(
     planned = [_arguments_of(Stage, 'a stage', path, given) for given in cfg['stages']]
     seeds = list(seeds or cfg.get('seeds') or [None])
     tune = _arguments_of(Tune, 'tune', path, cfg['tune']) if cfg.get('tune') else None
+    if cfg['comparisons'] and len(seeds) > MOST:
+        raise ValueError(
+            f'{path} compares points, and its test takes at most {MOST} seeds, got {len(seeds)}'
+        )
     if len(set(seeds)) < len(seeds) or (tune and tune.seed in seeds):
         others = f', and that of tune is {tune.seed}' if tune else ''
         raise ValueError(f'the seeds of {path} are {seeds}{others}: they must all differ')
@@ -71,6 +76,13 @@ def load_sweep(
             raise ValueError(
                 f'--cfg-options sets {both} for every point, and {path} sets it for the point '
                 f'{point}. Remove it from --cfg-options'
+            )
+        taken = {tune.key: 'tune'} if tune else {}
+        taken |= {'randomness.seed': 'seeds'} if seeds != [None] else {}
+        if fixed := sorted({*taken} & set(cfg_options or ())):
+            raise ValueError(
+                f'--cfg-options sets {fixed[0]}, and {taken[fixed[0]]} of {path} sets it too. '
+                'Remove it from --cfg-options'
             )
         options = {**options, **(cfg_options or {})}
         kinds = [

@@ -14,8 +14,8 @@ from typing import Any, TypeGuard
 import mmengine
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 
+from ..engine import build_model
 from .plan import Run, Stage, Sweep
 
 # Settings that may change when a training continues: they do not change its result.
@@ -23,6 +23,9 @@ IRRELEVANT_SETTINGS = set(
     'work_dir launcher resume env_cfg log_level log_processor logger timer visualizer vis_backends '
     'visualization num_workers persistent_workers pin_memory prefetch_factor'.split()
 )
+
+
+READ_BY = ('metric', 'collect', 'rule')  # settings of a stage that say what a record holds
 
 
 def check(run: Run) -> dict | None:
@@ -49,7 +52,15 @@ def check(run: Run) -> dict | None:
             'settings:\n  ' + '\n  '.join(changes) + '\nRestore these settings, choose another '
             f'--work-dir, or delete {run.folder} to train it again'
         )
+    if is_finished(record) and not _is_read(record, run.stage):
+        return finish(run, record, record['seconds'])
     return record
+
+
+def _is_read(record, stage):
+    """Return whether a finished record has the values that the stage collects today."""
+    same = all(record.get(key, getattr(stage, key)) == getattr(stage, key) for key in READ_BY)
+    return same and set(stage.others) <= set(record.get('others', ()))
 
 
 def is_finished(record: dict | None) -> TypeGuard[dict]:
@@ -84,7 +95,7 @@ def finish(run: Run, record: dict, seconds: float = 0.0) -> dict:
     Added keys are 'value' of the metric; 'at', its epoch or iteration; 'unit', 'epoch' or 'iter';
     'curve', the values of all validations; 'others', the other metrics of the same validation;
     'seconds' of the last launch; 'parameters', their number; 'last' and 'best', file names of
-    checkpoints; 'finished', the time.
+    checkpoints; 'finished', the time; 'metric', 'collect' and 'rule' of the stage.
 
     Raises:
         ValueError: If the validations lack the metric or one of the stage's ``others``.
@@ -115,7 +126,8 @@ def finish(run: Run, record: dict, seconds: float = 0.0) -> dict:
         parameters=parameters(run.config),
         last=os.path.basename((run.folder / 'last_checkpoint').read_text().strip()),
         best=f'best_{stage.metric}_{unit}_{best}.pth'.replace('/', '_'),
-        finished=time.strftime('%Y-%m-%d %H:%M:%S'),
+        finished=record.get('finished') or time.strftime('%Y-%m-%d %H:%M:%S'),
+        **{key: getattr(stage, key) for key in READ_BY},
     )
     _dump(run, record)
     return record
@@ -186,8 +198,7 @@ def validations(folder: Path, metric: str, since: str = '') -> dict[int, float]:
 
 def parameters(config: Config) -> int:
     """Return the number of parameters of a config's model."""
-    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmengine')):
-        return sum(p.numel() for p in MODELS.build(config.model).parameters())
+    return sum(p.numel() for p in build_model(config, None, 'meta').parameters())
 
 
 def settings(run: Run) -> dict[str, Any]:

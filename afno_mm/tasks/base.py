@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
 from ..registry import TASKS, type_name
+from .dataset_configs import with_pipeline
 
 Batch = dict[str, Any]
 Scores = dict[str, float]
@@ -79,7 +80,7 @@ class Task:
         for key in ('tta_model', 'tta_pipeline'):
             if key not in cfg:
                 raise ValueError(f'--tta needs {key} in the config: see configs/_base_/')
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.test_dataloader.dataset = with_pipeline(cfg.test_dataloader.dataset, cfg.tta_pipeline)
         if 'data_preprocessor' in cfg:
             cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
@@ -134,9 +135,10 @@ def model_type(cfg: Config) -> str:
     return type_name(cfg.get('model', {}).get('type', ''))
 
 
-def random_images(size: tuple[int, int], batch_size: int) -> Tensor:
-    """Return random images ``(B, 3, H, W)``, uint8."""
-    return torch.randint(0, 256, (batch_size, 3, *size), dtype=torch.uint8)
+def random_images(model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Tensor:
+    """Return random images ``(B, C, H, W)``, uint8, with as many channels as the model takes."""
+    channels = model_cfg.get('backbone', {}).get('in_channels', 3)
+    return torch.randint(0, 256, (batch_size, channels, *size), dtype=torch.uint8)
 
 
 def load_sample(dataset: Any, index: int) -> dict[str, Any]:

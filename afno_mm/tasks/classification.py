@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..registry import TASKS
 from .base import Batch, Scores, Task, model_type, random_images, rgb, score_table
+from .dataset_configs import bare_datasets
 
 
 @TASKS.register_module()
@@ -30,7 +31,7 @@ class Classification(Task):
 
         labels = torch.randint(model_cfg.head.num_classes, (batch_size, 1))
         samples = [DataSample().set_gt_label(label) for label in labels]
-        return dict(inputs=random_images(size, batch_size), data_samples=samples)
+        return dict(inputs=random_images(model_cfg, size, batch_size), data_samples=samples)
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
         """Return 'logits' ``(B, classes)`` before softmax. ``labels`` adds 'labels' ``(B,)``."""
@@ -41,14 +42,19 @@ class Classification(Task):
         """Switch the config to test-time augmentation. Default: average image and mirror image."""
         cfg.setdefault('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
         if 'tta_pipeline' not in cfg:
-            *steps, pack = deepcopy(cfg.test_dataloader.dataset.pipeline)
+            *steps, pack = deepcopy(bare_datasets(cfg.test_dataloader.dataset)[0].pipeline)
             flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
             cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
         super().use_tta(cfg)
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
         pictures, _ = super().draw_sample(dataset, index)
-        label, classes = dataset.get_data_info(index)['gt_label'], dataset.metainfo.get('classes')
+        label, classes = (
+            dataset.get_data_info(index).get('gt_label'),
+            dataset.metainfo.get('classes'),
+        )
+        if label is None:
+            return pictures, 'no class'
         return pictures, f'{classes[label] if classes else "class"} ({label})'
 
     def draw_prediction(self, inputs: Tensor, sample: Any, dataset: Any) -> list[np.ndarray]:
@@ -63,10 +69,17 @@ class Classification(Task):
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score a predictor that always returns the most frequent training class."""
         train, val = (
-            DATASETS.build(loader.dataset).get_gt_labels()
+            _labels(DATASETS.build(loader.dataset))
             for loader in (cfg.train_dataloader, cfg.test_dataloader)
         )
         share = np.mean(val == np.bincount(train).argmax())
         scores = {f'most frequent class of {len(train)} training images': 100 * share}
         scores |= {name: model['accuracy/top1'] for name, model in models.items()}
         return score_table(f'top-1 accuracy on {len(val)} validation images', scores)
+
+
+def _labels(dataset):
+    """Return the class indices of all samples."""
+    if hasattr(dataset, 'get_gt_labels'):
+        return dataset.get_gt_labels()
+    return np.array([dataset.get_data_info(index)['gt_label'] for index in range(len(dataset))])

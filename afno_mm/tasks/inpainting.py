@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..registry import TASKS
 from .base import Batch, Scores, Task, model_type, random_images
+from .dataset_configs import bare_datasets, with_pipeline
 
 
 @TASKS.register_module()
@@ -26,7 +27,7 @@ class Inpainting(Task):
         from mmpretrain.structures import DataSample
 
         samples = [DataSample().set_mask(torch.rand(size) < 0.3) for _ in range(batch_size)]
-        return dict(inputs=random_images(size, batch_size), data_samples=samples)
+        return dict(inputs=random_images(model_cfg, size, batch_size), data_samples=samples)
 
     def network_input(self, inputs: list[Tensor], masked: bool = True) -> Tensor:
         masked_images, images = inputs
@@ -51,9 +52,8 @@ class Inpainting(Task):
 
         val = DATASETS.build(cfg.test_dataloader.dataset)
         # Load training images with the test pipeline: without random crops and flips.
-        train = DATASETS.build(
-            {**cfg.train_dataloader.dataset, 'pipeline': cfg.test_dataloader.dataset.pipeline}
-        )
+        pipeline = bare_datasets(cfg.test_dataloader.dataset)[0].pipeline
+        train = DATASETS.build(with_pipeline(cfg.train_dataloader.dataset, pipeline))
         print('averaging the training images')
         colour = mean_colour(item['inputs'] for item in progress(train))
         print('\nscoring')

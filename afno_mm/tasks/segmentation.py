@@ -22,6 +22,7 @@ from .base import (
     rgb,
     score_table,
 )
+from .dataset_configs import bare_datasets, with_pipeline
 
 
 @TASKS.register_module()
@@ -46,7 +47,7 @@ class Segmentation(Task):
             sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
             sample.set_metainfo(dict(img_shape=size, ori_shape=size))
             samples.append(sample)
-        return dict(inputs=list(random_images(size, batch_size)), data_samples=samples)
+        return dict(inputs=list(random_images(model_cfg, size, batch_size)), data_samples=samples)
 
     def outputs(self, model: Any, images: Tensor, labels: bool = False) -> dict[str, Tensor]:
         """Return 'logits' ``(B, classes, H, W)`` at the images' size.
@@ -75,7 +76,17 @@ class Segmentation(Task):
         """
         metrics = evaluators(cfg)
         official = [m for m in metrics if type_name(m['type']) == 'CityscapesMetric']
-        (official or metrics)[0].update(output_dir=path)
+        writers = official or [m for m in metrics if type_name(m['type']) == 'IoUMetric']
+        if not writers:
+            names = [type_name(metric['type']) for metric in metrics]
+            raise ValueError(
+                f'--out needs an IoUMetric or a CityscapesMetric in test_evaluator, got {names}'
+            )
+        writers[0].update(output_dir=path)
+        datasets = bare_datasets(cfg.test_dataloader.dataset)
+        if not official and all('img_path' in (d.get('data_prefix') or {}) for d in datasets):
+            if not any('seg_map_path' in d['data_prefix'] for d in datasets):
+                writers[0].update(format_only=True)  # no labels to compare with
         for metric in official:
             metric.update(keep_results=True)
         cfg.test_evaluator = metrics
@@ -116,7 +127,7 @@ class Segmentation(Task):
         from ..evaluation import baselines
 
         train, val = (
-            DATASETS.build({**loader.dataset, 'pipeline': [dict(type='LoadAnnotations')]})
+            DATASETS.build(with_pipeline(loader.dataset, [dict(type='LoadAnnotations')]))
             for loader in (cfg.train_dataloader, cfg.test_dataloader)
         )
         print('counting the classes of each pixel')

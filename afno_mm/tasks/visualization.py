@@ -16,12 +16,32 @@ from .base import Task, task_of
 from .inpainting import Inpainting
 
 
+def picture_name(path: str, used: set[str]) -> str:
+    """Return an image's file name without suffix, with names of folders if it is ``used``."""
+    parts = [part.strip('/') for part in Path(path).with_suffix('').parts]
+    names = ('_'.join(parts[-n:]) for n in range(1, len(parts) + 1))
+    name = next((name for name in names if name not in used), f'{len(used)}_{parts[-1]}')
+    used.add(name)
+    return name
+
+
 @HOOKS.register_module()
 class ClassVisualizationHook(VisualizationHook):
     """MMPretrain's hook with true colours. Loaded images are BGR; MMPretrain draws them as RGB."""
 
     def _draw_samples(self, batch_idx, data_batch, data_samples, step=0):
-        images = [image.flip(0) for image in data_batch['inputs']]
+        if batch_idx == 0:
+            self.used: set[str] = set()
+        inputs = data_batch['inputs']
+        # Test-time augmentation has a batch for each view. Draw the first one.
+        inputs = inputs[0] if isinstance(inputs, (list, tuple)) and inputs[0].ndim == 4 else inputs
+        images = [image.flip(0) for image in inputs]
+        data_samples = [sample.clone() for sample in data_samples]
+        for sample in data_samples:  # MMPretrain names the picture by the file name alone
+            if 'img_path' in sample:
+                name = picture_name(sample.get('img_path'), self.used)
+                suffix = Path(sample.get('img_path')).suffix
+                sample.set_metainfo(dict(img_path=name + suffix))
         super()._draw_samples(batch_idx, dict(data_batch, inputs=images), data_samples, step)
 
 
@@ -51,10 +71,10 @@ class InpaintingVisualizationHook(Hook):
         if not self.enable or mode == 'train':
             return
         if batch_idx == 0:
-            self.seen = 0
+            self.seen, self.used = 0, set()
         for sample in outputs:
             if self.seen % self.interval == 0:
-                name = Path(sample.get('img_path', str(self.seen))).stem
+                name = picture_name(sample.get('img_path', str(self.seen)), self.used)
                 picture = np.hstack(Inpainting().draw_prediction(None, sample, None))
                 if self.show:
                     runner.visualizer.show(picture, name, wait_time=self.wait_time)

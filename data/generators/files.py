@@ -79,10 +79,11 @@ def make_all(make: Callable, todo: Sequence, workers: int) -> None:
 def write_whole(path: str | Path, write: Callable[[str], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
 
-    An interrupted run leaves no partial file under the final name.
+    An interrupted run leaves no partial file under the final name. The temporary file is hidden, so
+    datasets skip it if a killed run has left it.
     """
     path = Path(path)
-    part = path.with_suffix(f'.{os.getpid()}.part{path.suffix}')
+    part = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
     try:
         write(str(part))
         os.replace(part, path)

@@ -25,7 +25,7 @@ def subset(folder: Path, fraction: float, seed: int = 0) -> list[str]:
     """
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction must be in (0, 1], got {fraction}')
-    classes = sorted(p for p in folder.glob('*') if p.is_dir())
+    classes = sorted(p for p in folder.glob('*') if p.is_dir() and p.name[0] != '.')
     if not classes:
         raise FileNotFoundError(f'no folders of classes in {folder}, as in {folder}/n01440764')
     lines = []

@@ -617,3 +617,25 @@ def test_a_file_that_is_damaged_or_no_weights_is_said(data, tmp_path):
     file.write_bytes(file.read_bytes()[:2000] if data is None else data)
     with pytest.raises(ValueError, match='weights.pth is damaged'):
         read_weights(file)
+
+
+def test_weights_load_where_old_versions_of_mmengine_were_set_up(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    model = torch.nn.Linear(2, 2)
+    torch.save(model.state_dict(), tmp_path / 'x.pth')
+    assert load_pretrained(model, tmp_path / 'x.pth')['loaded'] == ['weight', 'bias']
+    assert os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] == '1'
+    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in os.environ
+
+
+def test_other_entries_of_init_cfg_come_before_the_weights(tmp_path):
+    settings = dict(embed_dims=[8] * 4, num_layers=[1] * 4, num_heads=[1] * 4)
+    model = MiT(**settings)
+    torch.save(model.state_dict(), tmp_path / 'x.pth')
+    pretrained = dict(type='mmengine.Pretrained', checkpoint=str(tmp_path / 'x.pth'))
+    zeros = dict(type='Constant', layer='Linear', val=0.0)
+    for init_cfg in (pretrained, [pretrained, zeros]):
+        other = MiT(**settings, init_cfg=init_cfg)
+        other.init_weights()
+        for key, value in model.state_dict().items():
+            assert torch.equal(other.state_dict()[key], value)

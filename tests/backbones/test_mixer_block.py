@@ -274,3 +274,37 @@ def test_a_copy_tells_its_own_blocks_the_grid():
     copied(torch.randn(1, 3, 32, 64))
     assert isinstance(copied, ViT) and copied.layers[0].hw_shape == (4, 8)
     assert model.layers[0].hw_shape is None
+
+
+def test_rates_of_drop_path_break_no_compiled_graph():
+    model = ViT('deit-t', mixer=AFNO, with_cls_token=False, out_type='featmap', drop_path_rate=0.1)
+    rates = [module.drop_prob for module in model.modules() if hasattr(module, 'drop_prob')]
+    assert rates and {type(rate) for rate in rates} == {float}
+
+
+def test_a_traced_vit_can_be_copied():
+    model = ViT(
+        dict(embed_dims=8, num_layers=1, num_heads=1, feedforward_channels=8),
+        img_size=32,
+        mixer=dict(type='AFNO', num_blocks=1),
+        with_cls_token=False,
+        out_type='featmap',
+    ).eval()
+    torch.jit.trace(model, torch.randn(1, 3, 32, 32), check_trace=False)
+    copied, image = copy.deepcopy(model), torch.randn(1, 3, 48, 32)
+    torch.testing.assert_close(copied(image), model(image))
+
+
+def test_gradients_of_each_sample():
+    model = MiT(
+        embed_dims=[8, 8, 8, 8], num_layers=[1] * 4, num_heads=[1] * 4, mixer=dict(type='SA')
+    ).eval()
+
+    def loss(weights, image):
+        return torch.func.functional_call(model, weights, (image[None],))[3].square().sum()
+
+    weights, images = dict(model.named_parameters()), torch.randn(2, 3, 64, 64)
+    every = torch.func.vmap(torch.func.grad(loss), (None, 0))(weights, images)
+    one = torch.func.grad(loss)(weights, images[1])
+    name = 'layers.0.1.0.attn.qkv.weight'
+    torch.testing.assert_close(every[name][1], one[name], rtol=1e-4, atol=1e-5)

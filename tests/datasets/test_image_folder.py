@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from afno_mm.datasets import inspect_files
-from afno_mm.engine.safety.model_settings import SettingsHook
+from afno_mm.engine.safety.model_settings import SettingsHook, check_class_names, check_file_names
 from mmengine.registry import DATASETS
 from mmpretrain.models import LinearClsHead
 from PIL import Image
@@ -88,6 +88,7 @@ def test_a_model_of_fewer_classes_than_a_list_is_refused_with_both_numbers(root,
     data, head = build(root, ann_file='list.txt'), LinearClsHead(number, 8)
     runner = SimpleNamespace(model=nn.ModuleDict(dict(head=head)), cfg={})
     runner.test_loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
+    runner.test_evaluator = SimpleNamespace(metrics=[])
     if number >= 5:
         return SettingsHook().before_test(runner)
     with pytest.raises(ValueError, match='num_classes is 4, the data has at least 5 classes'):
@@ -120,7 +121,13 @@ def one_class(root):
         (loose_images, {}, r'no image .* in folders of .* 1 \*.png\.\n[^$]*with_label=False'),
         (one_class, {}, 'has one folder of a class only: cat'),
         (lambda root: None, dict(data_prefix=''), 'have different folders[^$]*Expected are'),
-        (lambda root: None, dict(classes=['cat', 'cow', 'pig']), '3 classes, but 2 folders'),
+        (lambda root: None, dict(classes=['owl', 'cow', 'pig']), '3 classes, but 2 folders'),
+        (lambda root: None, dict(classes=['Dog', 'Cat']), 'that classes does not name: cat, dog'),
+        (
+            lambda root: None,
+            dict(classes=['cat', 'bird']),
+            'does not name: dog; classes without a folder: bird',
+        ),
         (lambda root: None, dict(data_prefix='none'), 'there is no folder .*/none'),
     ],
 )  # fmt: skip
@@ -147,3 +154,37 @@ def test_bad_images_are_named_without_labels_too(root):
     (root / 'train/dog/gone.png').symlink_to('/nowhere')
     with pytest.raises(ValueError, match='1 of 4 links lead nowhere:[^$]*1 of 4 files are empty:'):
         build(root, with_label=False)
+
+
+@pytest.mark.parametrize('wrapper', [None, 'RepeatDataset', 'ConcatDataset'])
+def test_a_wrapped_list_is_compared_with_the_model_too(root, wrapper):
+    (root / 'list.txt').write_text('cat/1.JPG 0\ndog/1.tiff 4\n')
+    data = build(root, ann_file='list.txt')
+    if wrapper:
+        more = dict(dataset=data, times=2) if wrapper[0] == 'R' else dict(datasets=[data])
+        data = DATASETS.build(dict(type=wrapper, **more))
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
+    head = LinearClsHead(4, 8)
+    runner = SimpleNamespace(model=nn.ModuleDict(dict(head=head)), cfg={}, val_loop=loop)
+    with pytest.raises(ValueError, match='num_classes is 4, the data has at least 5 classes'):
+        SettingsHook().before_val(runner)
+
+
+def test_a_train_folder_elsewhere_does_not_count(root, monkeypatch):
+    (root / 'other/train/x').mkdir(parents=True)
+    monkeypatch.chdir(root / 'other')
+    assert len(build(root, data_root=None, data_prefix=str(root / 'train'))) == 3
+
+
+def test_training_and_validation_must_number_classes_alike():
+    check_class_names(['a', 'b'], ['A', 'b'])
+    check_class_names(['a', 'b'], None)
+    check_class_names(['a', 'b'], ['b', 'a'], allowed=['classes'])
+    with pytest.raises(ValueError, match="0 is 'a' to train on and 'b' to validate"):
+        check_class_names(['a', 'b'], ['b', 'a'])
+
+
+def test_predictions_with_the_same_name_are_refused():
+    check_file_names(['x/1.jpg', 'x/2.jpg'], 'out')
+    with pytest.raises(ValueError, match='y/1.png would overwrite x/1.jpg'):
+        check_file_names(['x/1.jpg', 'y/1.png'], 'out')

@@ -399,3 +399,71 @@ def test_a_bad_file_whose_name_is_not_utf_8_is_left_out(tmp_path, monkeypatch):
         max_bad_share=0.5,
     )
     assert len(dataset) == 8
+
+
+def test_a_link_to_a_folder_above_is_no_endless_folder(tmp_path):
+    make(tmp_path)
+    for folder in ('photos', 'masks'):
+        (tmp_path / folder / 'latest').symlink_to('.')
+    assert len(build(tmp_path)) == len(NAMES)
+
+
+def test_an_image_of_any_size_is_opened(tmp_path, monkeypatch):
+    make(tmp_path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2)  # Pillow refuses twice as many
+    assert read(tmp_path).shape == (2, 4)
+    assert Image.MAX_IMAGE_PIXELS == 2
+
+
+def test_floating_point_images_need_a_reader_that_keeps_them(tmp_path):
+    make(tmp_path)
+    for name in NAMES:
+        (tmp_path / f'photos/{name}.JPG').unlink()
+        put(tmp_path / f'photos/{name}.tiff', np.full((2, 4), np.inf, np.float32))
+    assert "color_type='unchanged'" in refusal(tmp_path)
+    pipeline = [dict(LOADERS[0], color_type='unchanged'), LOADERS[1]]
+    assert build(tmp_path, pipeline=pipeline)[0]['img'].dtype == np.float32
+
+
+def test_a_fault_is_looked_at_again(tmp_path, monkeypatch):
+    make(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr('afno_mm.datasets.audit.open_picture', lambda data: Image.open('nothing'))
+        assert 'not whole pictures' in refusal(tmp_path)
+    assert len(build(tmp_path)) == len(NAMES)
+
+
+def test_colours_of_left_out_classes_are_ignored(tmp_path):
+    class Three(SegDataset):
+        METAINFO = dict(classes=('a', 'b', 'c'), palette=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+
+    colours = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]] * 2, np.uint8)
+    make(tmp_path, mask=colours)
+    prefix = dict(img_path='photos', seg_map_path='masks')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        data = Three(
+            data_root=tmp_path,  # a path object
+            data_prefix=prefix,
+            pipeline=LOADERS,
+            metainfo=dict(classes=('c', 'a')),
+        )
+    assert data[0]['gt_seg_map'].tolist() == [[1, 255, 0, 0]] * 2
+
+
+def test_images_without_masks_are_for_prediction(tmp_path):
+    make(tmp_path)
+    data = build(tmp_path, data_prefix=dict(img_path='photos'))
+    assert 'gt_seg_map' not in data[0] and len(data) == len(NAMES)
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-8-sig'])
+def test_lists_in_encodings_of_windows(tmp_path, encoding):
+    make(tmp_path)
+    (tmp_path / 'list.txt').write_text('a\r\nday 1/b.c\r\n', encoding=encoding)
+    assert len(build(tmp_path, ann_file='list.txt')) == 2
+
+
+def test_a_list_in_another_encoding_is_named(tmp_path):
+    make(tmp_path)
+    (tmp_path / 'list.txt').write_text('caf\xe9', encoding='latin-1')
+    assert 'list.txt is not text in UTF-8' in refusal(tmp_path, ann_file='list.txt')

@@ -1,5 +1,6 @@
 """What a training shows while it runs: numbers, pictures of predictions, other loggers."""
 
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from afno_mm.engine import read_config
+from afno_mm.engine.mlflow import MLflowVisBackend
 from afno_mm.tasks.visualization import PredictionPicturesHook
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS, DefaultScope
@@ -104,3 +106,13 @@ def test_one_setting_sends_all_to_another_logger(name, kind, tmp_path, monkeypat
         visualizer = VISUALIZERS.build(settings)
     backends = [type(backend).__name__ for backend in visualizer._vis_backends.values()]
     assert backends == ['LocalVisBackend', f'{kind}VisBackend']
+
+
+@pytest.mark.parametrize('name', ['segformer_hybrid_b0_cityscapes', 'vit_afno_scenes'])
+def test_every_config_can_be_logged_to_mlflow(name):
+    cfg = read_config(str(REPOSITORY / f'configs/{name}.py'))
+    cfg.label_map = {255: 1, (1, 0, 0): 2}
+    found = MLflowVisBackend._flatten(MLflowVisBackend.__new__(MLflowVisBackend), cfg.to_dict())
+    assert found['label_map.255'] == 1 and found['label_map._1_ 0_ 0_'] == 2
+    assert 'AFNO' in [value for key, value in found.items() if '.mixer.' in key]
+    assert all(re.fullmatch(r'[\w./: -]+', key) for key in found)

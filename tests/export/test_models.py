@@ -176,14 +176,14 @@ def test_onnx_of_one_size_and_any_batch_with_its_metadata(mixer, tmp_path):
     onnx = needs_onnx()
     cfg = model_config('SegViT segmentor', mixer)
     cfg.test_dataloader = dict(
-        dataset=dict(type='mmseg.CityscapesDataset', metainfo=dict(classes=('a', 'b', 'c')))
+        dataset=dict(type='mmseg.CityscapesDataset', metainfo=dict(classes=('car', 'road', 'sky')))
     )
     exported = export_model(cfg, None, tmp_path / 'm.onnx', labels=True, opset=18)
     assert exported.ok and exported.parity[exported.path][0].agreement > 0.99
     model = onnx.load(exported.path)
     meta = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(meta['classes']) == ['a', 'b', 'c']
-    assert len(json.loads(meta['palette'])) == 19
+    assert json.loads(meta['classes']) == ['car', 'road', 'sky']
+    assert json.loads(meta['palette'])[:2] == [[0, 0, 142], [128, 64, 128]]
     assert json.loads(meta['mean']) == PIXELS['mean'] and meta['opset'] == '18'
     assert meta['input_layout'] == 'NCHW float32 RGB (pixel - mean) / std'
     assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
@@ -324,3 +324,22 @@ def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv('CXX', 'no-such-compiler')
     with pytest.raises(FileNotFoundError, match='there is no no-such-compiler'):
         export_model(model_config('ViT inpainter'), format='exported_program', package=True)
+
+
+def test_gray_images(tmp_path):
+    cfg = Config(
+        dict(
+            model=dict(
+                type='ImageClassifier',
+                backbone=dict(MIT, in_channels=1, out_indices=(1,), mixer=dict(type='SA')),
+                neck=dict(type='GlobalAveragePooling'),
+                head=dict(type='LinearClsHead', num_classes=3, in_channels=16),
+            ),
+            data_preprocessor=dict(mean=[127.0], std=[57.0], num_classes=3),
+            default_scope='mmpretrain',
+        )
+    )
+    export_model(cfg, None, tmp_path / 'gray.ts', format='torchscript', size=(64, 64))
+    assert torch.jit.load(tmp_path / 'gray.ts')(torch.randn(1, 1, 64, 64)).shape == (1, 3)
+    batch = task_of(cfg).random_batch(cfg.model, (64, 64), 2)
+    assert batch['inputs'].shape == (2, 1, 64, 64)

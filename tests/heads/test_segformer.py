@@ -165,3 +165,10 @@ def test_losses_are_upstreams_with_several_losses_and_a_sampler():
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, check_dtype=False, msg=name)
+
+
+@pytest.mark.parametrize('mode', ['nearest', 'area', 'bicubic'])
+def test_every_mode_of_interpolation(mode):
+    settings = dict(in_channels=[4, 4], in_index=[0, 1], channels=4, num_classes=2)
+    head = SegformerHead(**settings, interpolate_mode=mode).eval()
+    assert head([torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]).shape == (1, 2, 8, 8)

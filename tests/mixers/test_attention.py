@@ -313,3 +313,34 @@ def test_bad_settings_are_named(cfg, message):
 def test_bad_tokens_are_named(make, shape):
     with pytest.raises(ValueError, match=r'\(B, H, W, 16\), got'):
         make()(torch.zeros(shape))
+
+
+class Doubled(torch.nn.Module):
+    """A layer that is wrapped, as LoRA does, and has no weight of its own."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return 2 * self.layer(x)
+
+
+@pytest.mark.parametrize('kind', ['SA', 'LS'])
+@pytest.mark.parametrize('name', ['qkv', 'proj'])
+def test_wrapped_layers_are_called(kind, name):
+    mixer = build_mixer(dict(type=kind, num_heads=4), 16)
+    wrapped, x = copy.deepcopy(mixer), torch.randn(1, 8, 8, 16)
+    setattr(wrapped, name, Doubled(getattr(wrapped, name)))
+    layer = getattr(mixer, name)
+    with torch.no_grad():
+        layer.weight *= 2
+        layer.bias *= 2
+    torch.testing.assert_close(wrapped(x), mixer(x))
+
+
+def test_attention_can_be_quantised():
+    mixer = SA(16, 4).eval()
+    small = torch.ao.quantization.quantize_dynamic(mixer, {torch.nn.Linear})
+    x = torch.randn(1, 4, 4, 16)
+    torch.testing.assert_close(small(x), mixer(x), atol=0.05, rtol=0)

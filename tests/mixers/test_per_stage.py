@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, Literal, Optional, Union
 
+import numpy as np
 import pytest
 from afno_mm.backbones import MiT
-from afno_mm.mixers import mixer_per_stage
+from afno_mm.mixers import AFNO, FNO, mixer_per_stage
 from mmengine.config import Config, DictAction
 from torch import nn
 
@@ -194,3 +195,39 @@ def test_a_name_alone_is_refused_with_the_dict_wanted():
 def test_names_in_a_list_of_mixers_are_refused():
     with pytest.raises(TypeError, match=r"mixer\[1\] must be a dict such as dict\(type='GFN'\)"):
         mixer_per_stage([dict(type='AFNO'), 'GFN'], 2)
+
+
+class Typed(nn.Module):
+    def __init__(
+        self, embed_dims, cfg: dict | None = None, norm: type = nn.Identity, sizes: Any = 1
+    ):
+        super().__init__()
+
+
+def test_classes_as_hints_refuse_lists():
+    for key, value in dict(cfg=[{}, {}], norm=[nn.Identity, nn.LayerNorm]).items():
+        mixers = mixer_per_stage(dict(type=Typed, **{key: value}), 2)
+        assert [mixer[key] for mixer in mixers] == value
+    with pytest.raises(ValueError, match='two meanings'):
+        mixer_per_stage(dict(type=Typed, sizes=[1, 2]), 2)
+
+
+def test_one_unknown_hint_leaves_the_others_known():
+    class Half(nn.Module):
+        def __init__(self, embed_dims, num_blocks: 'int' = 8, other: 'OnlyForCheckers' = None):  # noqa: F821
+            super().__init__()
+
+    mixers = mixer_per_stage(dict(type=Half, num_blocks=[1, 2]), 2)
+    assert [mixer['num_blocks'] for mixer in mixers] == [1, 2]
+
+
+def test_a_tuple_is_advised_only_where_one_is_taken():
+    with pytest.raises(ValueError, match=r'4 in all\. Write .* num_modes=\(4, 3\)'):
+        mixer_per_stage(dict(type='FNO', num_modes=[4, 3]), 4)
+    with pytest.raises(ValueError, match='4 in all$'):
+        mixer_per_stage(dict(type='AFNO', num_blocks=[1, 2, 4]), 4)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert AFNO(8, num_blocks=np.int64(2)).num_blocks == 2
+    assert FNO(8, num_modes=(np.int64(2), 3)).num_modes == (2, 3)

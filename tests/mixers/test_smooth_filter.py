@@ -212,3 +212,13 @@ def test_copies_and_files_hold_no_kept_filter():
     assert copy.deepcopy(mixer).filter._kept is None
     x = torch.randn(1, 64, 64, 12)
     assert torch.equal(evaluate(copy.deepcopy(mixer), x), evaluate(mixer, x))
+
+
+def test_fake_tensors_leave_nothing_behind():
+    from torch._subclasses import FakeTensorMode
+
+    mixer = AFNO(8, 2, frequency_filter='smooth').eval()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        mixer(torch.randn(1, 9, 7, 8))
+    with torch.no_grad():
+        assert type(mixer(torch.randn(1, 9, 7, 8))) is torch.Tensor

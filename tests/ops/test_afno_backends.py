@@ -25,7 +25,7 @@ def backend(request, monkeypatch):
     name, *transform = request.param.split(' by ')
     if transform:
         limit = {'FFT': 0, 'products': math.inf}[transform[0]]
-        monkeypatch.setattr(eager, 'DENSE_OPERATIONS', limit)
+        monkeypatch.setitem(planar.DENSE_OPERATIONS, 'cpu', limit)
         monkeypatch.setattr(eager, 'PIECE', 1000)
     reason = BACKENDS[name].refusal(torch.zeros(1, 8, 8, 12))
     if reason is not None:

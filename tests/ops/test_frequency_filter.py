@@ -1,6 +1,5 @@
 """The filter of frequencies beside AFNO's MLP: every backend against the float64 definition."""
 
-import math
 import os
 import re
 
@@ -23,7 +22,6 @@ def backend(request, monkeypatch):
     name, *transform = request.param.split(' by ')
     if name == 'triton' and os.environ.get('TRITON_INTERPRET') == '1':
         monkeypatch.setattr(triton, 'ACCEPT_INTERPRETED', True)
-    monkeypatch.setattr(eager, 'DENSE_OPERATIONS', 0 if transform else math.inf)
     monkeypatch.setattr(eager, 'PIECE', 1000)
     monkeypatch.setattr(planar, 'is_dense', lambda *_: not transform)
     reason = BACKENDS[name].refusal(torch.zeros(1, 8, 8, 12))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from afno_mm.sweep import dry_run, record, run_sweep
@@ -149,3 +150,23 @@ def test_trials_hold_back_the_seeds_of_a_dry_run(folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and all('trial_' in line for line in lines[:2])
     assert lines[2] == '# fast: seed_0/climb: its trials choose optim_wrapper.optimizer.lr'
+
+
+def test_another_metric_of_a_finished_run_is_read_again(ran):
+    run = ran[0].points['fast'][0]
+    before = record.check(run)
+    other = replace(run, stage=replace(run.stage, metric='SSIM', others=['PSNR']))
+    read = record.check(other)
+    assert read['value'] == before['others']['SSIM'] and read['finished'] == before['finished']
+    assert record.check(run)['value'] == before['value']  # and back
+
+
+@pytest.mark.parametrize('option', ['optim_wrapper.optimizer.lr', 'randomness.seed'])
+def test_options_that_the_sweep_sets_itself_are_refused(folder, option):
+    with pytest.raises(ValueError, match=f'sets {option}, and (tune|seeds) of'):
+        load(folder, 'options', SWEEP, cfg_options={option: 1})
+
+
+def test_more_seeds_than_the_test_takes_are_refused_at_once(folder):
+    with pytest.raises(ValueError, match='at most 20 seeds, got 21'):
+        load(folder, 'many', SWEEP.replace('range(6)', 'range(10, 31)'))

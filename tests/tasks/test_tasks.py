@@ -9,6 +9,7 @@ import pytest
 import torch
 from afno_mm.registry import TASKS, type_name
 from afno_mm.tasks import Classification, Inpainting, Segmentation, Task, task_of
+from afno_mm.tasks.dataset_configs import bare_datasets, dataset_meta
 from mmengine.config import Config, ConfigDict
 
 REPOSITORY = Path(__file__).parents[2]
@@ -174,3 +175,37 @@ def test_engine_and_tasks_are_imported_without_the_frameworks():
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert 'afno_mm.tasks.inpainting' in run.stdout.split()
     assert not {'mmseg', 'mmpretrain'} & set(run.stdout.split())
+
+
+@pytest.mark.parametrize('kind', ['RepeatDataset', 'ConcatDataset'])
+def test_wrapped_datasets_get_the_pipeline_of_tta(kind):
+    cfg = config('ImageClassifier')
+    inner = cfg.test_dataloader.dataset
+    more = dict(dataset=inner, times=2) if kind[0] == 'R' else dict(datasets=[inner, inner])
+    cfg.test_dataloader.dataset = dict(type=kind, **more)
+    task_of(cfg).use_tta(cfg)
+    datasets = bare_datasets(cfg.test_dataloader.dataset)
+    assert [one.pipeline[-1].type for one in datasets] == ['TestTimeAug'] * len(datasets)
+    assert 'pipeline' not in cfg.test_dataloader.dataset
+
+
+def test_predictions_without_labels_are_not_scored():
+    cfg = config('EncoderDecoder', 'mmseg', task='Segmentation')
+    cfg.test_evaluator = [dict(type='DumpResults'), dict(type='IoUMetric')]
+    cfg.test_dataloader.dataset.data_prefix = dict(img_path='images')
+    Segmentation().keep_predictions(cfg, 'out')
+    assert cfg.test_evaluator == [
+        dict(type='DumpResults'),
+        dict(type='IoUMetric', output_dir='out', format_only=True),
+    ]
+
+
+@pytest.mark.parametrize('name', ['CityscapesDataset', 'mmseg.CityscapesDataset'])
+def test_classes_of_upstream_datasets_are_found(name):
+    dataset = dict(type=name, metainfo=dict(classes=['car', 'road']))
+    cfg = Config(dict(default_scope='mmseg'))
+    cfg.test_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dataset))
+    assert dataset_meta(cfg) == dict(classes=['car', 'road'], palette=[[0, 0, 142], [128, 64, 128]])
+    dataset['metainfo'] = None
+    cfg.test_dataloader = dict(dataset=dataset)
+    assert len(dataset_meta(cfg)['classes']) == 19

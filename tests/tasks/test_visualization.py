@@ -10,6 +10,7 @@ from afno_mm.tasks.visualization import (
     ClassVisualizationHook,
     InpaintingVisualizationHook,
     PartsVisualizer,
+    picture_name,
 )
 from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
@@ -85,3 +86,25 @@ def test_parts_are_drawn_without_names(tmp_path):
     visualizer.add_datasample('two', np.zeros((40, 60, 3), np.uint8), sample, out_file=path)
     colours = mmcv.imread(path, channel_order='rgb').reshape(-1, 3)
     assert set(map(tuple, colours.tolist())) == {(0, 0, 0), (9, 99, 199)}
+
+
+def test_equal_file_names_in_other_folders_do_not_overwrite(tmp_path):
+    used = set()
+    names = [picture_name(path, used) for path in ('/x/cat/0.jpg', '/x/dog/0.jpg', '/y/cat/0.jpg')]
+    assert names == ['0', 'dog_0', 'cat_0']
+    assert picture_name('/x/cat/0.jpg', used) == 'x_cat_0'
+    visualizer = UniversalVisualizer.get_instance('names', save_dir=str(tmp_path))
+    hook = ClassVisualizationHook(enable=True, interval=1, out_dir=str(tmp_path))
+    hook._visualizer = visualizer
+    samples = [
+        DataSample(metainfo=dict(img_path=f'/x/{name}/0.jpg')).set_pred_label(0)
+        for name in ('cat', 'dog')
+    ]
+    images = [torch.zeros(3, 32, 32, dtype=torch.uint8)] * 2
+    hook._draw_samples(0, dict(inputs=images), samples)
+    assert sorted(path.name for path in tmp_path.glob('*.png')) == [
+        '0.jpg_0.png',
+        'dog_0.jpg_0.png',
+    ]
+    # Test-time augmentation: a batch for each view.
+    hook._draw_samples(0, dict(inputs=[torch.stack(images)] * 2), samples)

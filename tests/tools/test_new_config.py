@@ -392,3 +392,59 @@ def test_a_file_of_classes_is_read_as_the_dataset_reads_it(text, folder):
     (folder / 'classes.txt').write_text(text, encoding='utf-8')
     new(folder, '--out', 'a.py')
     assert "classes=['sky', 'cat']" in Path('a.py').read_text()
+
+
+def test_colours_of_the_class_file_stay_with_their_names(folder):
+    masked(folder, values=[[128, 128, 128], [0, 0, 0]])
+    (folder / 'classes.txt').write_text('sky 128 128 128\nroad 0 0 0\n')
+    meta = config(folder).train_dataloader.dataset.metainfo
+    assert list(meta.classes) == ['sky', 'road']
+    assert [tuple(c) for c in meta.palette] == [(128, 128, 128), (0, 0, 0)]
+
+
+def test_many_classes_are_no_interpolation(folder):
+    masked(folder, values=range(100))
+    meta = config(folder).train_dataloader.dataset.metainfo
+    assert len(meta.classes) == 100
+
+
+@pytest.mark.parametrize('above', ['', 'data/'])
+def test_a_test_folder_without_classes_is_left_out(folder, above, capsys):
+    for split in ('train', 'val'):
+        for name in ('cat/1', 'cat/2', 'dog/1', 'dog/2'):
+            picture(folder / f'{above}{split}/{name}.jpg')
+    picture(folder / f'{above}test/1.jpg')
+    cfg = config(folder)
+    assert list(cfg.train_dataloader.dataset.metainfo.classes) == ['cat', 'dog']
+    assert '1 images in ' in capsys.readouterr().out
+    assert not check_datasets(cfg)[0].refusal
+
+
+@pytest.mark.parametrize('end, encoding', [('', 'utf-8-sig'), ('.jpg', 'utf-8'), ('', 'utf-16')])
+def test_lists_are_read_as_the_dataset_reads_them(folder, end, encoding, capsys):
+    masked(folder, names='abcd')
+    (folder / 'splits').mkdir()
+    for split, names in dict(train='abc', val='d').items():
+        lines = ''.join(f'{name}{end}\n' for name in names)
+        (folder / f'splits/{split}.txt').write_text(lines, encoding=encoding)
+    cfg = config(folder)
+    assert 'train.txt is kept: 3 samples' in capsys.readouterr().out
+    assert [len(found.dataset) for found in check_datasets(cfg)][:2] == [3, 1]
+
+
+def test_a_link_to_a_folder_above_is_no_class(folder):
+    for name in ('cat/1', 'cat/2', 'dog/1', 'dog/2'):
+        picture(folder / f'{name}.jpg')
+    (folder / 'cat/latest').symlink_to('..')
+    assert list(config(folder).train_dataloader.dataset.metainfo.classes) == ['cat', 'dog']
+
+
+def test_lists_that_cannot_be_written_are_named(folder, monkeypatch):
+    masked(folder)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'write_text', refuse)
+    with pytest.raises(SystemExit, match='cannot be written: Permission denied'):
+        new_config(folder, '--out', 'out.py')

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from afno_mm.datasets.audit import list_files
+from afno_mm.datasets.pairs import IMAGE_SUFFIXES
 from PIL import Image
 
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
 MASKS = """mask masks label labels ann anns ann_dir annotation annotations segmentation
 segmentationclass segmentations gt gtfine ground_truth seg""".split()
 SPLITS = {'train': 'train', 'training': 'train', 'val': 'val', 'valid': 'val'}
 SPLITS |= {'validation': 'val', 'dev': 'val', 'test': 'test', 'testing': 'test'}
 MASK_TAIL = re.compile(r'[_.-](mask|masks|label|labels|seg|segmentation|gt|ann)$', re.IGNORECASE)
-WANTED = """Wanted is one of these layouts, with folders inside them at will:
+WANTED = """Wanted is one of these layouts (subfolders are allowed):
   {root}/images/{{train,val}}/*.jpg and {root}/masks/{{train,val}}/*.png
   {root}/{{train,val}}/images/*.jpg and {root}/{{train,val}}/masks/*.png
   {root}/images/*.jpg and {root}/masks/*.png, split by a list
@@ -65,6 +66,7 @@ class Layout:
         img_suffix: Ends of the names of images that have masks, the most frequent first.
         mask_suffix: Ends of the names of masks.
         classes: Names of the folders of classes, sorted.
+        notes: Sentences that say what was left out.
     """
 
     task: str
@@ -72,6 +74,7 @@ class Layout:
     img_suffix: list[str] = field(default_factory=list)
     mask_suffix: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_layout(root: Path, task: str | None = None) -> Layout:
@@ -134,6 +137,10 @@ def _pairs(root: Path) -> Layout:
 
 def _classes(root: Path) -> Layout:
     layout = _images(root, WANTED_CLASSES)
+    test = layout.parts.get('test')
+    if test and len(layout.parts) > 1 and not any('/' in name for name in test.names):
+        del layout.parts['test']
+        layout.notes.append(f'{len(test.names)} images in {test.images} have no class: left out')
     names = [name for part in layout.parts.values() for name in part.names]
     layout.task = 'classification'
     layout.classes = sorted({name.split('/')[0] for name in names if '/' in name})
@@ -177,10 +184,18 @@ def _is_mask(path):
 
 def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:
     parts: dict[str, Part] = {}
-    for path in sorted(pictures(root)):
+    paths, above = sorted(pictures(root)), ''
+    # Enter a folder that is alone and has nothing but folders.
+    while len({path.split('/')[0] for path in paths}) == 1 and '/' in paths[0]:
+        first, rest = paths[0].split('/')[0], [path.split('/', 1)[1] for path in paths]
+        if first.lower() in SPLITS or not all('/' in path for path in rest):
+            break
+        above, paths = f'{above}{first}/', rest
+    for path in paths:
         first, _, rest = path.partition('/')
         split = SPLITS.get(first.lower(), '') if rest else ''
-        parts.setdefault(split, Part(first if split else '')).names.append(rest if split else path)
+        part = parts.setdefault(split, Part(above + first if split else above.rstrip('/')))
+        part.names.append(rest if split else path)
     if not parts:
         raise _refusal(root, 'no image', wanted)
     return Layout('inpainting', _without_rest(parts))
@@ -195,14 +210,8 @@ def pictures(root: Path) -> list[str]:
     """Return the relative paths of all pictures below a folder. Skip hidden files and folders."""
     if not root.is_dir():
         raise FileNotFoundError(f'there is no folder {root}')
-    found = []
-    for folder, below, names in os.walk(root, followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith('.'))
-        where = os.path.relpath(folder, root)
-        where = '' if where == '.' else f'{where}/'
-        visible = (name for name in names if not name.startswith('.'))
-        found += [where + name for name in visible if name.lower().endswith(PICTURES)]
-    return found
+    visible = (name for name in list_files(str(root)) if '/.' not in f'/{name}')
+    return [name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
 
 
 def _read_name(path: str) -> tuple[str, str, bool]:

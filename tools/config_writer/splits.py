@@ -1,8 +1,11 @@
 """Split the samples of a folder into those to train on and those to validate, by lists."""
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
+
+from afno_mm.datasets.pairs import lines_of, stem_of
 
 from .layout import Layout
 
@@ -22,14 +25,14 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
         ValueError: If one of the two parts would be empty.
     """
     parts, kept = layout.parts, ''
-    said = [
+    said = layout.notes + [
         f'{part.lone} images in {root / part.images} have no mask, and are left out'
         for part in parts.values()
         if part.lone
     ]
     said += [
-        f'{part.elsewhere} images outside {root / part.images} are left out: one split has one '
-        'folder of images and one of masks, with folders inside them at will'
+        f'{part.elsewhere} images outside {root / part.images} are left out, because they are not '
+        'in the folder of the images that have masks'
         for part in parts.values()
         if part.elsewhere
     ]
@@ -41,9 +44,8 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
         names = _split(part.names, bool(layout.classes), val_share, seed)
         kept = next((f for f in LISTS if all((root / f / f'{s}.txt').is_file() for s in names)), '')
         for split in names if kept else ():
-            lines = (root / kept / f'{split}.txt').read_text(encoding='utf-8').splitlines()
-            listed = {line.rpartition(' ')[0] if layout.classes else line for line in lines}
-            names[split] = sorted({*part.names} & {name.strip() for name in listed})
+            listed = _samples_of(root / kept / f'{split}.txt', layout)
+            names[split] = sorted({*part.names} & listed.keys())
         if not all(names.values()):
             found = f'{len(part.names)} samples, {len(names["train"])} to train on'
             lists = f', by the lists in {root / kept}' if kept else ''
@@ -60,16 +62,36 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
     for split, part in parts.items():
         if part.ann_file or part.lone:
             part.ann_file = f'{folder}/{split}.txt'
-            said.append(_write_list(root / part.ann_file, part.names, layout.classes, bool(kept)))
+            said.append(_write_list(root / part.ann_file, part.names, layout, bool(kept)))
     layout.parts = parts
     return said
 
 
-def _write_list(path: Path, names: list[str], classes: list[str], kept: bool) -> str:
-    ids = {name: index for index, name in enumerate(classes)}
+def _samples_of(path: Path, layout: Layout) -> dict[str, str]:
+    """Return the line of each sample that a list names, as :func:`_write_list` would write it."""
+    samples = {}
+    try:
+        lines = lines_of(path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not text in UTF-8: {error}. Save it as UTF-8') from None
+    for line in lines:
+        name, _, index = line.replace('\t', ' ').rpartition(' ')
+        if layout.classes:
+            samples[name.strip()] = f'{name.strip()} {index}'
+        elif layout.mask_suffix:  # also 'image label', and names with the suffix of the image
+            images = stem_of(re.split(r'[\s,;]', line)[0], layout.img_suffix)
+            name = images or stem_of(line, layout.img_suffix) or line
+            samples[name] = name
+        else:
+            samples[line] = line
+    return samples
+
+
+def _write_list(path: Path, names: list[str], layout: Layout, kept: bool) -> str:
+    ids = {name: index for index, name in enumerate(layout.classes)}
     lines = [f'{name} {ids[name.split("/")[0]]}' if ids else name for name in names]
     if path.is_file():
-        there = {line.strip() for line in path.read_text(encoding='utf-8').splitlines()} - {''}
+        there = {*_samples_of(path, layout).values()}
         # A list that is used as it is may name more samples, but must number classes as we do.
         if odd := sorted({*lines} - there or (set() if kept else there - {*lines})):
             raise ValueError(
@@ -78,8 +100,14 @@ def _write_list(path: Path, names: list[str], classes: list[str], kept: bool) ->
                 'other list beside it, to draw both anew'
             )
         return f'{path} is kept: {len(names)} samples'
-    path.parent.mkdir(exist_ok=True)
-    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    except OSError as error:
+        raise ValueError(
+            f'{path} lists the samples, and cannot be written: {error.strerror}. Make the folder '
+            'writable, or link its images into a folder that is'
+        ) from None
     return f'{path} is new: {len(names)} samples'
 
 

@@ -6,6 +6,7 @@
 
 import argparse
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from pprint import pformat
@@ -16,6 +17,7 @@ from typing import Any
 
 from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
+from afno_mm.datasets.pairs import lines_of
 from afno_mm.datasets.rules import first
 from afno_mm.datasets.segmentation import CLASS_LINE
 from afno_mm.registry import DATASETS
@@ -85,7 +87,7 @@ def segmentation_config(
         settings[key] = suffixes[0] if len(suffixes) == 1 else suffixes
     any_id = dict(metainfo=dict(classes=[f'{value}' for value in range(255)]))
     samples = look(args.folder, layout, dict(settings, type='afno_mm.SegDataset', **any_id))
-    classes, palette, label_map = mask_classes(samples, read_names(args), notes)
+    classes, palette, label_map = mask_classes(samples, *read_names(args), notes)
     settings |= dict(label_map=label_map) if label_map else {}
     height, width = middle(samples)
     if args.size:
@@ -197,21 +199,33 @@ def middle(samples: list[Sample]) -> tuple[int, int]:
     return round(median(h for _, h in sizes)), round(median(w for w, _ in sizes))
 
 
-def read_names(args: argparse.Namespace) -> list[str]:
-    """Return the names of the classes from --classes or from classes.txt in the folder."""
+def read_names(args: argparse.Namespace) -> tuple[list[str], list[tuple[int, ...]]]:
+    """Return names and colours of the classes from --classes or from classes.txt in the folder.
+
+    The colours are empty if the file has none.
+    """
     file = args.classes or args.folder / 'classes.txt'
     if os.path.isfile(file):  # Path.is_file fails for a long list of names
-        lines = map(str.strip, Path(file).read_text(encoding='utf-8-sig').splitlines())
-        return [CLASS_LINE.findall(line)[0][0] for line in lines if line and line[0] != '#']
-    return [name.strip() for name in args.classes.split(',')] if args.classes else []
+        lines = [line for line in lines_of(Path(file).read_bytes()) if line[0] != '#']
+        rows = [CLASS_LINE.findall(line)[0] for line in lines]
+        colours = [tuple(map(int, re.findall(r'\d+', rgb))) for _, rgb in rows]
+        return [name for name, _ in rows], colours if all(colours) else []
+    return [name.strip() for name in args.classes.split(',')] if args.classes else [], []
 
 
-def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> tuple:
+def mask_classes(
+    samples: list[Sample],
+    names: list[str],
+    colours_of_names: list[tuple[int, ...]],
+    notes: list[str],
+) -> tuple:
     """Return names, palette and label_map from the values of all masks. Append to ``notes``."""
     values = {value for sample in samples for value in sample.values or ()}
     colours = sorted(value for value in values if isinstance(value, tuple))
     ids = sorted(value for value in values if not isinstance(value, tuple))
-    if len(values) > MOST_VALUES or (colours and ids):
+    below = [value for value in ids if value != 255] or [0]
+    gapless = not colours and below == [*range(len(below))] and len(below) < 200
+    if (len(values) > max(MOST_VALUES, len(names) + 1) and not gapless) or (colours and ids):
         raise ValueError(
             f'the masks have {len(values)} values: {first([*ids, *colours])}; wanted one class id '
             'or one colour for each class. Masks that were resized or saved as JPEG have mixed '
@@ -221,16 +235,23 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
     between = [value for value in ids if 0 < value < 255]
     extremes = pixels[0] + pixels[255]
     # Ids of classes are small numbers. Values up to 254 between 0 and 255 are mixtures of these.
-    if len(between) > 2 and between[-1] > MOST_VALUES and pixels[255] > pixels.total() - extremes:
+    if (
+        len(between) > 2
+        and between[-1] > max(MOST_VALUES, len(names))
+        and pixels[255] > pixels.total() - extremes
+    ):
         raise ValueError(
             f'the masks have the values {first(ids, 10)}, and 0 and 255 are most of their '
             'pixels. Masks of 0 and 255 that were resized with interpolation have mixed values at '
             'the edges: make them anew, and resize them with nearest neighbours'
         )
-    below = [value for value in ids if value != 255] or [0]
     label_map: dict[int, int] = {}
-    if colours:
+    if colours and {*colours} <= {*colours_of_names}:
+        colours, number = colours_of_names, len(names)
+    elif colours:
         number = len(colours)
+        if names:
+            notes.append('Names and colours are paired in the sorted order of the colours: check.')
     elif ids != [0, 255] and below[-1] < (len(names) or max(16, 2 * len(below))):
         number = len(names) or below[-1] + 1
     else:
@@ -238,7 +259,7 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
         number, label_map = len(mapped), {v: k for k, v in enumerate(mapped) if v != k}
     notes.append(f'The masks have the values {first(colours or ids, 10)}.')
     if label_map:
-        notes.append('label_map numbers the values from 0 in this order.')
+        notes.append('label_map gives these values the class ids 0, 1, 2 and so on.')
     if number < 2 or (names and len(names) != number):
         wanted = f'{len(names)} classes, as their names say' if names else 'two classes at least'
         raise ValueError(f'{notes[-1]} Wanted are {wanted}')
@@ -247,7 +268,7 @@ def mask_classes(samples: list[Sample], names: list[str], notes: list[str]) -> t
     placeholders = [f'class_{k}' for k in range(number)]
     if not names:
         notes.append(f'The names of the {number} classes are placeholders: write your own.')
-    palette = colours or metainfo(', '.join(placeholders))['palette']
+    palette = colours or colours_of_names or metainfo(', '.join(placeholders))['palette']
     return names or placeholders, palette, label_map
 
 

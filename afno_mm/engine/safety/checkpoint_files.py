@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import re
+import time
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch.hub import get_dir
 
 # MMEngine writes epoch_3.pth and iter_400.pth, this package stopped_at_iter_123.pth.
-NAMES = re.compile(r'(?:epoch|iter|stopped_at_iter)_(\d+)\.pth')
+NAMES = re.compile(r'(?:epoch|iter|stopped_at_iter)_\d+\.pth')
 TEMPORARY = '.writing'
 
 
@@ -149,7 +150,23 @@ def checkpoints(folder: Path) -> list[Path]:
         for path in place.glob('*')
         if path.is_file() and any(kind.fullmatch(path.name) for kind in kinds)
     ]
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    return sorted(found, key=_saved_at, reverse=True)
+
+
+def _saved_at(path):
+    """Return when a checkpoint was saved, and after which iteration, to sort by.
+
+    The file has both: a copy of a work dir can have other times of modification. They count for a
+    file that cannot be read.
+    """
+    changed = path.stat().st_mtime
+    try:
+        with torch.serialization.safe_globals(_safe_globals()):
+            meta = torch.load(path, 'cpu', weights_only=True, mmap=True)['meta']
+        saved = time.mktime(time.strptime(meta['time'], '%Y%m%d_%H%M%S'))
+        return saved, meta['iter'], changed, path.name
+    except Exception:
+        return changed, 0, changed, path.name
 
 
 def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
@@ -192,6 +209,20 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
     return checkpoint
 
 
+def other_model(filename: str | Path, error: RuntimeError) -> CheckpointError | None:
+    """Return a short error if ``error`` lists tensors that do not fit a model, or None."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) < 2 or not ('state_dict' in lines[0] or 'state dict' in lines[0]):
+        return None
+    more = f'\n  and {len(lines) - 4} more lines' if len(lines) > 4 else ''
+    return CheckpointError(
+        f'{filename} is from another model than that of the config. Use the config that it was '
+        'trained with; its work dir has a copy:\n  '
+        + '\n  '.join(line[:300] for line in lines[1:4])
+        + more
+    )
+
+
 def load_checkpoint_url(
     url: str, map_location: Any = None, model_dir: str | None = None, progress: bool = False
 ) -> Any:
@@ -204,7 +235,15 @@ def load_checkpoint_url(
         torch.hub.download_url_to_file(url, str(path), progress=progress)
     if world_size > 1:
         torch.distributed.barrier()
-    return load_checkpoint_file(path, map_location)
+    if not path.is_file():  # another machine, with a cache of its own
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), progress=False)
+    try:
+        return load_checkpoint_file(path, map_location)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{url} was downloaded to {path}. {error}. To download it again, remove this file'
+        ) from error
 
 
 def _safe_globals() -> list[Any]:

@@ -1,9 +1,11 @@
 """Explain the error of a training step that failed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from ...registry import type_name
 from .numbers import FiniteNumbersHook
 
 CPU_MEMORY = ("can't allocate memory", 'not enough memory')
@@ -27,8 +29,9 @@ def _memory(runner, text, batch):
     shown = ', '.join(f'{height}x{width}' for height, width in sizes) or 'unknown size'
     backbone = runner.cfg.get('model', {}).get('backbone', {})
     mixer = backbone.get('mixer')
-    mixers = mixer if isinstance(mixer, list) else [mixer]
-    kinds = {(m or {}).get('type', 'stock') for m in mixers}
+    every = [(one or {}).get('type') for one in (mixer if isinstance(mixer, Sequence) else [mixer])]
+    every = [kind for kinds in every for kind in (kinds if isinstance(kinds, list) else [kinds])]
+    kinds = dict.fromkeys(type_name(kind) if kind else "upstream's attention" for kind in every)
     return (
         f'{text.splitlines()[0]}\nThe step had {len(inputs)} images of {shown} on this process, '
         f'and the mixer {", ".join(kinds)}. These settings lower the memory of a step:\n'

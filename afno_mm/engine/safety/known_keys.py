@@ -190,6 +190,10 @@ def _place(path, node, registries):
     if kind is None or key == 'clip_grad':
         known = CLOSED.get(key) or FREE.get(path) or FREE.get(key) or frozenset()
         return Place(path, node, known, path, key in CLOSED)
+    if isinstance(kind, list):  # a mixer's type for each stage
+        stages = [_place(path, {**node, 'type': one}, registries) for one in kind]
+        known = frozenset().union(*(stage.known for stage in stages))
+        return Place(path, node, known, path, all(stage.closed for stage in stages))
     if 'mixer' in path.split('.')[-2:] and isinstance(kind, str) and '.' not in kind:
         kind = f'afno_mm.{kind}'
     found = find_class(kind, registries)

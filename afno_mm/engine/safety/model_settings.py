@@ -1,6 +1,7 @@
 """Check settings that need the built model and the data: custom_keys and class counts."""
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -98,6 +99,43 @@ def check_class_counts(
         )
 
 
+def check_class_names(
+    classes: Sequence[str] | None, others: Sequence[str] | None, allowed: Collection[str] = ()
+) -> None:
+    """Raise SettingsError if training and validation data number different classes.
+
+    Args:
+        classes: Class names of the training data, or None if the classes have no names.
+        others: The same of the validation data.
+        allowed: May have 'classes', if the names differ on purpose.
+    """
+    if not classes or not others or 'classes' in allowed or len(classes) != len(others):
+        return  # check_class_counts compares the numbers
+    odd = [
+        f'{index} is {one!r} to train on and {other!r} to validate'
+        for index, (one, other) in enumerate(zip(classes, others))
+        if one.lower() != other.lower()
+    ]
+    if odd:
+        raise SettingsError(
+            'training and validation data name their classes differently: '
+            f'{first(odd)}\nGive both datasets the same metainfo.classes, in the same order. If '
+            "different names mean the same class, set allowed_settings=['classes']"
+        )
+
+
+def check_file_names(paths: Sequence[str], folder: str) -> None:
+    """Raise SettingsError if predictions, named like the images, would overwrite each other."""
+    names: dict[str, str] = {}
+    for path in paths:
+        other = names.setdefault(Path(path).stem, path)
+        if other != path:
+            raise SettingsError(
+                f'predictions go to {folder} under the names of the images, and {path} would '
+                f'overwrite {other}. Rename the images, or test their folders one by one'
+            )
+
+
 @HOOKS.register_module()
 class SettingsHook(Hook):
     """Check the settings that need the built model and data, before the first step.
@@ -115,18 +153,36 @@ class SettingsHook(Hook):
         self._check_classes(runner, runner.train_loop)
         if runner.val_loop is not None:
             self.before_val(runner)
+            classes, others = (
+                (getattr(loop.dataloader.dataset, 'metainfo', None) or {}).get('classes')
+                for loop in (runner.train_loop, runner.val_loop)
+            )
+            check_class_names(classes, others, _allowed(runner))
 
     def before_val(self, runner: Any) -> None:
         self._check_classes(runner, runner.val_loop)
 
     def before_test(self, runner: Any) -> None:
+        """Check the classes of the test data, and that its predictions have different names."""
         self._check_classes(runner, runner.test_loop)
+        dataset = runner.test_loop.dataloader.dataset
+        for metric in runner.test_evaluator.metrics:
+            folder = getattr(metric, 'output_dir', None)
+            if folder and hasattr(dataset, 'get_data_info'):
+                infos = (dataset.get_data_info(index) for index in range(len(dataset)))
+                check_file_names([info['img_path'] for info in infos if 'img_path' in info], folder)
 
     def _check_classes(self, runner, loop):
         dataset = loop.dataloader.dataset
         metainfo = getattr(dataset, 'metainfo', None) or {}
-        least = getattr(dataset, 'least_classes', 0)
+        least = max((getattr(leaf, 'least_classes', 0) for leaf in _wrapped(dataset)), default=0)
         check_class_counts(bare_model(runner), metainfo.get('classes'), _allowed(runner), least)
+
+
+def _wrapped(dataset):
+    """Return the datasets in a wrapper such as RepeatDataset, or the dataset itself."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [leaf for one in inner for leaf in _wrapped(one)] if inner[0] is not None else [dataset]
 
 
 def _allowed(runner):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_dist_info, get_rank, sync_random_seed
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS as ALL_SAMPLERS
@@ -23,7 +24,7 @@ from mmengine.registry import DATASETS as ALL_DATASETS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import Dataset, Sampler
 
-from ...registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS
+from ...registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, is_mmengine
 from .failures import explained
 
 
@@ -65,6 +66,9 @@ class SeededSampler(Sampler):
         self.length = len(dataset)
         self.epoch = 0
         self.passed = 0
+        if isinstance(self.sampler, InfiniteSampler):
+            # MMEngine's loop over iterations calls it, and counts all passes over the data as one.
+            self.skip = self.begin_at
 
     def __iter__(self) -> Iterator[SeededIndex]:
         passed, self.passed = self.passed, 0
@@ -88,7 +92,7 @@ class SeededSampler(Sampler):
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
-    def skip(self, num_samples: int) -> None:
+    def begin_at(self, num_samples: int) -> None:
         """Leave out the first samples of the next pass."""
         self.passed = num_samples
 
@@ -165,14 +169,14 @@ class ResumableEpochLoop(_Resumable, EpochBasedTrainLoop):
             )
         if done:
             sampler = self.dataloader.sampler
-            if not hasattr(sampler, 'skip'):
+            if not isinstance(sampler, SeededSampler):
                 raise ValueError(
                     f'this checkpoint is from the middle of an epoch, after {done} of '
                     f'{len(self.dataloader)} iterations, and the sampler '
                     f'{type(sampler).__name__} cannot begin there: use a train_dataloader with '
                     'sampler, not batch_sampler, or resume from the checkpoint of a whole epoch'
                 )
-            sampler.skip(done * self.dataloader.batch_size)
+            sampler.begin_at(done * self.dataloader.batch_size)
         for batch_index, batch in enumerate(self.dataloader, done):
             self.run_iter(batch_index, batch)
         self.runner.call_hook('after_train_epoch')
@@ -197,9 +201,9 @@ class IterationSeedHook(Hook):
 def train_loop(cfg: dict[str, Any]) -> dict[str, Any]:
     """Return ``train_cfg`` with this module's loop in place of MMEngine's own."""
     kind = cfg.get('type', cfg.get('by_epoch'))
-    if kind in (True, 'EpochBasedTrainLoop'):
+    if kind is True or is_mmengine(kind, 'EpochBasedTrainLoop'):
         loop = 'afno_mm.ResumableEpochLoop'
-    elif kind in (False, 'IterBasedTrainLoop'):
+    elif kind is False or is_mmengine(kind, 'IterBasedTrainLoop'):
         loop = 'afno_mm.ResumableIterLoop'
     else:
         return cfg

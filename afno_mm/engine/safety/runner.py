@@ -5,12 +5,14 @@ from typing import Any
 
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner as MMEngineRunner
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
 from ..foreign_weights import ForeignWeightsHook
 from . import checkpoint_files, resume
 from .numbers import bare_model, check_weights, first
+from .stop import StopSignalHook
 from .switches import is_on
 
 # Share of the model's values that load_from must fill.
@@ -31,10 +33,13 @@ class SafeRunner(MMEngineRunner):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         checkpoint_files.install()
         self._resuming = False
+        if kwargs.get('resume') and not kwargs.get('load_from') and kwargs.get('work_dir'):
+            newest = checkpoint_files.newest_checkpoint(kwargs['work_dir'])
+            kwargs['load_from'] = newest and str(newest)
         randomness = dict(kwargs.get('randomness') or {})
         if randomness.get('seed') is None and kwargs.get('resume') and kwargs.get('load_from'):
             # Set the checkpoint's seed now: MMEngine sets it only after it has built the samplers.
-            meta = checkpoint_files.load_checkpoint_file(kwargs['load_from'], 'cpu')['meta']
+            meta = CheckpointLoader.load_checkpoint(kwargs['load_from'], 'cpu')['meta']
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
         self.register_hook(ForeignWeightsHook())
@@ -44,6 +49,15 @@ class SafeRunner(MMEngineRunner):
         if isinstance(loop, dict) and is_on(self.cfg, 'exact_resume'):
             loop = resume.train_loop(loop)
         return super().build_train_loop(loop)
+
+    def train(self) -> Any:
+        """Train. Put the former signal handlers back even if the training fails."""
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, StopSignalHook):
+                    hook.after_train(self)
 
     def _init_model_weights(self) -> None:
         super()._init_model_weights()
@@ -73,7 +87,10 @@ class SafeRunner(MMEngineRunner):
         """Load weights, and check them by the rules that the class describes."""
         checked = is_on(self.cfg, 'strict_weights')
         exact = strict or (self._resuming and checked)
-        loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
+        try:
+            loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
+        except RuntimeError as error:
+            raise checkpoint_files.other_model(filename, error) or error from None
         check_weights(bare_model(self), str(filename))
         if self._resuming:
             self._check_epoch(filename, loaded['meta'])
@@ -92,7 +109,10 @@ class SafeRunner(MMEngineRunner):
             )
 
     def _check_share(self, filename, loaded):
-        state = loaded.get('state_dict', loaded)
+        from ...backbones.pretrained import run_load_hooks, tensors_of  # imports MMSegmentation
+
+        state = tensors_of(loaded)
+        run_load_hooks(bare_model(self), state)
         own = bare_model(self).state_dict()
         total = sum(tensor.numel() for tensor in own.values())
         fitting = [k for k, t in own.items() if k in state and state[k].shape == t.shape]

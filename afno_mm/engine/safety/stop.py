@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,14 @@ class StopSignalHook(Hook):
         self.shared = float('inf')
 
     def before_train(self, runner: Any) -> None:
-        for number in self.signals:
-            self.before[number] = signal.signal(number, self._receive)
+        if threading.current_thread() is threading.main_thread():
+            for number in self.signals:
+                self.before[number] = signal.signal(number, self._receive)
+            for loop in filter(None, (runner.train_loop, runner.val_loop)):
+                loader = loop.dataloader
+                loader.worker_init_fn = partial(_outlive, self.signals, loader.worker_init_fn)
+        else:
+            runner.logger.warning('signals do not save this training: it runs in a thread')
         if is_distributed() and get_world_size() > 1:
             # Exchange signals in a CPU group, so that no step waits for a GPU.
             self.group = distributed.new_group(backend='gloo')
@@ -55,6 +63,7 @@ class StopSignalHook(Hook):
         """Put the former signal handlers back."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        self.before = {}
 
     def before_val_epoch(self, runner: Any) -> None:
         """Find how many batches every process has: with ``round_up=False`` some have one more."""
@@ -104,6 +113,18 @@ class StopSignalHook(Hook):
         raise SystemExit(EXIT_CODE)
 
 
+def _outlive(signals, prepare, worker):
+    """Let a worker of a data loader ignore each signal once.
+
+    A scheduler, ``timeout`` and Ctrl-C send a signal to all processes. Without its workers, the
+    training could not finish the step and save.
+    """
+    for number in signals:
+        signal.signal(number, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+    if prepare:
+        prepare(worker)
+
+
 @contextmanager
 def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
     """Hold the lock of a work dir, on rank 0. The system frees the lock when the process ends.
@@ -141,7 +162,7 @@ def check_work_dir(folder: str | Path) -> None:
     found = sorted(path.name for path in checkpoints(Path(folder)))
     if found:
         raise FileExistsError(
-            f'{folder} holds {len(found)} checkpoints of an earlier training ({found[-1]}), and a '
-            'new one would overwrite them. Continue it with --resume, choose another --work-dir, '
-            'or delete this one'
+            f'{folder} holds checkpoints of an earlier training ({found[-1]}), and a new one would '
+            'overwrite them. Continue it with --resume, choose another --work-dir, or delete this '
+            'one'
         )

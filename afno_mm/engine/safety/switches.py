@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+from ...registry import is_mmengine, type_name
+
 # All are on by default. A config turns one off by its name: safety=dict(signals=False).
 # The value is the hook that the safety adds, or None if it works elsewhere.
 SAFETIES = {
@@ -22,22 +24,23 @@ def protect(cfg: Config) -> None:
     Raises:
         ValueError: If ``safety`` names an unknown protection.
     """
-    unknown = set(cfg.get('safety', {})) - set(SAFETIES)
+    unknown = set(cfg.get('safety') or {}) - set(SAFETIES)
     if unknown:
         raise ValueError(f'safety has no {sorted(unknown)}; it has {", ".join(SAFETIES)}')
-    present = [hook.get('type') for hook in cfg.get('custom_hooks') or [] if isinstance(hook, dict)]
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if isinstance(hook, dict)]
+    present = {type_name(hook['type']) for hook in hooks if 'type' in hook}
     for name, hook in SAFETIES.items():
-        if hook is None or not is_on(cfg, name) or hook in present:
+        if hook is None or not is_on(cfg, name) or type_name(hook) in present:
             continue
         if name == 'checkpoints':
-            hooks = dict(cfg.get('default_hooks') or {})
-            checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook', interval=1))
-            if checkpoint and checkpoint.get('type') == 'CheckpointHook':
-                cfg.default_hooks = dict(hooks, checkpoint=dict(checkpoint, type=hook))
+            defaults = dict(cfg.get('default_hooks') or {})
+            checkpoint = defaults.get('checkpoint', dict(type='CheckpointHook', interval=1))
+            if checkpoint and is_mmengine(checkpoint.get('type'), 'CheckpointHook'):
+                cfg.default_hooks = dict(defaults, checkpoint=dict(checkpoint, type=hook))
         else:
             cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=hook)]
 
 
 def is_on(cfg: Config, name: str) -> bool:
     """Return True if a safety of ``SAFETIES`` is on."""
-    return cfg.get('safety', {}).get(name, True)
+    return (cfg.get('safety') or {}).get(name, True)

@@ -98,6 +98,8 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
             'tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
             f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}'
         )
+    if any(t.device != x.device for t in (w1, b1, w2, b2)):
+        raise ValueError(f'the tokens are on {x.device}, and the weights on {w1.device}')
     if not 0 < mode_fraction <= 1:
         raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
 

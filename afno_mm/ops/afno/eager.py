@@ -20,9 +20,6 @@ from ..spectral import kept_modes
 from . import planar
 from .custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
 
-# Measured on CPUs: above this many operations per token and channel, an FFT is faster than
-# products with Fourier matrices.
-DENSE_OPERATIONS = 450
 # The forward transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
 POWERS = {'ortho': 0.5, 'forward': 1.0}
 # Bytes of a piece per CPU thread. Larger pieces leave the cache and need new memory pages from the
@@ -140,7 +137,7 @@ _afno, _gradient = define('eager', _forward, _backward, _empty_saved, ('z', 'hid
 def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = False) -> Tensor:
     """Run :func:`.planar.analyse`. An FFT transforms one piece of the channels at a time."""
     rows, columns = modes
-    if _is_dense(x.shape, modes):
+    if planar.is_dense(x.shape[1:3], rows, columns, 'cpu'):
         x = x.contiguous()
         return planar.analyse(x, rows, columns, x.dtype, True, power, mirrored).flatten(2, 3)
     z = x.new_empty(x.shape[0], 2, rows, columns, x.shape[3])
@@ -154,18 +151,13 @@ def _synthesise(
 ) -> Tensor:
     """Transform back to the grid of ``x``, and add ``x`` if ``residual``."""
     z, grid = z.unflatten(2, modes), x.shape[1:3]
-    if _is_dense(x.shape, modes):
+    if planar.is_dense(grid, z.shape[2], z.shape[3], 'cpu'):
         add = x.contiguous() if residual else None
         return planar.synthesise(z, grid, True, power, mirrored, add)
     y = z.new_empty(x.shape)
     for c in _pieces(y, 3):
         y[..., c] = planar.synthesise(z[..., c], grid, False, power, mirrored)
     return y.add_(x) if residual else y
-
-
-def _is_dense(shape: Sequence[int], modes: Sequence[int]) -> bool:
-    rows, columns = modes
-    return 4 * columns + 8 * rows * columns / shape[2] <= DENSE_OPERATIONS
 
 
 def _pieces(x: Tensor, dim: int) -> list[slice]:

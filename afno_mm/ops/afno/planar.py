@@ -14,7 +14,6 @@ So :func:`analyse` (A or D A) and :func:`synthesise` (A^T or A^T D) suffice for 
 their gradients. A^T uses only the Hermitian part of the DC and Nyquist columns, as irfft2 does.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from .. import real_dft
+from ..exporting import cached
 from ..spectral import irfft2, rfft2_modes
 
 # Transforms use matrix products up to this many operations per token and channel, and an FFT above.
@@ -29,6 +29,7 @@ from ..spectral import irfft2, rfft2_modes
 # :mod:`.triton.block_mlp`. Measured on an H200 (benchmarks/transform_threshold.py): products were
 # faster up to 1024 x 1024 ('half', the largest measured), 512 x 512 ('tf32'), 128 x 128 ('exact').
 DENSE_OPERATIONS = {'half': 6 * (1024 + 2), 'tf32': 6 * (512 + 2), 'exact': 6 * (128 + 2)}
+DENSE_OPERATIONS['cpu'] = 450  # for 'eager', measured on CPUs
 
 
 def is_dense(grid: Sequence[int], rows: int, columns: int, kind: str) -> bool:
@@ -115,15 +116,13 @@ def _product(matrix, x, scale, add=None):
     return torch.baddbmm(add, matrix, x, alpha=scale)
 
 
-@functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)  # A cached inference tensor would break training later.
+@cached
 def _along_h(size, rows, dtype, device):
     """Return the factor of A along H, ``(2*K1, 2*H)``: inputs are (real, imaginary) pairs."""
     return real_dft.row_matrix(*_waves(real_dft.signed(rows, 'cpu'), size)).to(device, dtype)
 
 
-@functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)
+@cached
 def _along_w(size, columns, mirrored, dtype, device):
     """Return the factor of A (or D A) along W, ``(2*K2, W)``."""
     cos, sin = _waves(torch.arange(columns, device='cpu'), size)
@@ -140,8 +139,7 @@ def _waves(frequencies, size):
     return angles.cos(), angles.sin()
 
 
-@functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)
+@cached
 def _multiplicity(width, columns, device):
     """Return the diagonal of D, ``(K2, 1)``."""
     column = torch.arange(columns, device='cpu')

@@ -21,6 +21,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from tiny import Model, runner
+from torch import nn
 
 
 @pytest.fixture(scope='module')
@@ -216,3 +217,17 @@ def test_resume_finds_checkpoints_of_any_name_and_folder(tmp_path):
     os.utime(out / 'epoch_9.pth', (2e9, 2e9))
     (work / 'last_checkpoint').write_text(str(out / 'epoch_9.pth'))
     assert newest_checkpoint(work).name == 'epoch_9.pth'
+
+
+def test_a_copy_with_other_times_has_the_same_newest_checkpoint(copy):
+    for number, name in enumerate(('epoch_4', 'epoch_2', 'epoch_3'), 1):
+        os.utime(copy / f'{name}.pth', ns=(0, number * 10**9))
+    assert newest_checkpoint(copy).name == 'epoch_4.pth'
+
+
+def test_a_checkpoint_of_another_model_is_explained_in_a_few_lines(work_dir, tmp_path):
+    model = Model()
+    model.layers.append(nn.Linear(1, 1))
+    path = str(work_dir / 'epoch_4.pth')
+    with pytest.raises(CheckpointError, match=r'another model than that of the config[^$]*missing'):
+        runner(tmp_path, model, resume=True, load_from=path).train()

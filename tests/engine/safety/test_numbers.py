@@ -125,3 +125,10 @@ def test_a_fused_optimiser_skips_steps_of_loss_scaling_and_logs_the_unscaled_nor
         scaler.update()
         assert hook.steps == steps
     assert logged['train/grad_norm'] == pytest.approx(6**0.5)
+
+
+def test_finite_gradients_whose_norm_overflows_are_no_error():
+    model = torch.nn.Linear(2, 2)
+    wrapper, _, _ = hooked(model)
+    wrapper.update_params((1e25 * model(torch.ones(1, 2))).sum())
+    assert torch.isfinite(model.weight).all()

@@ -5,8 +5,16 @@ from types import SimpleNamespace
 import mmpretrain.datasets  # noqa: F401  registers RepeatAugSampler
 import pytest
 import torch
-from afno_mm.engine.safety.resume import ResumableEpochLoop, SeededDataset, SeededSampler
+from afno_mm.engine.safety.resume import (
+    ResumableEpochLoop,
+    SeededDataset,
+    SeededSampler,
+    train_loop,
+)
+from afno_mm.engine.safety.switches import protect
+from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
 from tiny import Model, runner
 
 
@@ -77,3 +85,28 @@ def test_a_checkpoint_of_longer_epochs_is_refused():
     loop._runner = SimpleNamespace(call_hook=lambda *_: None, model=torch.nn.Identity())
     with pytest.raises(ValueError, match='epoch 3 and iteration 24, and here an epoch has 4'):
         loop.run_epoch()
+
+
+@pytest.mark.slow
+def test_a_finite_sampler_resumes_in_a_loop_over_iterations(tmp_path):
+    def train(folder, model, *hooks, **settings):
+        settings |= dict(by_epoch=False, most=12, sampler='DefaultSampler')
+        runner(tmp_path / folder, model, hooks=hooks, **settings).train()
+
+    whole, stopped, resumed = Model(), Model(), Model()
+    train('whole', whole)
+    with pytest.raises(KeyboardInterrupt):
+        train('b', stopped, StopAfter(8))
+    train('b', resumed, resume=True)  # without a path: the newest checkpoint
+    assert stopped.seen + resumed.seen == whole.seen
+
+
+def test_classes_of_mmengine_are_its_names_too():
+    for kind in (EpochBasedTrainLoop, 'EpochBasedTrainLoop', 'mmengine.EpochBasedTrainLoop'):
+        assert train_loop(dict(type=kind)) == dict(type='afno_mm.ResumableEpochLoop')
+    assert train_loop(dict(type='theirs.EpochBasedTrainLoop'))['type'][:6] == 'theirs'
+    cfg = Config(dict(safety=None, custom_hooks=[dict(type='RankWatchHook', timeout=7200)]))
+    cfg.default_hooks = dict(checkpoint=dict(type='mmengine.CheckpointHook', interval=3))
+    protect(cfg)
+    assert cfg.default_hooks.checkpoint == dict(type='afno_mm.CheckpointHook', interval=3)
+    assert [hook.type for hook in cfg.custom_hooks].count('afno_mm.RankWatchHook') == 0

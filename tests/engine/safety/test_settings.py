@@ -5,6 +5,7 @@ from pathlib import Path
 import mmpretrain
 import mmseg
 import pytest
+from afno_mm.engine import read_config
 from afno_mm.engine.safety.model_settings import check_class_counts, check_custom_keys
 from afno_mm.engine.safety.settings import SettingsError, check_options, check_settings
 from mmengine.config import Config
@@ -276,3 +277,18 @@ def test_the_hook_checks_before_the_first_step(tmp_path, settings, expected):
     with pytest.raises(SettingsError, match=expected):
         training.train()
     assert not net.seen
+
+
+def test_a_type_for_each_stage():
+    kinds = ['AFNO', 'AFNO', 'GFN', 'SA']
+    cfg = Config.fromfile(SCENES)
+    cfg.model.backbone.mixer = dict(type=kinds)
+    check_settings(cfg)
+    cfg = read_config(str(SCENES), {'model.backbone.mixer.type': kinds})
+    assert cfg.model.backbone.mixer == dict(type=kinds)
+    with pytest.raises(SettingsError, match='Did you mean num_blocks'):
+        check_settings(Config(dict(cfg, model=misspelled(cfg.model))))
+
+
+def misspelled(model):
+    return dict(model, backbone=dict(model.backbone, mixer=dict(type=['AFNO'] * 4, num_block=1)))

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -94,7 +95,8 @@ from afno_mm.engine.safety import StopSignalHook
 
 distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=20))
 hook, batches = StopSignalHook(), 3 - distributed.get_rank()
-runner = SimpleNamespace(iter=1, val_dataloader=range(batches), optim_wrapper=None)
+loops = dict(train_loop=None, val_loop=None)
+runner = SimpleNamespace(iter=1, val_dataloader=range(batches), optim_wrapper=None, **loops)
 hook.before_train(runner)
 hook.before_val_epoch(runner)
 for index in range(batches):
@@ -113,3 +115,44 @@ def test_a_process_with_one_more_validation_batch_waits_for_nobody():
         subprocess.Popen([sys.executable, '-c', UNEVEN], env=dict(env, RANK=rank)) for rank in '01'
     ]
     assert [child.wait(120) for child in both] == [0, 0]
+
+
+class KillGroup(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 6:
+            os.killpg(0, signal.SIGTERM)
+            time.sleep(0.5)  # so that a dead worker would be noticed
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_leaves_the_workers_alive(tmp_path):
+    child = os.fork()
+    if not child:
+        os.setpgid(0, 0)
+        try:
+            runner(tmp_path, workers=2, hooks=[HOOK, KillGroup()]).train()
+        except SystemExit as left:
+            os._exit(left.code)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == EXIT_CODE
+    assert newest_checkpoint(tmp_path).name == 'stopped_at_iter_7.pth'
+
+
+class Fail(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        raise ArithmeticError
+
+
+def test_the_handlers_come_back_after_a_failure(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ArithmeticError):
+        runner(tmp_path, hooks=[HOOK, Fail()]).train()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_training_in_a_thread_has_no_signals(tmp_path):
+    model = Model()
+    thread = threading.Thread(target=lambda: runner(tmp_path, model, hooks=[HOOK]).train())
+    thread.start()
+    thread.join()
+    assert len(model.seen) == 20

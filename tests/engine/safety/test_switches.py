@@ -1,10 +1,15 @@
 """Each safety is on by default, and a config turns it off by name."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from afno_mm.engine.safety import SafeRunner
 from afno_mm.engine.safety.switches import SAFETIES, protect
+from afno_mm.mixers import GFN
 from mmengine.config import Config
 from tiny import Model, runner
+from torch import nn
 
 
 def hooks(cfg):
@@ -52,3 +57,13 @@ def test_weights_that_fit_partly_are_taken_if_the_config_says_so(tmp_path, how):
     off = dict(safety=dict(strict_weights=False))
     runner(tmp_path / 'c', model, cfg=off, **settings).load_or_resume()
     assert torch.equal(model.layers[0].bias, torch.arange(8.0))
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_load_from_counts_weights_after_they_are_converted(prefix):
+    saved, model = (nn.ModuleList([GFN(4, grid_size=size)]) for size in (4, 6))
+    state = {f'{prefix}{key}': value for key, value in saved.state_dict().items()}
+    said = []
+    runner = SimpleNamespace(model=model, logger=SimpleNamespace(info=said.append))
+    SafeRunner._check_share(runner, 'x.pth', dict(state_dict=state))
+    assert 'x.pth: 1 of 1 tensors loaded, 100.0%' in said[0]

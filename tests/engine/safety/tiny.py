@@ -44,7 +44,9 @@ class Model(BaseModel):
         return self.layers(inputs)
 
 
-def runner(work_dir, model=None, workers=0, by_epoch=True, most=4, hooks=(), **settings):
+def runner(
+    work_dir, model=None, workers=0, by_epoch=True, most=4, hooks=(), sampler=None, **settings
+):
     """A runner of two samples a batch, five iterations an epoch."""
     name = f'{work_dir.name}{next(NUMBERS)}'
     unit = 'epochs' if by_epoch else 'iters'
@@ -56,7 +58,7 @@ def runner(work_dir, model=None, workers=0, by_epoch=True, most=4, hooks=(), **s
             dataset=dict(type=Noisy),
             batch_size=2,
             num_workers=workers,
-            sampler=dict(type=kind, shuffle=True),
+            sampler=dict(type=sampler or kind, shuffle=True),
             collate_fn=dict(type='default_collate'),
         ),
         train_cfg=dict(by_epoch=by_epoch, **{f'max_{unit}': most}),
