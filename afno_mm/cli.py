@@ -78,6 +78,8 @@ def main() -> int:
     """Replace this process by the named script. Return only for help, version or an error."""
     name, *arguments = sys.argv[1:] or ['--help']
     commands = find_commands()
+    if name == 'help' and arguments:  # afno-mm help train
+        name, arguments = arguments[0], ['--help']
     if name in ('-h', '--help', 'help'):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback for: afno-mm | head
         print(overview(commands))

@@ -52,3 +52,11 @@ def config_argument(name: str) -> str:
         return config_file(name)
     except FileNotFoundError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def config_arguments(parser: argparse.ArgumentParser, names: list[str]) -> list[str]:
+    """Return the paths of configs from their names. An unknown name ends the program."""
+    try:
+        return [config_argument(name) for name in names]
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))

@@ -14,7 +14,7 @@ from afno_mm.analysis import (
     pick_layers,
     run_layers,
 )
-from afno_mm.command_line import Parser, config_argument
+from afno_mm.command_line import Parser, config_arguments
 from afno_mm.engine import read_config, trained_model
 from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
-    args.configs = [config_argument(name) for name in args.models[::2]]
+    args.configs = config_arguments(parser, args.models[::2])
     args.checkpoints = args.models[1::2]
     args.names = args.names or [Path(config).stem for config in args.configs]
     if len(set(args.names)) != len(args.configs):

@@ -13,7 +13,7 @@ import afno_mm  # noqa: F401  reports a broken environment before anything else 
 import mmcv
 import numpy as np
 import torch
-from afno_mm.command_line import Parser, config_argument
+from afno_mm.command_line import Parser, config_arguments
 from afno_mm.engine import read_config, trained_model
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 
 def parse_args() -> argparse.Namespace:
-    example = 'afno-mm draw-predictions CONFIG CHECKPOINT --out predictions.jpg'
+    example = 'afno-mm draw-predictions segformer_afno_b0_scenes CHECKPOINT --out predictions.jpg'
     parser = Parser(__doc__, example)
     add = parser.add_argument
     add('models', nargs='+', metavar='CONFIG CHECKPOINT', help='each model, as two files')
@@ -34,8 +34,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error(f'each model has a config and a checkpoint, got {" ".join(args.models)}')
-    args.configs, args.checkpoints = args.models[::2], args.models[1::2]
-    args.configs = [config_argument(config) for config in args.configs]
+    args.configs = config_arguments(parser, args.models[::2])
+    args.checkpoints = args.models[1::2]
     args.names = args.names or [Path(config).stem for config in args.configs]
     if len({*args.names, 'image', 'truth'}) != len(args.configs) + 2:
         parser.error(

@@ -19,7 +19,7 @@ import afno_mm  # noqa: F401  reports a broken environment before anything else 
 from afno_mm.analysis.html_page import escape, write_html
 from afno_mm.command_line import Parser
 from afno_mm.engine.config import add_cfg_options
-from look_inside.inputs import prepare, read_picture
+from look_inside.inputs import prepare, read_for, read_picture
 from look_inside.models import Source, unique_names
 from look_inside.sections import (
     STYLE,
@@ -78,12 +78,12 @@ def explain(args: argparse.Namespace) -> None:
         FileNotFoundError, ValueError: If a file is missing or cannot be used.
         IndexError: If a pixel is outside the image.
     """
-    picture = read_picture(args.image)
+    read_picture(args.image)  # raises before a model is loaded
     loaded = []
     for name, source in zip(args.names, args.sources):
         print(f'loading {name}', flush=True)
         model = source.load(args.device, args.cfg_options)
-        loaded.append((name, model, prepare(model, picture)))
+        loaded.append((name, model, prepare(model, read_for(model, args.image))))
     size = loaded[0][2].picture.shape[:2]
     print(f'the first model gets the image as {size[0]} rows of {size[1]} pixels')
     points = [tuple(point) for point in args.at or [(size[0] // 2, size[1] // 2)]]

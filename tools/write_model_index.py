@@ -84,7 +84,8 @@ def results_of(header: str) -> tuple[dict[str, float], str] | None:
     expect = re.search(r'Expect: (.*?)(?= Parameters:|$)', header)
     if not expect or expect[1].startswith(('no number', 'docs/')):
         return None
-    source = next((text for key, text in SOURCES.items() if re.search(key, expect[1])), None)
+    known = (text for key, text in SOURCES.items() if re.search(key, expect[1], re.IGNORECASE))
+    source = next(known, None)
     sentence = re.split(r';|\.(?= |$)', expect[1])[0]
     metrics = {
         METRICS[unit]: float(number)

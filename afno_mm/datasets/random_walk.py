@@ -79,6 +79,8 @@ class RandomWalkMask(BaseTransform):
     ) -> None:
         if grid not in GRIDS:
             raise ValueError(f'grid must be one of {list(GRIDS)}, got {grid!r}')
+        if boundary not in BOUNDARIES:
+            raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
         self.num_steps = num_steps
         self.cell = patch_size if grid == 'token' else 1
         self.boundary = boundary

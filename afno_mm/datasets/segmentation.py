@@ -19,8 +19,20 @@ from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
 CLASSES = """Name the classes, in the order of their ids: metainfo=dict(classes=('road', 'car')),
 or metainfo=dict(classes='FILE'), or {root}/classes.txt. A file has one name in each line, if
 wanted followed by R G B."""
-# A line of a class file: 'name', 'name R G B', or CVAT's 'name:R,G,B::'
+# A line of a class file: 'name', 'name R G B', CVAT's 'name:R,G,B::', or CamVid's 'R G B name'
 CLASS_LINE = re.compile(r'(.+?)(?:[\s,;:]+(\d+[\s,]+\d+[\s,]+\d+)[\s:]*)?$')
+COLOUR_FIRST = re.compile(r'(\d+[\s,]+\d+[\s,]+\d+)[\s,;:]+(.*\D.*)$')
+HEADER = re.compile(r'name[\s,;:]+r[\s,;:]+g[\s,;:]+b$', re.IGNORECASE)
+
+
+def class_rows(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the name and the colour, or '', of each line of a class file. '#' begins a comment."""
+    rows = []
+    for line in lines:
+        if line[0] != '#' and not HEADER.match(line):
+            first = COLOUR_FIRST.match(line)
+            rows.append((first[2].strip(), first[1]) if first else CLASS_LINE.findall(line)[0])
+    return rows
 
 
 class CheckedFiles(AuditedFiles, BaseSegDataset):
@@ -43,6 +55,10 @@ class CheckedFiles(AuditedFiles, BaseSegDataset):
             wanted = "None, 'shown' or 'stored'"
             raise ValueError(f'label_orientation must be {wanted}, got {label_orientation!r}')
         self.label_orientation, self.spare = label_orientation, ''
+        prefix = kwargs.get('data_prefix')
+        if prefix is not None and 'img_path' not in prefix:
+            wanted = "'img_path', and 'seg_map_path' if there are labels"
+            raise ValueError(f'data_prefix must have {wanted}, got {dict(prefix)}')
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -202,7 +218,7 @@ below {root}: data_prefix=dict(img_path=IMAGES, seg_map_path=MASKS). Or a list a
         if not metainfo.get('classes', self.METAINFO.get('classes')):
             metainfo['classes'] = 'classes.txt'
         if isinstance(names := metainfo.get('classes'), str):
-            rows = [CLASS_LINE.findall(line)[0] for line in self._lines_of_meta(names)]
+            rows = class_rows(self._lines_of_meta(names))
             metainfo['classes'] = [name for name, _ in rows]
             if any(rgb for _, rgb in rows):
                 metainfo.setdefault('palette', [rgb for _, rgb in rows])

@@ -41,9 +41,8 @@ def build_mixer(cfg: dict, embed_dims: int, **known: Any) -> nn.Module:
     for key in arguments:
         if key not in accepted and not takes_any:
             raise TypeError(
-                f'{cls.__name__} takes no argument {key!r}. {_nearest(key, accepted)}It takes '
-                f'{list(accepted)}. To replace a mixer together with its arguments, set '
-                'mixer._delete_=True beside mixer.type'
+                f'{cls.__name__} takes no argument {key!r}. {_inherited(key, cls)}'
+                f'{_nearest(key, accepted)}It takes {list(accepted)}'
             )
     arguments = {key: value for key, value in known.items() if key in accepted} | arguments
     missing = [k for k, p in accepted.items() if p.default is p.empty and k not in arguments]
@@ -103,7 +102,20 @@ def _registered_names(kind: str) -> str:
         names = [name for name in names if f'{scope}.mixers' in MODELS.module_dict[name].__module__]
     return (
         f'{_nearest(kind.rpartition(".")[2], names)}Registered in {scope}: {names}. Name a mixer '
-        "of another package 'package.Type', as in 'mmseg.Type'"
+        "of another package 'package.Type', as in 'mmseg.Type'. custom_imports imports a package "
+        'that registers its mixer here'
+    )
+
+
+def _inherited(key: str, cls: type) -> str:
+    """Return advice for an argument of another mixer, which a config inherits with its dict."""
+    ours = [c for c in MODELS.module_dict.values() if c.__module__.startswith(__package__)]
+    owners = [c.__name__ for c in ours if c is not cls and key in constructor_parameters(c)[0]]
+    if not owners:
+        return ''
+    return (
+        f'It belongs to {" and ".join(owners)}. If the config inherits it from another mixer, drop '
+        'the old arguments: set mixer._delete_=True beside mixer.type. '
     )
 
 

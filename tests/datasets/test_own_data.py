@@ -467,3 +467,21 @@ def test_a_list_in_another_encoding_is_named(tmp_path):
     make(tmp_path)
     (tmp_path / 'list.txt').write_text('caf\xe9', encoding='latin-1')
     assert 'list.txt is not text in UTF-8' in refusal(tmp_path, ann_file='list.txt')
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['sky 0 0 0\ncar 255 0 0', '0 0 0\tsky\n255 0 0\tcar', 'name,r,g,b\nsky,0,0,0\ncar,255,0,0'],
+)
+def test_class_files_of_other_programs(tmp_path, text):
+    make(tmp_path)
+    (tmp_path / 'classes.txt').write_text(text)
+    data = build(tmp_path, metainfo={})
+    assert data.metainfo['classes'] == ['sky', 'car']
+    assert [tuple(c) for c in data.metainfo['palette']] == [(0, 0, 0), (255, 0, 0)]
+
+
+def test_a_prefix_without_images_is_named(tmp_path):
+    make(tmp_path)
+    with pytest.raises(ValueError, match="data_prefix must have 'img_path'.*'img'"):
+        build(tmp_path, data_prefix=dict(img='photos', ann='masks'))

@@ -66,3 +66,8 @@ def test_near_name_is_suggested_and_only_mixers_are_listed():
 def test_another_width_than_the_stage_s_is_refused():
     with pytest.raises(ValueError, match='mixer.embed_dims is 8, but .* 16 channels'):
         build_mixer(dict(type='AFNO', embed_dims=8), 16)
+
+
+def test_arguments_of_the_mixer_before_are_explained():
+    with pytest.raises(TypeError, match=r'It belongs to AFNO and StaticAFNO.*mixer\._delete_=True'):
+        build_mixer(dict(type='LS', window_size=4, num_blocks=8), 16, num_heads=2)

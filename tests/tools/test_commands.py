@@ -149,3 +149,17 @@ def test_an_unknown_config_gets_the_near_one(tool, monkeypatch, capsys):
         runpy.run_path(str(path))['parse_args']()
     assert stopped.value.code == 2
     assert 'Did you mean segformer_afno_b0_scenes?' in capsys.readouterr().err
+
+
+def test_help_of_a_command():
+    asked, given = (
+        subprocess.run([sys.executable, '-m', 'afno_mm.cli', *arguments], capture_output=True)
+        for arguments in (['help', 'list-models'], ['list-models', '--help'])
+    )
+    assert asked.stdout == given.stdout and b'segformer_afno' in asked.stdout
+
+
+def test_the_nearest_name_of_a_model():
+    command = [sys.executable, '-m', 'afno_mm.cli', 'list-models', 'segfromer_afno_b0_scenes']
+    said = subprocess.run(command, capture_output=True, text=True, env={'HOME': '/tmp'}).stderr
+    assert 'Did you mean segformer_afno_b0_scenes?' in said  # also without PATH

@@ -1,5 +1,7 @@
 """The fields, predictions and pictures that the explanation and the demo page share."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch import nn
 
 from look_inside.draw import draw_field, draw_spectrum, heat, ring  # isort: skip  by tiny_models
 from look_inside.fields import Field, mixer_fields, receptive_fields, stage_blocks  # isort: skip
-from look_inside.inputs import prepare, read_picture  # isort: skip
+from look_inside.inputs import prepare, read_for, read_picture  # isort: skip
 from look_inside.models import changed_settings, find_models, load_model  # isort: skip
 from look_inside.predict import overlay, peak_bytes, predict, window_boxes  # isort: skip
 
@@ -235,3 +237,14 @@ def test_drawings_are_bright_where_values_are_large():
     marked = ring(np.full((60, 60, 3), 128, np.uint8), (0, 1), (2, 2))
     rows, columns = np.nonzero((marked != 128).any(-1))
     assert abs(rows.mean() - 15) < 1 and abs(columns.mean() - 45) < 1
+
+
+def test_a_deep_image_is_read_as_the_test_pipeline_reads_it(tmp_path):
+    values = np.array([[0, 1000], [4095, 500]], np.uint16)
+    Image.fromarray(values).save(tmp_path / 'deep.png')
+    step = dict(type='afno_mm.LoadDeepImage', max_value=4095)
+    model = SimpleNamespace(cfg=dict(test_dataloader=dict(dataset=dict(pipeline=[step]))))
+    read = read_for(model, tmp_path / 'deep.png')
+    assert read[..., 0].tolist() == [[0, 62], [255, 31]]
+    model.cfg = {}
+    assert read_for(model, tmp_path / 'deep.png').max() == 255

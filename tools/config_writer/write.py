@@ -19,7 +19,7 @@ from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
 from afno_mm.datasets.pairs import lines_of
 from afno_mm.datasets.rules import first
-from afno_mm.datasets.segmentation import CLASS_LINE
+from afno_mm.datasets.segmentation import class_rows
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
 
@@ -206,8 +206,7 @@ def read_names(args: argparse.Namespace) -> tuple[list[str], list[tuple[int, ...
     """
     file = args.classes or args.folder / 'classes.txt'
     if os.path.isfile(file):  # Path.is_file fails for a long list of names
-        lines = [line for line in lines_of(Path(file).read_bytes()) if line[0] != '#']
-        rows = [CLASS_LINE.findall(line)[0] for line in lines]
+        rows = class_rows(lines_of(Path(file).read_bytes()))
         colours = [tuple(map(int, re.findall(r'\d+', rgb))) for _, rgb in rows]
         return [name for name, _ in rows], colours if all(colours) else []
     return [name.strip() for name in args.classes.split(',')] if args.classes else [], []

@@ -166,8 +166,8 @@ def example_images(folder: str | None, most: int = 8) -> list[str]:
     ]
     if not found:
         raise FileNotFoundError(f'there are no images in {folder}')
-    step = max(1, len(found) // most)
-    return found[::step][:most]
+    number = min(most, len(found))
+    return [found[i * len(found) // number] for i in range(number)]
 
 
 def _read(path: str, full_size: bool) -> np.ndarray:

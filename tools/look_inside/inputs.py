@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from afno_mm.registry import type_name
 from afno_mm.tasks import task_of
+from afno_mm.tasks.dataset_configs import test_dataset
 from mmengine.dataset import Compose
-from mmengine.registry import FUNCTIONS, DefaultScope
+from mmengine.registry import FUNCTIONS, TRANSFORMS, DefaultScope
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -53,6 +54,17 @@ def read_picture(path: str | Path) -> np.ndarray:
         raise ValueError(f'{path.name} is too large: {error}') from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f'{path.name} is damaged: {error}') from None
+
+
+def read_for(model: Any, path: str | Path) -> np.ndarray:
+    """Read an image file as the test pipeline of ``model.cfg`` does if it has more than 8 bits."""
+    steps = test_dataset(model.cfg).get('pipeline') or ()
+    deep = next((step for step in steps if type_name(step['type']) == 'LoadDeepImage'), None)
+    if deep is None or not Path(path).is_file():
+        return read_picture(path)
+    with DefaultScope.overwrite_default_scope(model.cfg.get('default_scope')):
+        image = TRANSFORMS.build(deep)(dict(img_path=str(path)))['img']
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def prepare(model: Any, picture: np.ndarray, resize: bool = True) -> Prepared:
