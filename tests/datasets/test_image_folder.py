@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from afno_mm.datasets import inspect_files
 from afno_mm.engine.safety.model_settings import SettingsHook, check_class_names, check_file_names
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, DefaultScope
 from mmpretrain.models import LinearClsHead
 from PIL import Image
 from torch import nn
@@ -20,6 +20,11 @@ def root(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new('RGB', (4, 2)).save(tmp_path / name)
     return tmp_path
+
+
+def classifier(num_classes):
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return LinearClsHead(num_classes, 8)
 
 
 def build(root, **settings):
@@ -85,7 +90,7 @@ def test_wrong_lines_of_a_list_are_named(root, line, settings):
 @pytest.mark.parametrize('number', [4, 5, 6])
 def test_a_model_of_fewer_classes_than_a_list_is_refused_with_both_numbers(root, number):
     (root / 'list.txt').write_text('cat/1.JPG 0\ndog/1.tiff 4\n')
-    data, head = build(root, ann_file='list.txt'), LinearClsHead(number, 8)
+    data, head = build(root, ann_file='list.txt'), classifier(number)
     runner = SimpleNamespace(model=nn.ModuleDict(dict(head=head)), cfg={})
     runner.test_loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
     runner.test_evaluator = SimpleNamespace(metrics=[])
@@ -164,7 +169,7 @@ def test_a_wrapped_list_is_compared_with_the_model_too(root, wrapper):
         more = dict(dataset=data, times=2) if wrapper[0] == 'R' else dict(datasets=[data])
         data = DATASETS.build(dict(type=wrapper, **more))
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
-    head = LinearClsHead(4, 8)
+    head = classifier(4)
     runner = SimpleNamespace(model=nn.ModuleDict(dict(head=head)), cfg={}, val_loop=loop)
     with pytest.raises(ValueError, match='num_classes is 4, the data has at least 5 classes'):
         SettingsHook().before_val(runner)

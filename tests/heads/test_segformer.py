@@ -170,5 +170,6 @@ def test_losses_are_upstreams_with_several_losses_and_a_sampler():
 @pytest.mark.parametrize('mode', ['nearest', 'area', 'bicubic'])
 def test_every_mode_of_interpolation(mode):
     settings = dict(in_channels=[4, 4], in_index=[0, 1], channels=4, num_classes=2)
-    head = SegformerHead(**settings, interpolate_mode=mode).eval()
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        head = SegformerHead(**settings, interpolate_mode=mode).eval()
     assert head([torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]).shape == (1, 2, 8, 8)
