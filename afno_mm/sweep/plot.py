@@ -111,7 +111,8 @@ def _axis(axes, names):
     try:
         places = [float(name) for name in names]
     except ValueError:
-        axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 8 else 0, ha='center')
+        crowded = len(names) > 8 or len(names) * max(map(len, names)) > 60
+        axes.set_xticks(range(len(names)), names, rotation=30 * crowded, ha='center')
         axes.set_xlim(-0.5, len(names) - 0.5)
         return list(range(len(names))), ''
     positive = [place for place in places if place > 0]
