@@ -10,7 +10,7 @@ from mmengine.runner import load_checkpoint
 
 from ..registry import type_name
 from .custom_ops import check_custom_ops
-from .safety import checkpoint_files
+from .safety import checkpoint_files, failures
 
 
 def image_size(cfg: Config) -> tuple[int, int]:
@@ -65,5 +65,5 @@ def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseMode
     try:
         load_checkpoint(model, checkpoint, map_location=device, strict=True)
     except RuntimeError as error:
-        raise checkpoint_files.other_model(checkpoint, error) or error from None
+        raise failures.other_model(checkpoint, error) or error from None
     return model.eval()

@@ -49,10 +49,8 @@ class Classification(Task):
 
     def draw_sample(self, dataset: Any, index: int) -> tuple[list[np.ndarray], str]:
         pictures, _ = super().draw_sample(dataset, index)
-        label, classes = (
-            dataset.get_data_info(index).get('gt_label'),
-            dataset.metainfo.get('classes'),
-        )
+        label = dataset.get_data_info(index).get('gt_label')
+        classes = dataset.metainfo.get('classes')
         if label is None:
             return pictures, 'no class'
         return pictures, f'{classes[label] if classes else "class"} ({label})'

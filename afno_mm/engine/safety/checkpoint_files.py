@@ -209,20 +209,6 @@ def load_checkpoint_file(filename: str | Path, map_location: Any = None) -> Any:
     return checkpoint
 
 
-def other_model(filename: str | Path, error: RuntimeError) -> CheckpointError | None:
-    """Return a short error if ``error`` lists tensors that do not fit a model, or None."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) < 2 or not ('state_dict' in lines[0] or 'state dict' in lines[0]):
-        return None
-    more = f'\n  and {len(lines) - 4} more lines' if len(lines) > 4 else ''
-    return CheckpointError(
-        f'{filename} is from another model than that of the config. Use the config that it was '
-        'trained with; its work dir has a copy:\n  '
-        + '\n  '.join(line[:300] for line in lines[1:4])
-        + more
-    )
-
-
 def load_checkpoint_url(
     url: str, map_location: Any = None, model_dir: str | None = None, progress: bool = False
 ) -> Any:

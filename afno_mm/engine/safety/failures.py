@@ -1,11 +1,13 @@
-"""Explain the error of a training step that failed."""
+"""Explain why a training step failed, or why weights do not fit a model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...registry import type_name
+from .checkpoint_files import CheckpointError
 from .numbers import FiniteNumbersHook
 
 CPU_MEMORY = ("can't allocate memory", 'not enough memory')
@@ -21,6 +23,20 @@ def explained(runner: Any, error: RuntimeError, batch: Any) -> Exception:
             if isinstance(hook, FiniteNumbersHook):
                 return hook.error('the norm of the gradients is not finite')
     return error
+
+
+def other_model(filename: str | Path, error: RuntimeError) -> CheckpointError | None:
+    """Return a short error if ``error`` lists tensors that do not fit a model, or None."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) < 2 or not ('state_dict' in lines[0] or 'state dict' in lines[0]):
+        return None
+    more = f'\n  and {len(lines) - 4} more lines' if len(lines) > 4 else ''
+    return CheckpointError(
+        f'{filename} is from another model than that of the config. Use the config that it was '
+        'trained with; its work dir has a copy:\n  '
+        + '\n  '.join(line[:300] for line in lines[1:4])
+        + more
+    )
 
 
 def _memory(runner, text, batch):

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
 from ..foreign_weights import ForeignWeightsHook
-from . import checkpoint_files, resume
+from . import checkpoint_files, failures, resume
 from .numbers import bare_model, check_weights, first
 from .stop import StopSignalHook
 from .switches import is_on
@@ -90,7 +90,7 @@ class SafeRunner(MMEngineRunner):
         try:
             loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
         except RuntimeError as error:
-            raise checkpoint_files.other_model(filename, error) or error from None
+            raise failures.other_model(filename, error) or error from None
         check_weights(bare_model(self), str(filename))
         if self._resuming:
             self._check_epoch(filename, loaded['meta'])

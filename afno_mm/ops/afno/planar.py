@@ -28,8 +28,13 @@ from ..spectral import irfft2, rfft2_modes
 # All frequencies of an N x N grid take 6 (N + 2). The keys are the kinds of product of
 # :mod:`.triton.block_mlp`. Measured on an H200 (benchmarks/transform_threshold.py): products were
 # faster up to 1024 x 1024 ('half', the largest measured), 512 x 512 ('tf32'), 128 x 128 ('exact').
-DENSE_OPERATIONS = {'half': 6 * (1024 + 2), 'tf32': 6 * (512 + 2), 'exact': 6 * (128 + 2)}
-DENSE_OPERATIONS['cpu'] = 450  # for 'eager', measured on CPUs
+# The backend 'eager' takes 'cpu', which was measured on CPUs.
+DENSE_OPERATIONS = {
+    'half': 6 * (1024 + 2),
+    'tf32': 6 * (512 + 2),
+    'exact': 6 * (128 + 2),
+    'cpu': 450,
+}
 
 
 def is_dense(grid: Sequence[int], rows: int, columns: int, kind: str) -> bool:
