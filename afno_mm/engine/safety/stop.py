@@ -114,15 +114,22 @@ class StopSignalHook(Hook):
 
 
 def _outlive(signals, prepare, worker):
-    """Let a worker of a data loader ignore each signal once.
+    """Let a worker of a data loader ignore signals, except those of the training's own process.
 
     A scheduler, ``timeout`` and Ctrl-C send a signal to all processes. Without its workers, the
-    training could not finish the step and save.
+    training could not finish the step and save. At its end, it stops them by SIGTERM.
     """
-    for number in signals:
-        signal.signal(number, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    arguments = signals, os.getppid()
+    threading.Thread(target=_wait_for_parent, args=arguments, daemon=True).start()
     if prepare:
         prepare(worker)
+
+
+def _wait_for_parent(signals, parent):
+    while signal.sigwaitinfo(signals).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def test_a_process_with_one_more_validation_batch_waits_for_nobody():
 class KillGroup(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == 6:
-            os.killpg(0, signal.SIGTERM)
+            subprocess.run(['kill', '-TERM', f'-{os.getpgid(0)}'])  # not from this process itself
             time.sleep(0.5)  # so that a dead worker would be noticed
 
 
@@ -156,3 +156,16 @@ def test_a_training_in_a_thread_has_no_signals(tmp_path):
     thread.start()
     thread.join()
     assert len(model.seen) == 20
+
+
+@pytest.mark.slow
+def test_the_process_ends_with_its_workers(tmp_path):
+    code = (
+        'from pathlib import Path; from tiny import runner\n'
+        "hooks = [dict(type='afno_mm.StopSignalHook')]\n"
+        f'run = runner(Path({str(tmp_path)!r}), workers=2, hooks=hooks)\n'
+        "run._train_dataloader['persistent_workers'] = True\n"
+        'run.train()'
+    )
+    folder = os.path.dirname(__file__)
+    subprocess.run([sys.executable, '-c', code], cwd=folder, check=True, timeout=100)
