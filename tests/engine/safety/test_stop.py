@@ -120,7 +120,9 @@ def test_a_process_with_one_more_validation_batch_waits_for_nobody():
 class KillGroup(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == 6:
-            subprocess.run(['kill', '-TERM', f'-{os.getpgid(0)}'])  # not from this process itself
+            subprocess.run(
+                ['kill', '-TERM', '--', f'-{os.getpgid(0)}']
+            )  # not from this process itself
             time.sleep(0.5)  # so that a dead worker would be noticed
 
 
