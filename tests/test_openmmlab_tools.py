@@ -158,7 +158,8 @@ def test_two_checkpoints_of_one_config_need_names(monkeypatch, capsys):
     monkeypatch.syspath_prepend(REPOSITORY / 'tools')
     import draw_predictions
 
-    monkeypatch.setattr('sys.argv', 'x c.py a.pth c.py b.pth --out o.jpg'.split())
+    config = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
+    monkeypatch.setattr('sys.argv', ['x', *([str(config), 'a.pth'] * 2), '--out', 'o.jpg'])
     with pytest.raises(SystemExit):
         draw_predictions.parse_args()
     assert 'a name of its own for each of 2 models' in capsys.readouterr().err
