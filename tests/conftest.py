@@ -13,6 +13,12 @@ if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
 
+def pytest_collection_modifyitems(items):
+    """Start with the files that have slow tests: one of them alone at the end would take longer."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True, scope='session')
 def freed_memory_goes_back():
     """Let no test make the whole process keep the memory that any test has used."""

@@ -1,4 +1,4 @@
-"""Run the code of a notebook in this process, and save the pictures that its cells show.
+"""Run a notebook: its code in this process, its shell commands in others. Save its pictures.
 
 python run_notebook.py NOTEBOOK FOLDER [OLD=NEW ...]    with OLD replaced by NEW in the code
 """
@@ -6,9 +6,8 @@ python run_notebook.py NOTEBOOK FOLDER [OLD=NEW ...]    with OLD replaced by NEW
 import ast
 import json
 import os
+import subprocess
 import sys
-
-from one_process import run
 
 notebook, folder, *changes = sys.argv[1:]
 names = {}
@@ -21,7 +20,7 @@ for number, cell in enumerate(cells):
     if cell['cell_type'] != 'code':
         continue
     if code.startswith('!'):  # a command of the shell
-        run(code[1:])
+        subprocess.run(code[1:], shell=True, check=True)
         continue
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm_python
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -21,14 +22,19 @@ def needs_onnx():
     return onnx
 
 
-def call(*command, succeeds=True, **environment):
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+def environment(**more):
+    """Return the environment of a command: this one, where 'python' and 'afno-mm' start fast."""
+    path = [str(warm_python.folder()), os.path.dirname(sys.executable), os.environ['PATH']]
+    return os.environ | dict(OMP_NUM_THREADS='1', PATH=os.pathsep.join(path)) | more
+
+
+def call(*command, succeeds=True, **more):
     result = subprocess.run(
         [str(c) for c in command],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PATH=path, **environment),
+        env=environment(**more),
     )
     output = result.stdout + result.stderr
     assert (result.returncode == 0) == succeeds, output[-5000:]
@@ -38,7 +44,7 @@ def call(*command, succeeds=True, **environment):
 def tool(name, *arguments, **options):
     """Run a script of tools/, or of another folder by its path, as in 'data/make_scenes.py'."""
     path = name if '/' in name else f'tools/{name}'
-    return call(sys.executable, REPOSITORY / path, *arguments, **options)
+    return call('python', REPOSITORY / path, *arguments, **options)
 
 
 def scalars(work_dir):

@@ -1,15 +1,13 @@
 """The notebook leads from images to a trained model: all its cells run, in a new folder."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from running import REPOSITORY
+from running import REPOSITORY, environment
 
 NOTEBOOK = REPOSITORY / 'docs/tutorials/own_images.ipynb'
 SMALL = '--iterations 60=--iterations 24'
@@ -23,17 +21,13 @@ def test_the_notebook_trains_a_model_and_shows_a_prediction(tmp_path):
     for name in ('make_photos.py', 'generators'):
         (tmp_path / 'data' / name).symlink_to(REPOSITORY / 'data' / name)
     (tmp_path / 'docs/tutorials').mkdir(parents=True)  # where Jupyter starts
-    environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
-        CUDA_VISIBLE_DEVICES='',
-        PYTHONPATH=str(REPOSITORY),
-        XDG_CACHE_HOME=str(tmp_path / 'cache'),
+    settings = environment(
+        CUDA_VISIBLE_DEVICES='', PYTHONPATH=str(REPOSITORY), XDG_CACHE_HOME=str(tmp_path / 'cache')
     )
     result = subprocess.run(
-        [sys.executable, REPOSITORY / 'tests/run_notebook.py', NOTEBOOK, tmp_path, SMALL],
+        ['python', REPOSITORY / 'tests/run_notebook.py', NOTEBOOK, tmp_path, SMALL],
         cwd=tmp_path / 'docs/tutorials',
-        env=environment,
+        env=settings,
         capture_output=True,
         text=True,
     )

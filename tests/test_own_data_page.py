@@ -1,7 +1,6 @@
 """The page on one's own data does what it says: its commands run in an empty folder."""
 
 import io
-import os
 import re
 import runpy
 import subprocess
@@ -12,7 +11,7 @@ import mmpretrain
 import numpy as np
 import pytest
 from PIL import Image
-from running import REPOSITORY, scalars
+from running import REPOSITORY, environment, scalars
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 PAGE = (REPOSITORY / 'docs/own_data.md').read_text()
@@ -29,21 +28,13 @@ def ran(tmp_path_factory):
     for path in (REPOSITORY / 'data').iterdir():
         if path.suffix == '.py' or path.name == 'generators':
             (folder / 'data' / path.name).symlink_to(path)
-    python = os.path.dirname(sys.executable)
-    environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
-        CUDA_VISIBLE_DEVICES='',
-        PYTHONPATH=str(REPOSITORY),
-        PATH=os.pathsep.join([python, os.environ['PATH']]),
-        XDG_CACHE_HOME=str(folder / 'cache'),
+    settings = environment(
+        CUDA_VISIBLE_DEVICES='', PYTHONPATH=str(REPOSITORY), XDG_CACHE_HOME=str(folder / 'cache')
     )
     said = ''
     for language, code in BLOCKS:
-        command = ['bash', '-ec', code] if language == 'bash' else [sys.executable, '-c', code]
-        result = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True
-        )
+        command = ['bash', '-ec', code] if language == 'bash' else ['python', '-c', code]
+        result = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
         said += result.stdout
         assert result.returncode == 0, f'{code}\n{result.stdout[-2000:]}{result.stderr[-5000:]}'
     return folder, said

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import pywt
 import torch
 import wavelet_mixer
 from mmengine.config import Config
-from running import REPOSITORY
+from running import REPOSITORY, environment
 
 FOLDER = REPOSITORY / 'docs/tutorials/wavelet_mixer'
 PAGE = (REPOSITORY / 'docs/tutorials/own_mixer.md').read_text()
@@ -44,12 +43,8 @@ def ran(tmp_path_factory):
     for name in ('make_scenes.py', 'generators'):
         (folder / 'data' / name).symlink_to(REPOSITORY / 'data' / name)
     shutil.copytree(FOLDER, folder / 'docs/tutorials/wavelet_mixer')
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
-    environment = dict(
-        os.environ,
-        OMP_NUM_THREADS='1',
+    settings = environment(
         CUDA_VISIBLE_DEVICES='',
-        PATH=path,
         PYTHONPATH=os.pathsep.join([str(folder / 'site'), str(REPOSITORY)]),
         XDG_CACHE_HOME=str(folder / 'cache'),
         PIP_TARGET=str(folder / 'site'),
@@ -58,12 +53,10 @@ def ran(tmp_path_factory):
         PIP_NO_BUILD_ISOLATION='false',  # pip reads it as: no isolation
     )
     commands = [line for kind, code in BLOCKS[:-1] if kind == 'bash' for line in code.splitlines()]
-    install, *rest = [small(command) for command in commands]
     said = ''
-    one_process = [sys.executable, REPOSITORY / 'tests/one_process.py']
-    for command in (install.split(), [*one_process, *rest]):
+    for command in map(small, commands):
         result = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True
+            command.split(), cwd=folder, env=settings, capture_output=True, text=True
         )
         said += result.stdout
         assert result.returncode == 0, f'{result.stdout[-2000:]}{result.stderr[-5000:]}'

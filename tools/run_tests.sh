@@ -38,4 +38,4 @@ fi
 python -c 'import sys, torch; print(f"Python {sys.version.split()[0]}, torch {torch.__version__}")'
 # One process per core, each with one thread. Tests of one file share what they train.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec python -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
+exec python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

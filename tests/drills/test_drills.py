@@ -1,17 +1,17 @@
 """The drills, few tries of each; and drills that must notice a fault."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from running import environment
 
 RUN = Path(__file__).parent / 'run.py'
 
 
 def run(*arguments, code=None):
-    command = [sys.executable, *(['-c', code] if code else [str(RUN)]), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+    command = ['python', *(['-c', code] if code else [str(RUN)]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment())
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ TOOL = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >> "$LOG"
 [ "$(basename "$0") $*" != "$FAILS" ]
 """
+PYTEST = 'python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder'
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_whole_command_checks_the_code_and_runs_pytest(run_tests):
         'ruff format --check .',
         'ruff check .',
         'mypy ',
-        'python -m pytest -n auto --maxprocesses 4 --dist loadfile -m not slow',
+        f'{PYTEST} -m not slow',
         'cache home',
     ]
 
@@ -95,7 +96,7 @@ def test_chosen_torch_has_its_own_environment_and_cache(run_tests, tmp_path):
         'python -m venv .venv-torch-2.6.0',
         'python -m pip --version',
         f'{INSTALL} .[tests] torch==2.6.0 torchvision',
-        'python -m pytest -n auto --maxprocesses 4 --dist loadfile -x',
+        f'{PYTEST} -x',
         f'cache {tmp_path}/.venv-torch-2.6.0/cache',
     ]
 
