@@ -9,6 +9,7 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from ...registry import HOOKS
 from .checkpoint_files import plain_history, remove_unfinished
 from .numbers import not_finite
+from .stop import remove_stopped
 
 
 class _LateRemoval:
@@ -67,6 +68,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         # MMEngine removes old files before it saves the new one. _LateRemoval only notes them.
         super()._save_checkpoint_with_step(runner, step, meta)
         self._remove_old()
+        remove_stopped(runner.work_dir)
 
     def _save_best_checkpoint(self, runner, metrics):
         if not hasattr(self, 'file_backend'):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size, is_distributed
+from mmengine.dist import get_world_size, is_distributed, is_main_process
 from mmengine.hooks import Hook
 from torch import distributed
 
@@ -30,8 +30,8 @@ class StopSignalHook(Hook):
 
     All processes finish the same step, so only one of them needs to get the signal. The checkpoint
     is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there,
-    bit-identically to a training that was never stopped. If the same signal comes a second time,
-    it acts as without this hook.
+    bit-identically to a training that was never stopped. The file is removed when the training has
+    saved a later checkpoint. If the same signal comes a second time, it acts as without this hook.
 
     Args:
         signals: Names of the signals. Slurm sends SIGTERM, or the signal of ``--signal``.
@@ -102,6 +102,7 @@ class StopSignalHook(Hook):
         )
         meta = dict(epoch=runner.epoch, iter=iteration)
         runner.save_checkpoint(runner.work_dir, name, by_epoch=False, meta=meta)
+        remove_stopped(runner.work_dir, but=name)
         if self.group is not None:
             # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
@@ -111,6 +112,14 @@ class StopSignalHook(Hook):
             os._exit(EXIT_CODE)
         self.after_train(runner)
         raise SystemExit(EXIT_CODE)
+
+
+def remove_stopped(folder: str | Path, but: str = '') -> None:
+    """Remove the checkpoints of earlier signals, on rank 0, after a later one is whole."""
+    if is_main_process():
+        for path in Path(folder).glob('stopped_at_iter_*.pth'):
+            if path.name != but:
+                path.unlink(missing_ok=True)
 
 
 def _outlive(signals, prepare, worker):

@@ -46,6 +46,21 @@ def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, nam
         assert torch.equal(a, b)
 
 
+def test_the_checkpoint_of_a_signal_is_removed_after_a_later_one(tmp_path):
+    names = lambda: sorted(path.name for path in tmp_path.glob('*.pth'))  # noqa: E731
+    for step in (2, 7):  # an epoch has 5 steps
+        newest = newest_checkpoint(tmp_path)
+        resume = dict(resume=True, load_from=str(newest)) if newest else {}
+        with pytest.raises(SystemExit):
+            hooks = [HOOK, SignalAt(step, signal.SIGTERM)]
+            runner(tmp_path, Model(), hooks=hooks, **resume).train()
+        assert names()[-1] == f'stopped_at_iter_{step}.pth'
+        assert len([name for name in names() if name.startswith('stopped')]) == 1
+    newest = str(newest_checkpoint(tmp_path))
+    runner(tmp_path, Model(), hooks=[HOOK], resume=True, load_from=newest).train()
+    assert names() and not [name for name in names() if name.startswith('stopped')]
+
+
 def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_path):
     code = (
         'import sys; from afno_mm.engine.safety import only_one\n'
