@@ -143,15 +143,15 @@ class KillGroup(Hook):
 
 @pytest.mark.slow
 def test_a_signal_to_all_processes_leaves_the_workers_alive(tmp_path):
-    child = os.fork()
-    if not child:
-        os.setpgid(0, 0)
-        try:
-            runner(tmp_path, workers=2, hooks=[HOOK, KillGroup()]).train()
-        except SystemExit as left:
-            os._exit(left.code)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == EXIT_CODE
+    code = (
+        'import os; from pathlib import Path\n'
+        'from test_stop import HOOK, KillGroup; from tiny import runner\n'
+        'os.setpgid(0, 0)\n'
+        f'runner(Path({str(tmp_path)!r}), workers=2, hooks=[HOOK, KillGroup()]).train()'
+    )
+    folder = os.path.dirname(__file__)
+    left = subprocess.run([sys.executable, '-c', code], cwd=folder, timeout=100)
+    assert left.returncode == EXIT_CODE
     assert newest_checkpoint(tmp_path).name == 'stopped_at_iter_7.pth'
 
 
