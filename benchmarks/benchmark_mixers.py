@@ -74,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--variant', default='b3', help='size of MiT and SegFormer: b0 to b3')
     parser.add_argument(
         '--out',
-        help='where to write .json, .md and .png, without the suffix '
+        help='where to write .json and .md, without the suffix '
         '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)',
     )
     parser.add_argument('--show', metavar='FILE.json', help='print the tables of earlier results')

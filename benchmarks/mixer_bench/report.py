@@ -5,7 +5,6 @@ import statistics
 from pathlib import Path
 
 from .cases import PUBLIC_AFNO
-from .plot import plot
 from .ratios import baseline, growth_exponent, median, speed_ups
 
 # Names of the backends in the results of versions before 0.2.
@@ -37,14 +36,13 @@ def _new_name(name):
 
 
 def write(results: dict, out: str | Path) -> list[Path]:
-    """Write ``out`` + .json (all samples), .md (the tables) and .png. Return the three paths."""
+    """Write ``out`` + .json (all samples) and .md (the tables). Return both paths."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with_suffix = {suffix: out.with_name(out.name + suffix) for suffix in ('.json', '.md', '.png')}
-    with_suffix['.json'].write_text(json.dumps(results, indent=1) + '\n')
-    with_suffix['.md'].write_text(show(results) + '\n')
-    plot(results, with_suffix['.png'])
-    return list(with_suffix.values())
+    samples, tables = (out.with_name(out.name + suffix) for suffix in ('.json', '.md'))
+    samples.write_text(json.dumps(results, indent=1) + '\n')
+    tables.write_text(show(results) + '\n')
+    return [samples, tables]
 
 
 def show(results: dict) -> str:
