@@ -11,6 +11,7 @@ Install the public layers with: pip install -e ".[bench]". The tables name missi
 """
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -18,16 +19,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 from afno_mm.command_line import Parser
-from mixer_bench import (
-    SUITES,
-    Settings,
-    read_results,
-    run_suites,
-    show,
-    show_case,
-    show_summaries,
-    write,
-)
+from mixer_bench import SUITES, Settings, run_suites, show, show_case, show_summaries, write
 from mixer_bench.measure import DTYPES
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -85,7 +77,7 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler's start-up messages
     if args.show:
-        print(show(read_results(args.show)))
+        print(show(json.loads(Path(args.show).read_text())))
         return
     settings = Settings(
         device=args.device,

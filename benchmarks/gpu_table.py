@@ -9,7 +9,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 from afno_mm.command_line import Parser
-from mixer_bench import read_results, speed_ups
+from mixer_bench import speed_ups
 from mixer_bench.ratios import median
 from traffic import FUSED_TRANSFERS
 from training_steps import table as steps_table
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path, help='where on_gpu.sh has written its results')
     folder = parser.parse_args().folder
     for file in sorted(folder.glob('stages_*.json')):
-        results = read_results(file)
+        results = json.loads(file.read_text())
         facts = results['circumstances']
         how = ', CUDA graphs' * facts.get('cuda_graphs', False)
         print(f'## Single mixers, {facts["dtype"]}{how}, {facts["gpu"] or facts["cpu"]}\n')
@@ -72,7 +72,7 @@ def main() -> None:
                 )
     for file in sorted(folder.glob('mit_*.json')):
         print(f'## All mixers of a MiT ({file.stem})\n')
-        print(mixers_table(read_results(file)), end='\n\n')
+        print(mixers_table(json.loads(file.read_text())), end='\n\n')
     if (folder / 'steps.json').exists():
         print('## Training steps of whole models\n')
         print(steps_table(json.loads((folder / 'steps.json').read_text())), end='\n\n')

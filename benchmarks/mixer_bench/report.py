@@ -1,4 +1,4 @@
-"""Show results as Markdown tables, and read and write their files."""
+"""Show results as Markdown tables, and write their files."""
 
 import json
 import statistics
@@ -6,33 +6,6 @@ from pathlib import Path
 
 from .cases import PUBLIC_AFNO
 from .ratios import baseline, growth_exponent, median, speed_ups
-
-# Names of the backends in the results of versions before 0.2.
-OLD_NAMES = dict(compiled='cpu', torch='eager', reference='composed')
-
-
-def read_results(path: str | Path) -> dict:
-    """Read a .json file that :func:`write` wrote.
-
-    Versions before 0.2 wrote the key 'path' for 'backend', and other names of the backends. This
-    function replaces both by today's names.
-    """
-    results = json.loads(Path(path).read_text())
-    for case in results['cases']:
-        if not any('path' in row for row in case['rows']):
-            continue
-        for row in case['rows']:
-            old_name = row.pop('path')
-            row['backend'] = OLD_NAMES.get(old_name, old_name)
-            row['name'] = _new_name(row['name'])
-        for entry in case['agreement']:
-            entry.update(name=_new_name(entry['name']), against=_new_name(entry['against']))
-        case['left_out'] = {_new_name(name): why for name, why in case['left_out'].items()}
-    return results
-
-
-def _new_name(name):
-    return ' '.join(OLD_NAMES.get(word, word) for word in name.split(' '))
 
 
 def write(results: dict, out: str | Path) -> list[Path]:
