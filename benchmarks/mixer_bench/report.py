@@ -69,11 +69,11 @@ def show_case(case: dict) -> str:
     for row in case['rows']:
         times = []
         for phase in ('forward', 'train'):
-            share = limit_share(row, case, phase)
+            limit, taken = limit_seconds(row, case, phase), median(row, phase)
             times += [
                 _time(row['seconds'][phase]),
-                f'{median(base, phase) / median(row, phase):.2f}' if base else '',
-                f'{100 * share:.0f} %' if share else '',
+                f'{median(base, phase) / taken:.2f}' if base else '',
+                f'{100 * limit / taken:.0f} %' if limit else '',
             ]
         lines.append(
             _row(
@@ -100,17 +100,17 @@ def show_case(case: dict) -> str:
     return '\n'.join(lines)
 
 
-def limit_share(row: dict, case: dict, phase: str) -> float | None:
-    """Return the time of an ideal fused operator as a share of the measured time.
+def limit_seconds(row: dict, case: dict, phase: str) -> float | None:
+    """Return the time of an ideal fused operator.
 
-    The ideal time follows from :func:`afno_work` and the machine's rates. Return None for rows
-    that are no AFNO operators.
+    It follows from :func:`afno_work` and the machine's rates. Return None for rows that are no AFNO
+    operators.
     """
     if not row['work']:
         return None
     flops, rate = (statistics.median(case['rates'][key]) for key in ('flops', 'bytes'))
     work = row['work'][phase]
-    return max(work['flops'] / flops, work['bytes'] / rate) / median(row, phase)
+    return max(work['flops'] / flops, work['bytes'] / rate)
 
 
 def _show_means(cases):

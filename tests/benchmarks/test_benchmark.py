@@ -194,7 +194,10 @@ def test_bf16_times_the_public_layer_without_autocast_too():
     (case,) = run_suites(
         ['stages'], settings(shapes=['8x8x8/2'], only=['AFNO'], dtype='bf16', repeats=1)
     )['cases']
-    assert 'physicsnemo AFNO2DLayer fp32' in names(case)
+    rows = {row['name']: row['work'] for row in case['rows'] if row['work']}
+    half, single = rows['physicsnemo AFNO2DLayer'], rows['physicsnemo AFNO2DLayer fp32']
+    assert half == rows['AFNO composed'] and half['train']['flops'] == single['train']['flops']
+    assert 2 * half['train']['bytes'] == single['train']['bytes']
 
 
 @pytest.mark.parametrize(

@@ -128,14 +128,16 @@ def test_limit_is_the_time_of_an_ideal_operator_over_the_measured_time():
         work=dict(forward=dict(flops=1e9, bytes=5e8), train=dict(flops=1e9, bytes=3e9)),
     )
     one = case('s1', limited)
-    assert report.limit_share(limited, one, 'forward') == pytest.approx(1 / 2)
-    assert report.limit_share(limited, one, 'train') == pytest.approx(3 / 4)
+    assert report.limit_seconds(limited, one, 'forward') == pytest.approx(1)
+    assert report.limit_seconds(limited, one, 'train') == pytest.approx(3)
+    assert ' 50 % |' in report.show_case(one) and ' 75 % |' in report.show_case(one)
 
 
-RESULTS = sorted((Path(__file__).parents[2] / 'benchmarks/results').glob('*.json'))
+RESULTS = sorted((Path(__file__).parents[2] / 'benchmarks/results').rglob('*.json'))
+RESULTS = [path for path in RESULTS if 'cases' in json.loads(path.read_text())]
 
 
-@pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', RESULTS, ids=lambda path: f'{path.parent.name}/{path.stem}')
 def test_recorded_results_are_shown_with_the_names_of_today(path):
     results = json.loads(path.read_text())
     assert report.show(results) == path.with_suffix('.md').read_text().rstrip()
