@@ -6,7 +6,8 @@
 It needs no GPU and no driver: Triton includes the assembler. Each line of the table is one kernel
 at one shape. It has the registers per thread, the bytes of spilled registers per thread, the bytes
 of shared memory per program, and their share of what the GPU gives to one program. The exit code is
-1 if a kernel spills, or needs more shared memory than there is.
+1 if a kernel needs more shared memory than there is. Kernels that spill are no error: see
+`block_mlp.py`.
 """
 
 import argparse
@@ -134,17 +135,6 @@ def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -
     return found
 
 
-def faults(entry: dict) -> list[str]:
-    """Return what is wrong with a kernel, in words."""
-    most = SHARED_MEMORY[entry['capability']]
-    found = []
-    if entry['spilled']:
-        found.append(f'spills {entry["spilled"]} bytes a thread')
-    if entry['shared'] > most:
-        found.append(f'needs {entry["shared"]} bytes of shared memory, there are {most}')
-    return found
-
-
 def table(entries: list[dict]) -> str:
     """Return a Markdown table of the kernels, without repeated lines."""
     lines = [
@@ -190,10 +180,13 @@ def main() -> int:
     print(text)
     if args.out:
         Path(args.out).write_text(text + '\n')
-    wrong = [(e, fault) for e in entries for fault in faults(e)]
-    for e, fault in wrong:
-        place = f'capability {e["capability"] / 10}, {e["shape"]}, {e["kind"]}'
-        print(f'{e["kernel"]} at {place}: {fault}', file=sys.stderr)
+    wrong = [e for e in entries if e['shared'] > SHARED_MEMORY[e['capability']]]
+    for e in wrong:
+        print(
+            f'{e["kernel"]} at capability {e["capability"] / 10}, {e["shape"]}, {e["kind"]} needs '
+            f'{e["shared"]} bytes of shared memory, there are {SHARED_MEMORY[e["capability"]]}',
+            file=sys.stderr,
+        )
     return bool(wrong)
 
 
