@@ -96,7 +96,7 @@ setup(
         'hub': ['huggingface-hub'],  # from_pretrained of names
         'analysis': ['scikit-learn'],  # tools/draw_clusters.py
         'demo': ['gradio>=6,<7'],  # tools/demo.py
-        'bench': ['nvidia-physicsnemo', 'neuraloperator', 'matplotlib'],
+        'bench': ['nvidia-physicsnemo', 'neuraloperator'],
         'lint': ['ruff>=0.17,<0.18', 'mypy>=2.4,<3', 'pre-commit'],
     },
     cmdclass={'build_py': BuildWithConfigsAndTools},

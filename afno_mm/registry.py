@@ -11,23 +11,10 @@ from .plain import is_installed
 
 if is_installed('mmengine'):
     from mmengine import registry as mmengine
-    from mmengine.logging import print_log
+    from mmengine.logging import print_log  # noqa: F401
 else:
     from . import plain as mmengine
-    from .plain import print_log
-
-__all__ = ['DATASETS', 'DATA_SAMPLERS', 'FUNCTIONS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS']
-__all__ += [
-    'MODEL_WRAPPERS',
-    'OPTIM_WRAPPERS',
-    'RUNNERS',
-    'TASKS',
-    'TRANSFORMS',
-    'VISBACKENDS',
-    'VISUALIZERS',
-]
-__all__ += ['is_mmengine', 'print_log', 'type_name']
-
+    from .plain import print_log  # noqa: F401
 
 # Scopes in which a type is also looked up if the default scope is afno_mm. MMEngine's inferencers
 # set this default scope to find configs by name.

@@ -11,6 +11,7 @@ Install the public layers with: pip install -e ".[bench]". The tables name missi
 """
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -18,16 +19,7 @@ from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 from afno_mm.command_line import Parser
-from mixer_bench import (
-    SUITES,
-    Settings,
-    read_results,
-    run_suites,
-    show,
-    show_case,
-    show_summaries,
-    write,
-)
+from mixer_bench import SUITES, Settings, run_suites, show, show_case, show_summaries, write
 from mixer_bench.measure import DTYPES
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -74,7 +66,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--variant', default='b3', help='size of MiT and SegFormer: b0 to b3')
     parser.add_argument(
         '--out',
-        help='where to write .json, .md and .png, without the suffix '
+        help='where to write .json and .md, without the suffix '
         '(default: work_dirs/benchmark/<suites>_<device>_<dtype>)',
     )
     parser.add_argument('--show', metavar='FILE.json', help='print the tables of earlier results')
@@ -85,7 +77,7 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler's start-up messages
     if args.show:
-        print(show(read_results(args.show)))
+        print(show(json.loads(Path(args.show).read_text())))
         return
     settings = Settings(
         device=args.device,

@@ -4,38 +4,34 @@ python benchmarks/gpu_table.py benchmarks/results/nvidia_h200
 """
 
 import json
-import statistics
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 from afno_mm.command_line import Parser
-from mixer_bench import read_results, speed_ups
+from mixer_bench import speed_ups
+from mixer_bench.measure import PHASES
 from mixer_bench.ratios import median
-from traffic import FUSED_TRANSFERS
+from mixer_bench.report import limit_seconds
 from training_steps import table as steps_table
 from transform_threshold import table as transforms_table
 
 
 def stages_table(results: dict) -> str:
-    """Compare the backend that AFNO chooses with the public layer, and with the limit of traffic.
+    """Compare the backend that AFNO chooses with the public layer, and with an ideal operator.
 
-    The limit is the time of 7 transfers of the tokens (17.5 in training) at the measured rate of a
-    copy. A fused design would move as many bytes, with tokens in the dtype of the computation.
+    The limit is the time in ms of :func:`mixer_bench.report.limit_seconds`.
     """
     lines = [
         '| tokens | forward, ms | x public | limit | training, ms | x public | limit |',
         '|' + '---|' * 7,
     ]
-    half = results['circumstances']['dtype'] in ('bf16', 'fp16')
     for case in results['cases']:
         chosen = [row for row in case['rows'] if row['chosen'] and row['kind'] == 'AFNO']
         public = [row for row in case['rows'] if row['name'].startswith('physicsnemo')]
-        rate = statistics.median(case['rates']['bytes'])
         for row in chosen:
             cells = [case['shape']]
-            for phase, transfers in FUSED_TRANSFERS.items():
-                taken = median(row, phase)
-                least = row['input_bytes'] / (2 if half else 1) * transfers / rate
+            for phase in PHASES:
+                taken, least = median(row, phase), limit_seconds(row, case, phase)
                 times = min((median(other, phase) for other in public), default=None)
                 ratio = f'{times / taken:.1f}' if times else ''
                 cells += [f'{1e3 * taken:.3f}', ratio, f'{1e3 * least:.3f}']
@@ -58,7 +54,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path, help='where on_gpu.sh has written its results')
     folder = parser.parse_args().folder
     for file in sorted(folder.glob('stages_*.json')):
-        results = read_results(file)
+        results = json.loads(file.read_text())
         facts = results['circumstances']
         how = ', CUDA graphs' * facts.get('cuda_graphs', False)
         print(f'## Single mixers, {facts["dtype"]}{how}, {facts["gpu"] or facts["cpu"]}\n')
@@ -72,7 +68,7 @@ def main() -> None:
                 )
     for file in sorted(folder.glob('mit_*.json')):
         print(f'## All mixers of a MiT ({file.stem})\n')
-        print(mixers_table(read_results(file)), end='\n\n')
+        print(mixers_table(json.loads(file.read_text())), end='\n\n')
     if (folder / 'steps.json').exists():
         print('## Training steps of whole models\n')
         print(steps_table(json.loads((folder / 'steps.json').read_text())), end='\n\n')

@@ -6,7 +6,8 @@
 It needs no GPU and no driver: Triton includes the assembler. Each line of the table is one kernel
 at one shape. It has the registers per thread, the bytes of spilled registers per thread, the bytes
 of shared memory per program, and their share of what the GPU gives to one program. The exit code is
-1 if a kernel spills, or needs more shared memory than there is.
+1 if a kernel needs more shared memory than there is. Kernels that spill are no error: see
+`block_mlp.py`.
 """
 
 import argparse
@@ -16,9 +17,12 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import product
 from pathlib import Path
+from unittest import mock
 
 import torch
 from afno_mm.command_line import Parser
@@ -42,43 +46,58 @@ TYPES = {
 }
 
 
-class Compiler:
-    """Replaces a kernel: each launch compiles the kernel for one compute capability."""
+class Launcher:
+    """Stands for a kernel: passes on what a launch gives it, as arguments by name and constants."""
 
-    def __init__(self, kernel, capability: int, found: list[dict]) -> None:
-        self.kernel, self.capability, self.found = kernel, capability, found
+    def __init__(self, kernel, run: Callable[..., None]) -> None:
+        self.kernel, self.run = kernel, run
 
     def __getitem__(self, grid):
         return self.launch
 
-    def launch(self, *args, num_warps, num_stages, **constants):
-        import triton
+    def launch(self, *args, **constants):
+        self.run(self.kernel, dict(zip(self.kernel.arg_names, args)), constants)
 
-        names = self.kernel.arg_names
-        given = dict(zip(names, args))
-        signature = {
-            name: TYPES[getattr(given[name], 'dtype', type(given[name]))]
-            if name in given
-            else 'constexpr'
-            for name in names
-        }
-        aligned = {
-            (i,): [['tt.divisibility', 16]]
-            for i, value in enumerate(args)
-            if isinstance(value, torch.Tensor)
-        }
-        source = triton.compiler.ASTSource(
-            self.kernel, signature, {(names.index(k),): v for k, v in constants.items()}, aligned
-        )
-        compiled = triton.compile(
-            source,
-            target=triton.backends.compiler.GPUTarget('cuda', self.capability, 32),
-            options=dict(num_warps=num_warps, num_stages=num_stages),
-        )
-        name = self.kernel.__name__.removesuffix('_kernel')
-        entry = dict(kernel=f'{name} {constants.get("STEP", "")}'.strip(), warps=num_warps)
-        entry |= dict(shared=compiled.metadata.shared, ptx=compiled.asm['ptx'])
-        self.found.append(entry | registers(compiled.asm['cubin']))
+
+def launches_call(run: Callable[..., None]) -> AbstractContextManager:
+    """Return a context in which ``run(kernel, arguments, constants)`` replaces each launch."""
+    from afno_mm.ops.afno.triton import kernels
+
+    names = (name for name in vars(kernels) if name.endswith('_kernel'))
+    replaced = {name: Launcher(getattr(kernels, name), run) for name in names}
+    return mock.patch.multiple(kernels, **replaced)
+
+
+def compile_kernel(kernel, given: dict, constants: dict, capability: int) -> dict:
+    """Compile a kernel as one launch would. Return its name, resources and PTX code."""
+    import triton
+
+    options = {name: constants.pop(name) for name in ('num_warps', 'num_stages')}
+    names = kernel.arg_names
+    signature = {
+        name: TYPES[getattr(given[name], 'dtype', type(given[name]))]
+        if name in given
+        else 'constexpr'
+        for name in names
+    }
+    aligned = {
+        (i,): [['tt.divisibility', 16]]
+        for i, value in enumerate(given.values())
+        if isinstance(value, torch.Tensor)
+    }
+    source = triton.compiler.ASTSource(
+        kernel, signature, {(names.index(k),): v for k, v in constants.items()}, aligned
+    )
+    target = triton.backends.compiler.GPUTarget('cuda', capability, 32)
+    compiled = triton.compile(source, target=target, options=options)
+    name = kernel.__name__.removesuffix('_kernel')
+    return dict(
+        kernel=f'{name} {constants.get("STEP", "")}'.strip(),
+        warps=options['num_warps'],
+        shared=compiled.metadata.shared,
+        ptx=compiled.asm['ptx'],
+        **registers(compiled.asm['cubin']),
+    )
 
 
 def registers(cubin: bytes) -> dict[str, int]:
@@ -97,15 +116,13 @@ def registers(cubin: bytes) -> dict[str, int]:
 
 def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -> list[dict]:
     """Compile all kernels of the block MLP, forward and backward. Return one dict per kernel."""
-    from afno_mm.ops.afno.triton import block_mlp, kernels
+    from afno_mm.ops.afno.triton import block_mlp
 
+    case = dict(capability=capability, shape=f'{num_blocks}x{block_size}', kind=kind)
     found: list[dict] = []
     dtype, block_mlp._tf32_is_allowed = KINDS[kind][0], lambda: KINDS[kind][1]
     block_mlp._capability = lambda device: capability // 10
-    real = {name: kernel for name, kernel in vars(kernels).items() if name.endswith('_kernel')}
-    for name, kernel in real.items():
-        setattr(kernels, name, Compiler(kernel, capability, found))
-    try:
+    with launches_call(lambda *launch: found.append(case | compile_kernel(*launch, capability))):
         z = torch.empty(2, 2, 640, num_blocks * block_size, dtype=dtype, device='meta')
         matrix, vector = (2, num_blocks, block_size, block_size), (2, num_blocks, block_size)
         weights = (
@@ -115,21 +132,6 @@ def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -
         weights *= 2
         _, mask = block_mlp.forward(z, weights, 0.01, 1.0, keep=True)
         block_mlp.backward(z, mask, z, weights, 1.0, 1.0, for_tokens=True, for_weights=True)
-    finally:
-        for name, kernel in real.items():
-            setattr(kernels, name, kernel)
-    case = dict(capability=capability, shape=f'{num_blocks}x{block_size}', kind=kind)
-    return [case | entry for entry in found]
-
-
-def faults(entry: dict) -> list[str]:
-    """Return what is wrong with a kernel, in words."""
-    most = SHARED_MEMORY[entry['capability']]
-    found = []
-    if entry['spilled']:
-        found.append(f'spills {entry["spilled"]} bytes a thread')
-    if entry['shared'] > most:
-        found.append(f'needs {entry["shared"]} bytes of shared memory, there are {most}')
     return found
 
 
@@ -178,10 +180,13 @@ def main() -> int:
     print(text)
     if args.out:
         Path(args.out).write_text(text + '\n')
-    wrong = [(e, fault) for e in entries for fault in faults(e)]
-    for e, fault in wrong:
-        place = f'capability {e["capability"] / 10}, {e["shape"]}, {e["kind"]}'
-        print(f'{e["kernel"]} at {place}: {fault}', file=sys.stderr)
+    wrong = [e for e in entries if e['shared'] > SHARED_MEMORY[e['capability']]]
+    for e in wrong:
+        print(
+            f'{e["kernel"]} at capability {e["capability"] / 10}, {e["shape"]}, {e["kind"]} needs '
+            f'{e["shared"]} bytes of shared memory, there are {SHARED_MEMORY[e["capability"]]}',
+            file=sys.stderr,
+        )
     return bool(wrong)
 
 

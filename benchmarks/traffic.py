@@ -11,13 +11,13 @@ with the tokens added) makes 7 transfers forward and 17.5 in training.
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
 from afno_mm.command_line import Parser
 from afno_mm.ops.afno import planar
-from afno_mm.ops.afno.triton import block_mlp, kernels, operator
+from afno_mm.ops.afno.triton import block_mlp, operator
+from kernel_resources import launches_call
 from mixer_bench.layers import STAGES, Stage
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -43,6 +43,11 @@ class Count(TorchDispatchMode):
                 # cuBLAS adds in place, so PyTorch copies the addend first.
                 self.bytes += 2 * moved(result)
         return result
+
+    def launch(self, kernel, given: dict, constants: dict) -> None:
+        """Count the operands of a launch of a Triton kernel."""
+        given = given | constants
+        self.bytes += sum(moved(given[name]) for name in operands(kernel.__name__, given))
 
 
 def moved(tensor: torch.Tensor) -> int:
@@ -81,31 +86,6 @@ def operands(kernel: str, given: dict) -> Iterator[str]:
         raise ValueError(f'{kernel} is not counted: add it to operands() of benchmarks/traffic.py')
 
 
-@contextmanager
-def counted_kernels(count: Count) -> Iterator[None]:
-    """Replace the kernels by functions that only count."""
-    real = {name: kernel for name, kernel in vars(kernels).items() if name.endswith('_kernel')}
-
-    class Counter:
-        def __init__(self, name, names):
-            self.name, self.names = name, names
-
-        def __getitem__(self, grid):
-            return self.launch
-
-        def launch(self, *args, **constants):
-            given = dict(zip(self.names, args)) | constants
-            count.bytes += sum(moved(given[name]) for name in operands(self.name, given))
-
-    for name, kernel in real.items():
-        setattr(kernels, name, Counter(name, kernel.arg_names))
-    try:
-        yield
-    finally:
-        for name, kernel in real.items():
-            setattr(kernels, name, kernel)
-
-
 def transfers(
     stage: Stage, batch: int = 8, dtype: torch.dtype = torch.bfloat16, mode_fraction: float = 1.0
 ) -> dict[str, float]:
@@ -121,7 +101,7 @@ def transfers(
     for name, matrices in real.items():
         setattr(planar, name, functools.cache(matrices.__wrapped__))
     try:
-        with FakeTensorMode(), Count() as count, counted_kernels(count):
+        with FakeTensorMode(), Count() as count, launches_call(count.launch):
             shape = batch, stage.height, stage.width, stage.embed_dims
             x = torch.empty(shape, dtype=dtype, device='cuda')
             matrix, vector = (2, stage.num_blocks, b, b), (2, stage.num_blocks, b)

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import statistics
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -21,7 +20,7 @@ from pathlib import Path
 import afno_mm  # noqa: F401  reports a broken environment before any other import fails
 import torch
 from afno_mm.command_line import Parser, config_argument
-from mixer_bench.limits import Machine, synchronize
+from mixer_bench.limits import Machine, seconds
 from mixer_bench.measure import DTYPES, Settings, circumstances
 
 
@@ -53,15 +52,11 @@ def measure(path: str, args: argparse.Namespace) -> dict:
             parameter.grad = None
 
     with settings.apply():
-        start = time.perf_counter()
-        for _ in range(2):
-            step()
-        synchronize(args.device)
-        warm_up = time.perf_counter() - start
-        seconds = [timed(step, args.device) for _ in range(args.repeats)]
+        warm_up = sum(seconds(step, args.device) for _ in range(2))
+        taken = [seconds(step, args.device) for _ in range(args.repeats)]
         peak = peak_memory(step, args.device)
         rate = statistics.median(Machine(args.device, args.dtype).rates()[0] for _ in range(3))
-    median = statistics.median(seconds)
+    median = statistics.median(taken)
     # Two operations for each multiply-accumulate, once forward and twice backward.
     flops = 6 * settings.batch * model_cost(cfg, size).total
     return dict(
@@ -70,7 +65,7 @@ def measure(path: str, args: argparse.Namespace) -> dict:
         batch=settings.batch,
         dtype=args.dtype,
         compiled=args.compile,
-        seconds=seconds,
+        seconds=taken,
         warm_up_seconds=warm_up,
         images_per_second=settings.batch / median,
         peak_bytes=peak,
@@ -85,14 +80,6 @@ def compile_parts(model: torch.nn.Module) -> None:
     model.backbone.compile(dynamic=False)
     head = getattr(model, 'decode_head', None) or model.head
     head.forward = torch.compile(head.forward, dynamic=False)
-
-
-def timed(run: Callable[[], None], device: str) -> float:
-    synchronize(device)
-    start = time.perf_counter()
-    run()
-    synchronize(device)
-    return time.perf_counter() - start
 
 
 def peak_memory(run: Callable[[], None], device: str) -> int | None:

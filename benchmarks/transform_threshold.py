@@ -15,9 +15,8 @@ import afno_mm  # noqa: F401  reports a broken environment before any other impo
 import torch
 from afno_mm.command_line import Parser
 from afno_mm.ops.afno import planar
-from mixer_bench.limits import synchronize
+from mixer_bench.limits import seconds
 from mixer_bench.measure import HALF, Settings, circumstances
-from training_steps import timed
 
 TOKENS = 2**20  # tokens of a batch at --batch-size 8, for every grid
 
@@ -33,14 +32,13 @@ def measure(side: int, channels: int, settings: Settings, repeats: int) -> dict:
         z = planar.analyse(x, side, columns, dtype, dense, power=1)
         planar.synthesise(z, (side, side), dense, power=0, mirrored=True)
 
-    seconds: dict[bool, list[float]] = {True: [], False: []}
+    samples: dict[bool, list[float]] = {True: [], False: []}
     for i in range(repeats + 2):
-        for dense in seconds:
-            taken = timed(lambda dense=dense: run(dense), settings.device)
+        for dense in samples:
+            taken = seconds(lambda dense=dense: run(dense), settings.device)
             if i > 1:
-                seconds[dense].append(taken)
-    synchronize(settings.device)
-    products, fft = (statistics.median(seconds[dense]) for dense in (True, False))
+                samples[dense].append(taken)
+    products, fft = (statistics.median(samples[dense]) for dense in (True, False))
     kind = {'fp32': 'exact', 'tf32': 'tf32'}.get(settings.dtype, 'half')
     chosen = planar.is_dense((side, side), side, columns, kind)
     return dict(

@@ -1,7 +1,6 @@
 """What the backbones with a mixer slot have in common."""
 
 import inspect
-import warnings
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -9,23 +8,6 @@ from torch import Tensor
 
 from ..registry import is_mmengine
 from .pretrained import convert, load_pretrained, tensors_of
-
-
-def init_cfg_of(pretrained: str | None, init_cfg: Any) -> Any:
-    """Convert the deprecated argument ``pretrained`` to an ``init_cfg``. Without it keep init_cfg.
-
-    Raises:
-        ValueError: If both are given.
-        TypeError: If ``pretrained`` is not a string.
-    """
-    if pretrained is None or pretrained == '':
-        return init_cfg
-    if not isinstance(pretrained, str):
-        raise TypeError(f'pretrained must be a file or None, got {pretrained!r}: set init_cfg')
-    if init_cfg:
-        raise ValueError('set init_cfg or the deprecated pretrained, not both')
-    warnings.warn('pretrained is deprecated: set init_cfg', FutureWarning, stacklevel=3)
-    return dict(type='Pretrained', checkpoint=pretrained)
 
 
 class MixerBackbone(BaseModule):
@@ -36,12 +18,6 @@ class MixerBackbone(BaseModule):
     """
 
     init_cfg: Any
-
-    def __init__(
-        self, *args: Any, pretrained: str | None = None, init_cfg: Any = None, **kwargs: Any
-    ) -> None:
-        init_cfg = init_cfg_of(pretrained, init_cfg)
-        super().__init__(*args, **(dict(init_cfg=init_cfg) if init_cfg else {}), **kwargs)
 
     def convert_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Convert a whole model's checkpoint of another library to OpenMMLab's keys, in place.
@@ -76,8 +52,10 @@ class MixerBackbone(BaseModule):
                 takes = ', '.join(known)
                 raise TypeError(f'init_cfg of type Pretrained takes {takes}, got {unknown}')
         self.init_cfg = others or None
-        super().init_weights()
-        self.init_cfg = given
+        try:
+            super().init_weights()
+        finally:
+            self.init_cfg = given
         for cfg in entries:
             if cfg not in others:
                 load_pretrained(self, **{key: value for key, value in cfg.items() if key != 'type'})

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..mixers import MixerConfig, mixer_per_stage
 from ..ops.exporting import is_transformed
 from ..registry import MODELS
-from .base import MixerBackbone, init_cfg_of
+from .base import MixerBackbone
 from .mixer_block import MixerBlock, put_mixers
 
 
@@ -111,8 +111,12 @@ class MiT(MixerBackbone, MixVisionTransformer):
         skip: str = 'double',
         pretrain_img_size: int | tuple[int, int] = 224,
     ) -> None:
+        if pretrained:
+            if init_cfg:
+                raise ValueError('set init_cfg or the deprecated pretrained, not both')
+            init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         # Skip upstream's __init__: it takes no width per stage.
-        BaseModule.__init__(self, init_cfg_of(pretrained, init_cfg))
+        BaseModule.__init__(self, init_cfg)
         if isinstance(embed_dims, int):
             embed_dims = [embed_dims * heads for heads in num_heads]
         per_stage = dict(embed_dims=embed_dims, num_layers=num_layers, num_heads=num_heads)

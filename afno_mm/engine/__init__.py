@@ -17,7 +17,6 @@ from .cpu import (
     GlooSyncBatchNorm,
     keep_freed_memory,
 )
-from .foreign_weights import ForeignWeightsHook
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, MemoryHook, ValidateResumedHook
 from .layer_decay import LearningRateDecayOptimWrapperConstructor
 from .model import build_model, image_size, trained_model
@@ -25,7 +24,7 @@ from .runner import build_runner
 from .val_loss import ValLoopWithLoss, ValLossHook
 
 __all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
-__all__ += ['EndedScheduleHook', 'ForeignWeightsHook', 'GlooSyncBatchNorm']
+__all__ += ['EndedScheduleHook', 'GlooSyncBatchNorm']
 __all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'MemoryHook']
 __all__ += ['ValLossHook', 'ValLoopWithLoss', 'ValidateResumedHook']
 __all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']

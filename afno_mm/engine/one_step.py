@@ -23,8 +23,8 @@ def one_step(
     precision: float16 without loss scaling, or bfloat16 on a CPU.
 
     Returns:
-        ``loss``; ``parameters``, their number; ``size``; ``seconds``; ``peak_gib``, the peak GPU
-        memory of this step, or on a CPU the peak memory of the process since it began;
+        ``loss``; ``parameters``, their number; ``size``; ``seconds``; ``peak_gib``, the peak memory
+        of this step on a CUDA GPU, or else the peak memory of the process since it began;
         ``without_gradient``, the names of parameters that got no gradient.
     """
     size = size or image_size(cfg)
@@ -34,7 +34,7 @@ def one_step(
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     turn_on_activation_checkpointing(model, cfg.get('activation_checkpointing', []))
     batch = task_of(cfg).random_batch(cfg.model, size, batch_size)
-    if device != 'cpu':
+    if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -46,11 +46,11 @@ def one_step(
     trained = ((name, p) for name, p in model.named_parameters() if p.requires_grad)
     without_gradient = [name for name, p in trained if p.grad is None]
     optimizer.step()
-    if device == 'cpu':
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    else:
+    if device == 'cuda':
         torch.cuda.synchronize()
         peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return dict(
         loss=loss.item(),
         parameters=sum(p.numel() for p in model.parameters()),

@@ -2,13 +2,12 @@
 
 from .measure import Settings
 from .ratios import speed_ups
-from .report import read_results, show, show_case, show_summaries, write
+from .report import show, show_case, show_summaries, write
 from .suites import SUITES, run_suites
 
 __all__ = [
     'SUITES',
     'Settings',
-    'read_results',
     'run_suites',
     'show',
     'show_case',

@@ -116,7 +116,7 @@ class Case:
                 added = self.add(title, name, lambda: [layers], backend=backend)
                 if added:
                     added.chosen = backend is None or set(chosen) == {backend}
-                    added.work = total_work(layers)
+                    added.work = total_work(layers, self.settings.autocast)
 
     def add_public_afno(self, layers: Layers) -> Layers | None:
         """Add the public layer with the weights of AFNO mixers. Return its layers, if added."""
@@ -127,11 +127,11 @@ class Case:
         added = self.add(PUBLIC_AFNO, 'AFNO', build)
         if added is None:
             return None
-        added.work = total_work(layers)
+        added.work = total_work(layers, self.settings.autocast)
         if self.settings.autocast:
             # Autocast can make the public layer slower. Time both: ratios use the faster one.
             fp32 = self.add(f'{PUBLIC_AFNO} fp32', 'AFNO', lambda: [added.layers], autocast=None)
-            fp32.work = added.work
+            fp32.work = total_work(layers, None)
         return added.layers
 
     def _agrees(self, name, backend, layers, against, others):
@@ -175,9 +175,12 @@ def public_twin(mixer: nn.Module) -> PublicAFNO:
     return twin.to(mixer.w1.device)
 
 
-def total_work(layers: Layers) -> dict[str, Work]:
-    """Return the sum of :func:`afno_work` over AFNO mixers, by phase."""
-    works = [afno_work(x.shape, mixer.num_blocks, mixer.mode_fraction) for mixer, x in layers]
+def total_work(layers: Layers, autocast: tuple[str, torch.dtype] | None) -> dict[str, Work]:
+    """Return the sum of :func:`afno_work` over AFNO mixers, by phase, in the dtype of autocast."""
+    itemsize = (autocast[1] if autocast else torch.float32).itemsize
+    works = [
+        afno_work(x.shape, mixer.num_blocks, mixer.mode_fraction, itemsize) for mixer, x in layers
+    ]
     return {phase: sum((work[phase] for work in works), Work()) for phase in works[0]}
 
 

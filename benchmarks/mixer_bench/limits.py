@@ -73,12 +73,13 @@ class Machine:
 
     def rates(self) -> tuple[float, float]:
         """Measure now. Return operations per second, and bytes read and written per second."""
-        product = _seconds(lambda: torch.mm(self.a, self.b, out=self.c), self.device)
-        copy = _seconds(lambda: self.target.copy_(self.source), self.device)
+        product = seconds(lambda: torch.mm(self.a, self.b, out=self.c), self.device)
+        copy = seconds(lambda: self.target.copy_(self.source), self.device)
         return 2 * len(self.a) ** 3 / product, 2 * self.source.nbytes / copy
 
 
-def _seconds(run: Callable[[], object], device: torch.device) -> float:
+def seconds(run: Callable[[], object], device: str | torch.device) -> float:
+    """Return the time of a call in seconds. On a GPU, wait until it has finished."""
     synchronize(device)
     start = time.perf_counter()
     run()

@@ -1,50 +1,21 @@
-"""Show results as Markdown tables, and read and write their files."""
+"""Show results as Markdown tables, and write their files."""
 
 import json
 import statistics
 from pathlib import Path
 
 from .cases import PUBLIC_AFNO
-from .plot import plot
 from .ratios import baseline, growth_exponent, median, speed_ups
-
-# Names of the backends in the results of versions before 0.2.
-OLD_NAMES = dict(compiled='cpu', torch='eager', reference='composed')
-
-
-def read_results(path: str | Path) -> dict:
-    """Read a .json file that :func:`write` wrote.
-
-    Versions before 0.2 wrote the key 'path' for 'backend', and other names of the backends. This
-    function replaces both by today's names.
-    """
-    results = json.loads(Path(path).read_text())
-    for case in results['cases']:
-        if not any('path' in row for row in case['rows']):
-            continue
-        for row in case['rows']:
-            old_name = row.pop('path')
-            row['backend'] = OLD_NAMES.get(old_name, old_name)
-            row['name'] = _new_name(row['name'])
-        for entry in case['agreement']:
-            entry.update(name=_new_name(entry['name']), against=_new_name(entry['against']))
-        case['left_out'] = {_new_name(name): why for name, why in case['left_out'].items()}
-    return results
-
-
-def _new_name(name):
-    return ' '.join(OLD_NAMES.get(word, word) for word in name.split(' '))
 
 
 def write(results: dict, out: str | Path) -> list[Path]:
-    """Write ``out`` + .json (all samples), .md (the tables) and .png. Return the three paths."""
+    """Write ``out`` + .json (all samples) and .md (the tables). Return both paths."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with_suffix = {suffix: out.with_name(out.name + suffix) for suffix in ('.json', '.md', '.png')}
-    with_suffix['.json'].write_text(json.dumps(results, indent=1) + '\n')
-    with_suffix['.md'].write_text(show(results) + '\n')
-    plot(results, with_suffix['.png'])
-    return list(with_suffix.values())
+    samples, tables = (out.with_name(out.name + suffix) for suffix in ('.json', '.md'))
+    samples.write_text(json.dumps(results, indent=1) + '\n')
+    tables.write_text(show(results) + '\n')
+    return [samples, tables]
 
 
 def show(results: dict) -> str:
@@ -98,11 +69,11 @@ def show_case(case: dict) -> str:
     for row in case['rows']:
         times = []
         for phase in ('forward', 'train'):
-            share = limit_share(row, case, phase)
+            limit, taken = limit_seconds(row, case, phase), median(row, phase)
             times += [
                 _time(row['seconds'][phase]),
-                f'{median(base, phase) / median(row, phase):.2f}' if base else '',
-                f'{100 * share:.0f} %' if share else '',
+                f'{median(base, phase) / taken:.2f}' if base else '',
+                f'{100 * limit / taken:.0f} %' if limit else '',
             ]
         lines.append(
             _row(
@@ -129,17 +100,17 @@ def show_case(case: dict) -> str:
     return '\n'.join(lines)
 
 
-def limit_share(row: dict, case: dict, phase: str) -> float | None:
-    """Return the time of an ideal fused operator as a share of the measured time.
+def limit_seconds(row: dict, case: dict, phase: str) -> float | None:
+    """Return the time of an ideal fused operator.
 
-    The ideal time follows from :func:`afno_work` and the machine's rates. Return None for rows
-    that are no AFNO operators.
+    It follows from :func:`afno_work` and the machine's rates. Return None for rows that are no AFNO
+    operators.
     """
     if not row['work']:
         return None
     flops, rate = (statistics.median(case['rates'][key]) for key in ('flops', 'bytes'))
     work = row['work'][phase]
-    return max(work['flops'] / flops, work['bytes'] / rate) / median(row, phase)
+    return max(work['flops'] / flops, work['bytes'] / rate)
 
 
 def _show_means(cases):

@@ -423,6 +423,13 @@ def test_shapes_that_do_not_fit_are_refused(change, message):
         afno_operator(*tensors, THRESHOLD, fraction)
 
 
+def test_a_weight_on_another_device_is_named():
+    x, *weights = torch.zeros(1, 4, 4, 8), *(torch.zeros(2, 1, *s) for s in ((8, 8), (8,)) * 2)
+    weights[2] = weights[2].to('meta')
+    with pytest.raises(ValueError, match='the tokens are on cpu, and w2 is on meta'):
+        afno_operator(x, *weights, 0.01)
+
+
 class Layer(torch.nn.Module):
     def __init__(self, weights):
         super().__init__()

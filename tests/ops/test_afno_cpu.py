@@ -2,6 +2,9 @@
 
 import os
 import platform
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -253,6 +256,23 @@ def test_folders_of_killed_builds_are_removed(built):
     built.unlink()
     assert choose_backend(torch.zeros(1, 2, 2, 8))[0] == 'cpu'
     assert {path.name for path in built.parent.iterdir()} == {'.lock', built.name}
+
+
+def test_a_build_waits_for_another_and_goes_on_if_that_is_killed(built):
+    built, commands = built
+    built.unlink()
+    hold = 'import fcntl, sys, time; lock = open(sys.argv[1], "w"); fcntl.flock(lock, 2); print()'
+    command = [sys.executable, '-c', f'{hold}; sys.stdout.flush(); time.sleep(1000)']
+    holder = subprocess.Popen([*command, built.parent / '.lock'], stdout=subprocess.PIPE)
+    with holder:
+        holder.stdout.readline()
+        waiter = threading.Thread(target=library.build, args=[cpu.SOURCE])
+        waiter.start()
+        waiter.join(0.3)
+        waited = waiter.is_alive() and not commands
+        holder.kill()
+    waiter.join(60)
+    assert waited and built.exists()
 
 
 def test_equal_calls_give_equal_bits():

@@ -4,12 +4,12 @@ from functools import partial
 from typing import Any
 
 from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
-from ..foreign_weights import ForeignWeightsHook
 from . import checkpoint_files, failures, resume
 from .numbers import bare_model, check_weights, first
 from .stop import StopSignalHook
@@ -17,6 +17,19 @@ from .switches import is_on
 
 # Share of the model's values that load_from must fill.
 MIN_MATCH = 0.5
+
+
+class ForeignWeightsHook(Hook):
+    """Let ``load_from`` load whole models in the formats of Hugging Face, timm and the authors."""
+
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner: MMEngineRunner, checkpoint: dict[str, Any]) -> None:
+        model = bare_model(runner)
+        model = getattr(model, 'module', model)  # unwrap a model for test-time augmentation
+        backbone: Any = getattr(model, 'backbone', None)
+        if hasattr(backbone, 'convert_checkpoint'):
+            backbone.convert_checkpoint(checkpoint)
 
 
 @RUNNERS.register_module()

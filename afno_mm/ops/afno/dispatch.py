@@ -98,8 +98,9 @@ def _check(x, w1, b1, w2, b2, mode_fraction):
             'tokens must be (B, H, W, k b), and w1, b1, w2, b2 (2, k, b, h), '
             f'(2, k, h), (2, k, h, b), (2, k, b), got {tuple(x.shape)} and {found}'
         )
-    if any(t.device != x.device for t in (w1, b1, w2, b2)):
-        raise ValueError(f'the tokens are on {x.device}, and the weights on {w1.device}')
+    for name, weight in dict(w1=w1, b1=b1, w2=w2, b2=b2).items():
+        if weight.device != x.device:
+            raise ValueError(f'the tokens are on {x.device}, and {name} is on {weight.device}')
     if not 0 < mode_fraction <= 1:
         raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
 
