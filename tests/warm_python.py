@@ -5,7 +5,8 @@ program as ``python`` does. The server imports no package of OpenMMLab but mmeng
 nothing of afno_mm: what a program forgets to import is still missing.
 
 :func:`folder` starts the server and returns a folder with the commands ``python`` and ``afno-mm``.
-They take ``SCRIPT ...``, ``-m MODULE ...`` and ``-c CODE ...``. They do not pass signals on.
+They take ``SCRIPT ...``, ``-m MODULE ...`` and ``-c CODE ...``, and ignore ``-u``, which torchrun adds.
+They do not pass signals on.
 """
 
 import atexit
@@ -106,7 +107,7 @@ def run(arguments, cwd, environment, files, python):
     os.environ.clear()
     os.environ.update(environment)
     sys.executable = python
-    first, *rest = arguments
+    first, *rest = arguments = arguments[1:] if arguments[0] == '-u' else arguments
     paths = environment.get('PYTHONPATH', '').split(os.pathsep)
     sys.path[1:1] = [path for path in paths if path and path not in sys.path]
     sys.stdin = open(0)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,15 @@ def _run(command):
 def _building(cache: Path) -> Iterator[Path]:
     """Give one process at a time a temporary folder. Remove the folders of killed processes."""
     with open(cache / '.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the system frees it when the process that has it ends
+        start = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - start > 2 * TIMEOUT:
+                    raise TimeoutError(f'another process holds {lock.name}') from None
+                time.sleep(0.1)
         for left in cache.glob(f'{BUILDING}*'):
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=BUILDING, dir=cache) as folder:
