@@ -5,8 +5,8 @@ program as ``python`` does. The server imports no package of OpenMMLab but mmeng
 nothing of afno_mm: what a program forgets to import is still missing.
 
 :func:`folder` starts the server and returns a folder with the commands ``python`` and ``afno-mm``.
-They take ``SCRIPT ...``, ``-m MODULE ...`` and ``-c CODE ...``, and ignore ``-u``, which torchrun adds.
-They do not pass signals on.
+They take ``SCRIPT ...``, ``-m MODULE ...`` and ``-c CODE ...``. They ignore ``-u``, which torchrun
+adds, and do not pass signals on.
 """
 
 import atexit
