@@ -77,7 +77,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print('stopped; the same command continues the sweep', file=sys.stderr)
         sys.exit(130)
-    print((sweep.folder / 'results.md').read_text())
+    print((sweep.folder / 'results.md').read_text(encoding='utf-8'))
     print(f'plotted in {sweep.folder}/results.png and curves.png')
     if failures:
         sys.exit(f'failed: {", ".join(failures)}')

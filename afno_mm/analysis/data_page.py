@@ -12,8 +12,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from ..datasets import Report, inspect_files
+from ..datasets import Outcome, Sample, inspect_files
 from ..datasets.checked import AuditedFiles
+from ..datasets.rules import Fault
 from ..engine import build_model
 from ..engine.safety.model_settings import check_class_counts
 from ..engine.safety.switches import is_on
@@ -27,14 +28,15 @@ from .html_page import escape, picture_tag, write_html
 class Checked:
     """A dataset of a config after its check.
 
-    ``uses`` says what the config uses it for, such as ['val', 'test']. ``report`` is None if the
+    ``uses`` says what the config uses it for, such as ['val', 'test']. ``outcome`` is None if the
     dataset could not be built (``refusal`` says why), or if its class does not check its files.
     """
 
     uses: list[str]
     cfg: dict
     dataset: Any = None
-    report: Report | None = None
+    samples: Sequence[Sample] = ()
+    outcome: Outcome | None = None
     refusal: str = ''
 
 
@@ -55,8 +57,8 @@ def check_datasets(cfg: Config) -> list[Checked]:
         try:
             checked.dataset = DATASETS.build(dict(checked.cfg, lazy_init=True))
             if isinstance(checked.dataset, AuditedFiles):
-                checked.report = inspect_files(checked.dataset)
-                checked.refusal = checked.report.refusal
+                checked.samples, checked.outcome = inspect_files(checked.dataset)
+                checked.refusal = str(checked.dataset.refusal(checked.outcome) or '')
                 # Mark it as initialised: pictures need its samples, even if it is refused.
                 checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
             else:
@@ -81,15 +83,15 @@ def describe(checked: Checked) -> str:
     """Describe a dataset and its faults in some lines of text."""
     kind = type_name(checked.cfg['type'])
     lines = [f'{" and ".join(checked.uses)}: {kind} {checked.cfg.get("data_root") or ""}']
-    report = checked.report
-    if report:
-        lines += [f'  {name:9} {text}' for name, text in _facts(report)]
-        lines += [f'  {share:8.2%}  {name}' for name, share in _shares(report)]
-        lines += [f'  warning: {text}' for text in report.warnings]
+    if outcome := checked.outcome:
+        lines += [f'  {name:9} {text}' for name, text in _facts(checked.samples)]
+        classes = checked.dataset.metainfo.get('classes') or ()
+        lines += [f'  {share:8.2%}  {name}' for name, share in _shares(classes, outcome.counts)]
+        lines += [f'  warning: {text}' for text in outcome.warnings]
         if not checked.dataset.audit:
             lines.append('  no file was opened: audit=False, or AFNO_MM_AUDIT=0 is set')
-        if report.faults and not checked.refusal:
-            lines.append(f'  {len(report.faults)} faults, whose samples training leaves out')
+        if outcome.faults and not checked.refusal:
+            lines.append(f'  {len(outcome.faults)} faults, whose samples training leaves out')
     elif not checked.refusal:
         lines.append(f'  not checked: {kind} does not look into its files. Ours do, as SegDataset')
     lines.append(f'REFUSED\n{checked.refusal}' if checked.refusal else '  accepted')
@@ -108,15 +110,15 @@ def write_page(
     parts = []
     for checked in results:
         parts.append(f'<h2>{" and ".join(checked.uses)}</h2><pre>{escape(describe(checked))}</pre>')
-        if checked.report:
+        if checked.outcome:
             parts.append(_legend(checked.dataset.metainfo))
-            parts += _figures(checked, task, number, random.Random(seed))
+            faults = checked.outcome.faults
+            parts += _figures(checked, faults, task, number, random.Random(seed))
     write_html(path, f'Data of {cfg.filename}', parts)
 
 
-def _facts(report: Report) -> list[tuple[str, str]]:
+def _facts(samples: Sequence[Sample]) -> list[tuple[str, str]]:
     """Return pairs (name, text): number of samples, their sizes, modes of the masks."""
-    samples = report.samples
     masks = sum(sample.mode is not None for sample in samples)
     rows = [('samples', f'{len(samples)} images' + f', {masks} masks' * bool(masks))]
     sizes = [sample.size for sample in samples if sample.size]
@@ -129,13 +131,13 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def _shares(report: Report) -> list[tuple[str, float]]:
+def _shares(classes: Sequence[str], by_class: Counter) -> list[tuple[str, float]]:
     """Return the share of each class, and of ignored pixels. Without masks, images count."""
-    counts = dict(report.counts)
+    counts = dict(by_class)
     total = sum(counts.values()) or 1
-    rows = [(name, counts.pop(k, 0) / total) for k, name in enumerate(report.classes)]
+    rows = [(name, counts.pop(k, 0) / total) for k, name in enumerate(classes)]
     rows += [('(ignored)', sum(counts.values()) / total)] if counts else []
-    return rows if report.counts else []
+    return rows if by_class else []
 
 
 def _legend(meta: dict) -> str:
@@ -144,12 +146,12 @@ def _legend(meta: dict) -> str:
     return f'<p>{" ".join(colour.format(*rgb, escape(name)) for name, rgb in pairs)}</p>'
 
 
-def _figures(checked: Checked, task: Task, number: int, rng: random.Random) -> list[str]:
+def _figures(
+    checked: Checked, faults: Sequence[Fault], task: Task, number: int, rng: random.Random
+) -> list[str]:
     """Return figures of suspicious samples, then of random ones."""
-    assert checked.report
-    samples = checked.report.samples
-    notes: dict[int, str] = {}
-    for fault in checked.report.faults:
+    samples, notes = checked.samples, dict[int, str]()
+    for fault in faults:
         if fault.sample is not None:
             notes.setdefault(fault.sample, f'{fault.kind}: {fault.text}')
     for index, sample in enumerate(samples):
@@ -163,13 +165,12 @@ def _figures(checked: Checked, task: Task, number: int, rng: random.Random) -> l
 
 
 def _figure(checked: Checked, task: Task, index: int, note: str) -> str:
-    assert checked.report
     try:
         pictures, caption = task.draw_sample(checked.dataset, index)
     except Exception as error:  # a file that cannot be read
         pictures, caption = [], f'cannot be drawn: {error}'
     tags = ''.join(map(picture_tag, pictures))
-    name = escape(checked.report.samples[index].image)
+    name = escape(checked.samples[index].image)
     lines = '<br>'.join(
         filter(None, (name, escape(caption), f'<b>{escape(note)}</b>' * bool(note)))
     )

@@ -6,7 +6,8 @@ from .image_folder import ImageFolder
 from .imagenet import ImageNet
 from .masks import LoadDeepImage, LoadMask
 from .random_walk import RandomWalkMask
-from .report import Report, Sample, inspect_files
+from .report import Sample, inspect_files
+from .rules import Outcome
 from .segmentation import SegDataset
 
 __all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
@@ -16,7 +17,7 @@ __all__ += [
     'LoadDeepImage',
     'LoadMask',
     'RandomWalkMask',
-    'Report',
+    'Outcome',
     'Sample',
     'SegDataset',
     'inspect_files',

@@ -160,15 +160,12 @@ class AuditedFiles(BaseDataset):
         faults += [fault for fault in outcome.faults if fault.sample not in hidden]
         outcome = outcome._replace(faults=faults)
         warnings = list(outcome.warnings)
-        if never := self.never_seen(outcome):
-            of = len(self._metainfo['classes'])
+        classes = self._metainfo.get('classes') or ()
+        never = [name for i, name in enumerate(classes) if outcome.counts and not outcome.counts[i]]
+        if never:
+            of = len(classes)
             warnings.append(f'{len(never)} of {of} classes are never seen: {first(never, 10)}')
         return outcome._replace(warnings=warnings)
-
-    def never_seen(self, outcome: Outcome) -> list[str]:
-        """Return the names of classes with no pixel or image, or [] if nothing was counted."""
-        classes = self._metainfo.get('classes') or ()
-        return [name for i, name in enumerate(classes) if outcome.counts and not outcome.counts[i]]
 
     def _rules(self) -> Rules:
         """Return the Rules that match the loading transforms of the pipeline."""

@@ -1,10 +1,8 @@
 """Report what the audit of a dataset found, for tools that show it."""
 
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .rules import Fault, shown
+from .rules import Outcome, shown
 
 if TYPE_CHECKING:
     from .checked import AuditedFiles
@@ -26,35 +24,11 @@ class Sample(NamedTuple):
     class_id: int | None = None
 
 
-@dataclass
-class Report:
-    """The result of :func:`inspect_files`.
+def inspect_files(dataset: 'AuditedFiles') -> tuple[list[Sample], Outcome]:
+    """Look at all files of a dataset. Faults of files are in the outcome and raise nothing.
 
-    Attributes:
-        faults: Faults, for which training stops. ``fault.sample`` is an index into ``samples``, or
-            None for the whole set.
-        warnings: What training accepts, but warns about.
-        counts: Number of pixels (images, in classification) of each class id, after ``label_map``
-            and ``reduce_zero_label``. ``ignore_index`` is among the keys.
-        never_seen: Names of the classes without a pixel (without an image, in classification).
-        refusal: The message with which training stops, or ''. With ``on_bad_file='skip'`` it is
-            '' if few enough samples are bad.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    samples: list[Sample]
-    faults: list[Fault]
-    warnings: list[str]
-    counts: Counter
-    never_seen: list[str]
-    refusal: str
-
-
-def inspect_files(dataset: 'AuditedFiles') -> Report:
-    """Look at all files of a dataset. Faults of files are in the report and raise nothing.
-
-    Build the dataset with ``lazy_init=True``: otherwise faults stop it first.
+    Build the dataset with ``lazy_init=True``: otherwise faults stop it first. ``fault.sample`` is
+    an index into the samples. ``dataset.refusal(outcome)`` is the error of training, or None.
 
     Raises:
         FileNotFoundError: If there is no folder, list or image.
@@ -78,13 +52,4 @@ def inspect_files(dataset: 'AuditedFiles') -> Report:
                 item.get('gt_label'),
             )
         )
-    return Report(
-        name=dataset._name,
-        classes=tuple(dataset.metainfo.get('classes') or ()),
-        samples=samples,
-        faults=outcome.faults,
-        warnings=dataset.warnings + outcome.warnings,
-        counts=outcome.counts,
-        never_seen=dataset.never_seen(outcome),
-        refusal=str(dataset.refusal(outcome) or ''),
-    )
+    return samples, outcome._replace(warnings=dataset.warnings + outcome.warnings)

@@ -87,7 +87,12 @@ class Fault(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Faults, warnings about usable samples, and numbers of pixels by value and by class id."""
+    """What an audit found. Training stops for faults, and only shows the warnings.
+
+    ``values`` has the number of pixels of each value in the label files. ``counts`` has that of
+    each class id after ``label_map`` and ``reduce_zero_label``, with ``ignore_index`` among the
+    keys. In classification, ``counts`` has the number of images of each class.
+    """
 
     faults: list[Fault]
     warnings: list[str]

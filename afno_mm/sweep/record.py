@@ -16,6 +16,7 @@ import torch
 from mmengine.config import Config
 
 from ..engine import build_model
+from ..engine.safety.checkpoint_files import AtomicLocalBackend
 from .plan import Run, Stage, Sweep
 
 # Settings that may change when a training continues: they do not change its result.
@@ -216,15 +217,8 @@ def settings(run: Run) -> dict[str, Any]:
     return json.loads(json.dumps(kept, default=lambda x: getattr(x, '__qualname__', repr(x))))
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file atomically: a reader never sees half of it."""
-    part = path.with_name(path.name + '.part')
-    part.write_text(text)
-    os.replace(part, path)
-
-
 def _dump(run, record):
-    write(run.folder / 'stage.json', json.dumps(record, indent=2) + '\n')
+    AtomicLocalBackend().put_text(json.dumps(record, indent=2) + '\n', run.folder / 'stage.json')
 
 
 def _flat(value, path=''):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..engine.safety.checkpoint_files import AtomicLocalBackend
 from . import plot, record
 from .plan import Run, Stage, Sweep
 from .statistics import holm, mean_and_error, sign_flip_test
@@ -42,9 +43,10 @@ def write_results(sweep: Sweep, failures: Mapping[str, str]) -> None:
         comparisons=compared,
         points=points,
     )
-    record.write(sweep.folder / 'results.json', json.dumps(results, indent=2) + '\n')
     parts = [sweep.note, _table(sweep, outcomes, failures), _comparison_table(sweep, compared)]
-    record.write(sweep.folder / 'results.md', '\n'.join(part for part in parts if part))
+    files = AtomicLocalBackend()  # a reader never sees half of a file
+    files.put_text(json.dumps(results, indent=2) + '\n', sweep.folder / 'results.json')
+    files.put_text('\n'.join(part for part in parts if part), sweep.folder / 'results.md')
     plot.results(sweep, outcomes).savefig(sweep.folder / 'results.png', dpi=150)
     plot.curves(sweep, outcomes).savefig(sweep.folder / 'curves.png', dpi=150)
 

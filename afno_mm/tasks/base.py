@@ -67,8 +67,11 @@ class Task:
         """Change the config so that a test draws its predictions, to ``folder`` if given.
 
         The options are ``show``, ``wait_time`` and ``interval``, as in MMPretrain's
-        VisualizationHook.
+        VisualizationHook. A task without :meth:`draw_prediction` needs a hook in the config.
         """
+        if type(self).draw_prediction is not Task.draw_prediction:
+            hook = dict(type='afno_mm.PredictionPicturesHook', number=0)
+            cfg.default_hooks = dict(cfg.get('default_hooks') or {}, visualization=hook)
         draw_hook(cfg).update(enable=True, out_dir=folder, **options)
 
     def keep_predictions(self, cfg: Config, path: str) -> None:
@@ -131,8 +134,9 @@ def task_of(cfg: Config, default: Task | None = None) -> Task:
 
 
 def model_type(cfg: Config) -> str:
-    """Return the bare class name of a config's model."""
-    return type_name(cfg.get('model', {}).get('type', ''))
+    """Return the bare class name of a config's model, without test-time augmentation."""
+    model = cfg.get('model', {})
+    return type_name(model.get('module', model).get('type', ''))
 
 
 def random_images(model_cfg: ConfigDict, size: tuple[int, int], batch_size: int) -> Tensor:

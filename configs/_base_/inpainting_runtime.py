@@ -4,7 +4,7 @@ default_hooks = dict(
     checkpoint=dict(
         type='CheckpointHook', interval=10, max_keep_ckpts=3, save_best='PSNR', rule='greater'
     ),
-    visualization=dict(type='afno_mm.InpaintingVisualizationHook'),
+    visualization=dict(type='afno_mm.PredictionPicturesHook', number=0),
 )
 custom_hooks = [dict(type='afno_mm.MeanLossHook'), dict(type='afno_mm.EndedScheduleHook')]
 visualizer = dict(

@@ -128,9 +128,10 @@ def test_faults_of_names_are_all_counted(tmp_path):
     (tmp_path / 'photos/zero.jpg').touch()
     (tmp_path / 'photos/._a.JPG').write_bytes(b'AppleDouble')
     (tmp_path / 'photos/Thumbs.db').write_bytes(b'')
-    report = inspect_files(build(tmp_path, lazy_init=True))
-    found = {kind: [] for kind in dict.fromkeys(fault.kind for fault in report.faults)}
-    for fault in report.faults:
+    data = build(tmp_path, lazy_init=True)
+    _, outcome = inspect_files(data)
+    found = {kind: [] for kind in dict.fromkeys(fault.kind for fault in outcome.faults)}
+    for fault in outcome.faults:
         found[fault.kind].append(fault.path.removeprefix(f'{tmp_path}/'))
     assert found == {
         'hidden': ['photos/.ipynb_checkpoints/a-checkpoint.jpg'],
@@ -139,10 +140,10 @@ def test_faults_of_names_are_all_counted(tmp_path):
         'broken link': ['masks/day 1/b.c.png', 'photos/gone.JPG'],
         'empty': ['photos/zero.jpg'],
     }
-    said = '\n'.join(report.warnings)
+    said = '\n'.join(outcome.warnings)
     assert 'img_suffix leaves out 1 files: 1 *.db' in said
     assert '1 labels have no image (misnamed?): ' in said and 'masks/alone_too.png' in said
-    assert report.refusal == refusal(tmp_path)
+    assert str(data.refusal(outcome)) == refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +197,12 @@ def test_every_mode_is_read_as_class_ids_and_counted(tmp_path, mode):
     wanted = IDS % 2 if mode == '1' else IDS
     data = build(tmp_path, label_map=label_map, serialize_data=mode == 'L')
     assert (data[0]['gt_seg_map'] == wanted).all() and data[0]['gt_seg_map'].dtype == np.uint8
-    report = inspect_files(data)
+    samples, outcome = inspect_files(data)
     values, pixels = np.unique(wanted, return_counts=True)
-    assert report.counts == {v: 3 * n for v, n in zip(values.tolist(), pixels.tolist())}
-    assert {s.mode for s in report.samples} == {mode} and report.samples[0].size == (4, 2)
+    assert outcome.counts == {v: 3 * n for v, n in zip(values.tolist(), pixels.tolist())}
+    assert {s.mode for s in samples} == {mode} and samples[0].size == (4, 2)
     if mode == 'RGB':
-        assert report.samples[0].values == {(0, 0, 0): 4, (255, 0, 0): 2, (224, 224, 192): 2}
+        assert samples[0].values == {(0, 0, 0): 4, (255, 0, 0): 2, (224, 224, 192): 2}
 
 
 @pytest.mark.parametrize(
@@ -300,10 +301,10 @@ def test_masks_are_read_in_every_branch_of_a_pipeline(tmp_path):
 def test_masks_of_ignored_pixels_and_classes_never_seen_are_said(tmp_path):
     make(tmp_path, IDS % 2)
     put(tmp_path / 'masks/a.png', IDS * 0 + 255)
-    report = inspect_files(build(tmp_path, metainfo=dict(classes=['sky', 'car', 'tree'])))
-    assert report.never_seen == ['tree'] and report.counts == {0: 8, 1: 8, 255: 8}
-    assert any('1 labels ignore every pixel: ' in text for text in report.warnings)
-    assert any('1 of 3 classes are never seen: tree' in text for text in report.warnings)
+    _, outcome = inspect_files(build(tmp_path, metainfo=dict(classes=['sky', 'car', 'tree'])))
+    assert outcome.counts == {0: 8, 1: 8, 255: 8}
+    assert any('1 labels ignore every pixel: ' in text for text in outcome.warnings)
+    assert any('1 of 3 classes are never seen: tree' in text for text in outcome.warnings)
     make(tmp_path, IDS * 0 + 255)
     assert 'all 3 labels ignore every pixel' in refusal(tmp_path)
 

@@ -100,7 +100,7 @@ def test_random_batch_has_images_and_labels(task, model, field):
     assert isinstance(batch['inputs'], list) == isinstance(task, Segmentation)
 
 
-def test_predictions_are_drawn_by_the_hook_of_the_framework():
+def test_predictions_are_drawn_by_a_hook():
     options = dict(show=True, wait_time=3, interval=7)
     cfg = config('EncoderDecoder', 'mmseg')
     Segmentation().draw_predictions(cfg, 'out', **options)
@@ -110,10 +110,18 @@ def test_predictions_are_drawn_by_the_hook_of_the_framework():
     Classification().draw_predictions(cfg, 'out', **options)
     hook = cfg.default_hooks.visualization
     assert hook.enable and hook.out_dir == 'out' and 'save_dir' not in cfg.visualizer
+    assert (hook.type, hook.number) == ('afno_mm.PredictionPicturesHook', 0)
     assert (hook.show, hook.wait_time, hook.interval) == (True, 3, 7)
+    Task().draw_predictions(cfg := config('Captioner'), 'out', **options)
+    assert cfg.default_hooks.visualization == dict(
+        type='VisualizationHook', enable=True, out_dir='out', **options
+    )
+    cfg = Config(dict(model=dict(type='InpaintingModel')))
+    Inpainting().draw_predictions(cfg, 'out')
+    assert cfg.default_hooks.visualization.enable
     del cfg.default_hooks.visualization
     with pytest.raises(ValueError, match='drawing needs default_hooks.visualization'):
-        Classification().draw_predictions(cfg, 'out', **options)
+        Task().draw_predictions(cfg, 'out', **options)
 
 
 def test_predictions_are_kept_as_pngs_or_in_a_pickle():

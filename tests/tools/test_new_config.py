@@ -64,7 +64,7 @@ def lengths(cfg):
     """Return the number of accepted samples of each dataset."""
     results = check_datasets(cfg)
     assert not any(result.refusal for result in results), results
-    return {result.uses[0]: len(result.report.samples) for result in results}
+    return {result.uses[0]: len(result.samples) for result in results}
 
 
 SPLIT = dict(names='abcd'), dict(names='ef')
@@ -167,7 +167,7 @@ def test_values_of_masks_become_classes(folder, values, names, classes, label_ma
     assert dataset.get('label_map') == label_map
     assert ('placeholders' in capsys.readouterr().out) == (not names)
     for result in check_datasets(cfg):
-        assert not result.refusal and {*result.report.counts} == ids
+        assert not result.refusal and {*result.outcome.counts} == ids
 
 
 @pytest.mark.parametrize('file', ['classes.txt', '../names.txt'])
@@ -257,7 +257,7 @@ def test_class_folders_make_a_classifier(folder, splits):
     assert lengths(cfg) == dict(train=2 * number, val=10 if number == 5 else 2)
     for result in check_datasets(cfg):
         assert result.dataset.metainfo['classes'] == ['ash', 'oak']
-        assert result.report.counts[0] == result.report.counts[1] > 0
+        assert result.outcome.counts[0] == result.outcome.counts[1] > 0
 
 
 @pytest.mark.parametrize('where', ['{}.png', 'train/{}.jpg', 'any/{}.jpg'])

@@ -179,7 +179,7 @@ def look(root: Path, layout: Layout, data: dict[str, Any]) -> list[Sample]:
     found: list[Sample] = []
     for split in ('train', 'val'):
         settings = dict(data, data_root=str(root), lazy_init=True) | files(layout.parts[split])
-        found += inspect_files(DATASETS.build(settings)).samples
+        found += inspect_files(DATASETS.build(settings))[0]
     if not any(sample.size for sample in found):
         raise ValueError(f'none of the {len(found)} images in {root} can be read')
     return found

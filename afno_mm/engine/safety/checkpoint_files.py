@@ -53,8 +53,8 @@ class AtomicLocalBackend(LocalBackend):
         except OSError as error:
             raise OSError(
                 error.errno,
-                f'{error.strerror}: {path} could not be written. The checkpoints that were there '
-                'before are untouched. Free some space, then continue with --resume',
+                f'{error.strerror}: {path} could not be written. The files that were there before '
+                'are untouched. Free some space, then continue the training with --resume',
             ) from error
         finally:
             temporary.unlink(missing_ok=True)

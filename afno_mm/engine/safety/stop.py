@@ -142,7 +142,7 @@ def _wait_for_parent(signals, parent):
 
 
 @contextmanager
-def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
+def only_one(folder: str | Path) -> Iterator[None]:
     """Hold the lock of a work dir, on rank 0. The system frees the lock when the process ends.
 
     Raises:
@@ -158,7 +158,7 @@ def only_one(folder: str | Path, what: str = 'training') -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise BlockingIOError(
-                f'another {what} (process {lock.read().strip() or "unknown"}) works in {folder}. '
+                f'another training (process {lock.read().strip() or "unknown"}) works in {folder}. '
                 'Choose another --work-dir, or wait for it'
             ) from None
         lock.truncate(0)
