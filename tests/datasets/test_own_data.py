@@ -374,9 +374,16 @@ def test_a_model_of_other_classes_is_refused_with_both_numbers(tmp_path, number)
         assert 'class ids (0..0, 255 to ignore)' in text and '[1] in 2 of 8 pixels' in text
 
 
-def test_images_without_masks_can_be_predicted(tmp_path):
-    data = build(make(tmp_path), data_prefix=dict(img_path='photos'), test_mode=True)
-    assert len(data) == 3 and 'seg_map_path' not in data.get_data_info(0)
+@pytest.mark.parametrize(
+    'lines', ['', 'a\nday 1/b.c', 'a.JPG a.png\n{root}/photos/a.JPG /gone/a.png']
+)
+def test_images_without_masks_can_be_predicted(tmp_path, lines):
+    (tmp_path / 'list.txt').write_text(lines.format(root=tmp_path))
+    settings = dict(ann_file='list.txt') if lines else {}
+    prefix = dict(img_path='photos')
+    data = build(make(tmp_path), data_prefix=prefix, test_mode=True, **settings)
+    assert len(data) == (2 if lines else 3)
+    assert all('seg_map_path' not in item for item in data.data_list)
 
 
 def test_a_bad_file_whose_name_is_not_utf_8_is_left_out(tmp_path, monkeypatch):
