@@ -8,12 +8,15 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
+from mmengine.fileio import get_file_backend
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -47,6 +50,10 @@ def make_mmengine_safe() -> None:
     register = CheckpointLoader.register_scheme
     register('', load_from_file, force=True)
     register(('http://', 'https://'), load_from_url, force=True)
+    register([r'(\S+\:)?s3://', r'(\S+\:)?petrel://'], load_from_store, force=True)
+    # The loaders of the other schemes call these two functions.
+    mmengine_checkpoint.load_from_http = load_from_url
+    mmengine_checkpoint._safe_torch_load = load_from_file
 
 
 def load_from_file(filename: str | Path, map_location: Any = None) -> Any:
@@ -100,6 +107,15 @@ def load_from_url(
         raise CheckpointError(
             f'{url} was downloaded to {path}. {error}. To download it again, remove this file'
         ) from error
+
+
+def load_from_store(url: str, map_location: Any = None, backend: str = 'petrel') -> Any:
+    """Read a file of an object store, through a copy in a temporary folder."""
+    content = get_file_backend(url, backend_args=dict(backend=backend)).get(url)
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, os.path.basename(url))
+        copy.write_bytes(content)
+        return load_from_file(copy, map_location)
 
 
 def weight_file(path: str | Path) -> Path:
