@@ -7,7 +7,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..registry import is_mmengine
-from .pretrained import convert, load_pretrained, tensors_of
+from ..weight_files import tensors_of
+from .pretrained import convert, load_pretrained
 
 
 class MixerBackbone(BaseModule):

@@ -4,14 +4,13 @@ import logging
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..weight_files import read_weights, tensors_of
 from .foreign_keys import other_architecture, to_openmmlab
-from .weight_files import read_weights
 
 
 def load_pretrained(
@@ -38,6 +37,7 @@ def load_pretrained(
 
     Raises:
         FileNotFoundError: If there is no such file. The message says how to get one.
+        CheckpointError: If the file is damaged, or holds more than tensors, numbers and text.
         ValueError: If the checkpoint fills less than ``min_match`` of the values, or has another
             number of blocks and ``min_match`` is above 0.
     """
@@ -103,20 +103,6 @@ def load_pretrained(
     level = logging.INFO if len(report['loaded']) == len(wanted | found) else logging.WARNING
     print_log(summary, logger='current', level=level)
     return report
-
-
-def tensors_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by key, without the prefix of data-parallel training.
-
-    Raises:
-        ValueError: If it is no dict.
-    """
-    for key in ('state_dict', 'model', 'model_state_dict'):
-        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(key), dict):
-            checkpoint = checkpoint[key]
-    if not isinstance(checkpoint, dict):
-        raise ValueError(f'a checkpoint is a dict of tensors, got {type(checkpoint).__name__}')
-    return {k.removeprefix('module.'): v for k, v in checkpoint.items() if torch.is_tensor(v)}
 
 
 def convert(module: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

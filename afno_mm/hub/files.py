@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from ..backbones.pretrained import tensors_of
-from ..engine.safety.checkpoint_files import CheckpointError, load_checkpoint_file
+from ..weight_files import CheckpointError, load_from_file, tensors_of
 from .config_data import from_json, parse_config
 
 # The hash at the end of a published file's name.
@@ -39,17 +38,13 @@ def read_weights(path: Path) -> Weights:
         CheckpointError: If it is damaged, or a published file's SHA-256 differs from its name.
         ConfigDataError: If the config in a checkpoint is not plain data.
     """
-    found = Weights(str(path))
+    content = load_from_file(path, 'cpu')
+    found = Weights(str(path), state=tensors_of(content))
     if path.suffix == '.safetensors':
-        try:
-            with safe_open(path, 'pt') as file:
-                texts = file.metadata() or {}
-                found.state = tensors_of({key: file.get_tensor(key) for key in file.keys()})
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f'{path} is damaged: {error}') from error
+        with safe_open(path, 'pt') as file:
+            texts = file.metadata() or {}
     else:
-        found.checkpoint = load_checkpoint_file(path, 'cpu')
-        found.state = tensors_of(found.checkpoint)
+        found.checkpoint = content
         meta = found.checkpoint.get('meta') or {}
         texts = meta.get('published') or {}
         if not texts:

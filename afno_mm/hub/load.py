@@ -12,10 +12,10 @@ from mmengine.registry import init_default_scope
 
 from ..engine.model import build_model
 from ..engine.safety import newest_checkpoint
-from ..engine.safety.checkpoint_files import CheckpointError
 from ..names import nearest, root_folder
 from ..tasks import Task, task_of
 from ..tasks.dataset_configs import dataset_meta, test_dataset
+from ..weight_files import CheckpointError
 from .config_data import check_types, parse_config
 from .files import Weights, read_weights
 

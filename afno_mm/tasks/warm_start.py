@@ -16,9 +16,9 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from ..backbones.pretrained import convert, tensors_of
-from ..backbones.weight_files import read_weights
+from ..backbones.pretrained import convert
 from ..registry import MODELS
+from ..weight_files import read_weights, tensors_of
 
 
 class WarmStart(BaseModel):

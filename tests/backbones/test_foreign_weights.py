@@ -12,8 +12,8 @@ import pytest
 import torch
 from afno_mm.backbones import MiT, SegSwin, SegViT, Swin, ViT
 from afno_mm.backbones.pretrained import load_pretrained
-from afno_mm.backbones.weight_files import read_weights
 from afno_mm.engine.safety import SafeRunner
+from afno_mm.weight_files import CheckpointError, read_weights
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from mmseg.models.backbones import MixVisionTransformer
@@ -482,10 +482,10 @@ def double(folder):
 @pytest.mark.parametrize(
     'fault, error, message',
     [
-        (cut, ValueError, 'is damaged'),
+        (cut, CheckpointError, 'is damaged'),
         (remove, FileNotFoundError, 'wants one of model.safetensors.*has config.json'),
         (point_elsewhere, FileNotFoundError, 'lists 2 files, and 2 are missing'),
-        (lose_a_tensor, ValueError, r"lists 1 tensors that no file has: \['lost'\]"),
+        (lose_a_tensor, CheckpointError, r"lists 1 tensors that no file has: \['lost'\]"),
         (double, ValueError, r"holds 2 models. Set init_cfg.prefix to one of \['a.', 'b.'\]"),
     ],
 )
@@ -616,13 +616,19 @@ def test_nothing_in_a_downloaded_file_is_executed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'data', [b'<!DOCTYPE html>', b'version https://git-lfs.github.com/spec/v1\n', b'', None]
+    'data, message',
+    [
+        (b'<!DOCTYPE html>', "15 bytes and starts with b'<!DOCTYPE html>'.*the link to the file"),
+        (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull'),
+        (b'', 'it is empty'),
+        (None, r"cut short .*starts with b'PK[^(]*$"),
+    ],
 )
-def test_a_file_that_is_damaged_or_no_weights_is_said(data, tmp_path):
+def test_a_file_that_is_damaged_or_no_weights_is_said(data, message, tmp_path):
     file = tmp_path / 'weights.pth'
     torch.save(dict(weight=torch.zeros(999)), file)
     file.write_bytes(file.read_bytes()[:2000] if data is None else data)
-    with pytest.raises(ValueError, match='weights.pth is damaged'):
+    with pytest.raises(CheckpointError, match=f'weights.pth is damaged: .*{message}'):
         read_weights(file)
 
 

@@ -27,8 +27,8 @@ def test_all_survive():
         # Files are written under their own names.
         ('keep 1 and the best', 'harness.SlowAtomicBackend.put = harness.SlowLocalBackend.put'),
         ('work dir moved', 'train.newest_checkpoint = lambda folder: None'),
-        ('bit, resumed', 'checkpoint_files.damage = lambda path: None'),
-        ('payloads', 'checkpoint_files.load_checkpoint_file = torch_load'),
+        ('bit, resumed', 'checkpoint_files.damage = weight_files.damage = lambda path: None'),
+        ('payloads', 'weight_files.load_from_file = torch_load'),
         ('different augmentation draws, resumed, 0', 'resume.SeededIndex = lambda i, _: i'),
         ('kill -9 with persistent', 'import fcntl; fcntl.lockf = fcntl.flock'),
         ('NaN', 'numbers.FiniteNumbersHook.before_train = lambda *_: None'),
@@ -40,6 +40,7 @@ def test_a_drill_notices_a_fault(drill, fault):
 import sys
 sys.path.insert(0, {str(RUN.parent)!r})
 import harness, run, torch
+from afno_mm import weight_files
 from afno_mm.engine.safety import checkpoint_files, numbers, resume
 from afno_mm.ops.afno.cpu import library
 train = harness.TRAIN

@@ -8,9 +8,9 @@ import huggingface_hub
 import mmpretrain
 import pytest
 import torch
-from afno_mm.engine.safety.checkpoint_files import CheckpointError
 from afno_mm.hub import from_pretrained, publish
 from afno_mm.hub.config_data import ConfigDataError, to_json
+from afno_mm.weight_files import CheckpointError
 from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
 from safetensors.torch import save_file

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ...registry import type_name
-from .checkpoint_files import CheckpointError
+from ...weight_files import CheckpointError
 from .numbers import FiniteNumbersHook
 
 CPU_MEMORY = ("can't allocate memory", 'not enough memory')

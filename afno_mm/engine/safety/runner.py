@@ -10,6 +10,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.checkpoint import checkpoint
 
 from ...registry import RUNNERS
+from ...weight_files import tensors_of
 from . import checkpoint_files, failures, resume
 from .numbers import bare_model, check_weights, first
 from .stop import StopSignalHook
@@ -122,7 +123,7 @@ class SafeRunner(MMEngineRunner):
             )
 
     def _check_share(self, filename, loaded):
-        from ...backbones.pretrained import run_load_hooks, tensors_of  # imports MMSegmentation
+        from ...backbones.pretrained import run_load_hooks  # imports MMSegmentation
 
         state = tensors_of(loaded)
         run_load_hooks(bare_model(self), state)

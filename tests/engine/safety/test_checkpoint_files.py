@@ -8,14 +8,8 @@ import pytest
 import torch
 from afno_mm.engine import trained_model
 from afno_mm.engine.safety import CheckpointHook, check_work_dir, newest_checkpoint
-from afno_mm.engine.safety.checkpoint_files import (
-    TEMPORARY,
-    AtomicLocalBackend,
-    CheckpointError,
-    damage,
-    install,
-    load_checkpoint_file,
-)
+from afno_mm.engine.safety.checkpoint_files import TEMPORARY, AtomicLocalBackend, install
+from afno_mm.weight_files import CheckpointError, damage, load_from_file
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
@@ -47,7 +41,7 @@ def test_three_are_kept_and_a_plain_torch_load_reads_them(work_dir):
     with torch.serialization.safe_globals([]):
         state = torch.load(work_dir / 'epoch_4.pth', weights_only=True)
     assert set(state) >= {'state_dict', 'optimizer', 'param_schedulers', 'meta', 'message_hub'}
-    history = load_checkpoint_file(work_dir / 'epoch_4.pth')['message_hub']['log_scalars']
+    history = load_from_file(work_dir / 'epoch_4.pth')['message_hub']['log_scalars']
     assert isinstance(history['train/loss'], HistoryBuffer)
     assert len(history['train/loss'].data[0]) == 20
 
@@ -68,7 +62,7 @@ def test_the_newest_whole_one_is_found_whatever_the_pointer_says(copy):
 def test_a_flipped_bit_is_found_or_does_no_harm(copy):
     path = copy / 'epoch_4.pth'
     data = bytearray(path.read_bytes())
-    whole = load_checkpoint_file(path)['state_dict']
+    whole = load_from_file(path)['state_dict']
     generator = random.Random(0)
     found = 0
     # The end is the table of contents, of which PyTorch refuses more than Python's zipfile.
@@ -82,7 +76,7 @@ def test_a_flipped_bit_is_found_or_does_no_harm(copy):
         if damage(path):
             found += 1
             continue  # newest_checkpoint() passes it over
-        loaded = load_checkpoint_file(path)['state_dict']
+        loaded = load_from_file(path)['state_dict']
         assert all(torch.equal(loaded[name], whole[name]) for name in whole)
     assert found > 60
 
@@ -106,7 +100,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch, evil, place,
     state[place]['evil'] = evil
     torch.save(state, 'epoch_1.pth', _use_new_zipfile_serialization=not legacy)
     install()
-    for load in (load_checkpoint_file, CheckpointLoader.load_checkpoint):
+    for load in (load_from_file, CheckpointLoader.load_checkpoint):
         with pytest.raises(CheckpointError, match='holds more than tensors'):
             load('epoch_1.pth')
     assert not os.path.exists('executed')
@@ -126,7 +120,7 @@ def test_old_checkpoints_of_mmengine_load(tmp_path):
     history = HistoryBuffer([0.5, 0.25], [1, 1])
     hub = dict(log_scalars={'train/loss': history}, runtime_info=dict(best=np.float32(3)))
     torch.save(dict(state_dict=Model().state_dict(), meta={}, message_hub=hub), path)
-    loaded = load_checkpoint_file(path)['message_hub']
+    loaded = load_from_file(path)['message_hub']
     assert loaded['log_scalars']['train/loss'].current() == 0.25
     assert loaded['runtime_info']['best'] == 3
 
