@@ -36,7 +36,7 @@ COMPOSED = {
     'afno_mm/environment.py': {'check_environment', 'find_problems', 'torch_pair_problem'}
     | {'opencv_problem'},
     'afno_mm/engine/safety/distributed.py': {'Judge'},
-    'afno_mm/engine/safety/failures.py': {'explained', '_memory'},
+    'afno_mm/engine/safety/failures.py': {'explained', 'other_model', '_memory'},
     'afno_mm/engine/safety/model_settings.py': {'check_custom_keys', 'check_class_counts'},
     'afno_mm/engine/safety/settings.py': {'check_settings', 'check_options', '_problem'}
     | {'_unknown', '_follow'},

@@ -6,7 +6,7 @@ Each test image becomes a picture in the folder --out, with a column for each mo
 import argparse
 from pathlib import Path
 
-import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+import afno_mm  # reports a broken environment before anything else fails
 from afno_mm.analysis import (
     clusters_figure,
     images_of_test,
@@ -15,7 +15,7 @@ from afno_mm.analysis import (
     run_layers,
 )
 from afno_mm.command_line import Parser, config_arguments
-from afno_mm.engine import read_config, trained_model
+from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
@@ -54,7 +54,7 @@ def main() -> None:
     models, images = {}, []
     for name, config, checkpoint in zip(args.names, args.configs, args.checkpoints):
         cfg = read_config(config, args.cfg_options)
-        models[name] = model = trained_model(cfg, checkpoint, get_device())
+        models[name] = model = afno_mm.from_pretrained(cfg, get_device(), checkpoint)
         images.append(images_of_test(cfg, model, args.images, args.masked))
     Path(args.out).mkdir(parents=True, exist_ok=True)
     for index, inputs in zip(args.images, zip(*images)):

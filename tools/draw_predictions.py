@@ -9,12 +9,12 @@ without a label are black. The test images are those of the first config.
 import argparse
 from pathlib import Path
 
-import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+import afno_mm  # reports a broken environment before anything else fails
 import mmcv
 import numpy as np
 import torch
 from afno_mm.command_line import Parser, config_arguments
-from afno_mm.engine import read_config, trained_model
+from afno_mm.engine import read_config
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def predict(cfg: Config, checkpoint: str, samples: list[dict]) -> list[np.ndarray]:
     """Return the predicted classes ``(H, W)`` of each sample, at the size of its image file."""
-    model = trained_model(cfg, checkpoint, get_device())
+    model = afno_mm.from_pretrained(cfg, get_device(), checkpoint)
     predictions = []
     for sample in samples:
         batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])

@@ -9,7 +9,7 @@ zeros in each layer.
 import argparse
 from pathlib import Path
 
-import afno_mm  # noqa: F401  reports a broken environment before anything else fails
+import afno_mm  # reports a broken environment before anything else fails
 from afno_mm.analysis import (
     images_of_test,
     pick_layers,
@@ -18,7 +18,7 @@ from afno_mm.analysis import (
     spectra_figure,
 )
 from afno_mm.command_line import Parser, config_argument
-from afno_mm.engine import read_config, trained_model
+from afno_mm.engine import read_config
 from afno_mm.engine.config import add_cfg_options
 from mmengine.device import get_device
 
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = read_config(args.config, args.cfg_options)
-    model = trained_model(cfg, args.checkpoint, get_device())
+    model = afno_mm.from_pretrained(cfg, get_device(), args.checkpoint)
     Path(args.out).mkdir(parents=True, exist_ok=True)
     for path, image, picture in images_of_test(cfg, model, args.images, args.masked):
         layers = run_layers(model.backbone, image)

@@ -6,7 +6,7 @@ import re
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 from afno_mm.command_line import Parser, config_argument
 from afno_mm.hub import from_pretrained, publish
-from afno_mm.hub.files import read_weights
+from afno_mm.hub.files import read_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +33,7 @@ def main() -> None:
     for file in files:
         from_pretrained(file)
         print(f'{file}  {file.stat().st_size / 2**20:.1f} MiB, loads')
-    written = read_weights(files[0])
+    written = read_file(files[0])
     for name, value in written.provenance.items():
         print(f'  {name}: {value}')
     paths = sorted(set(re.findall(r"'(/[^']+)'", str(written.cfg))))

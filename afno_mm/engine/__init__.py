@@ -19,7 +19,7 @@ from .cpu import (
 )
 from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, MemoryHook, ValidateResumedHook
 from .layer_decay import LearningRateDecayOptimWrapperConstructor
-from .model import build_model, image_size, trained_model
+from .model import build_model, image_size
 from .runner import build_runner
 from .val_loss import ValLoopWithLoss, ValLossHook
 
@@ -28,4 +28,4 @@ __all__ += ['EndedScheduleHook', 'GlooSyncBatchNorm']
 __all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'MemoryHook']
 __all__ += ['ValLossHook', 'ValLoopWithLoss', 'ValidateResumedHook']
 __all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']
-__all__ += ['keep_freed_memory', 'load_config', 'read_config', 'trained_model', 'use_amp']
+__all__ += ['keep_freed_memory', 'load_config', 'read_config', 'use_amp']

@@ -1,16 +1,13 @@
-"""Build a config's model, with initial or trained weights."""
-
-import copy
+"""Build a config's model."""
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import load_checkpoint
 
 from ..registry import type_name
 from .custom_ops import check_custom_ops
-from .safety import checkpoint_files, failures
+from .safety import checkpoint_files
 
 
 def image_size(cfg: Config) -> tuple[int, int]:
@@ -51,19 +48,3 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
         model = MODELS.build(model_cfg).to(device)
     # On a CPU, replace SyncBatchNorm by plain batch norm: PyTorch's SyncBatchNorm needs GPUs.
     return revert_sync_batchnorm(model) if torch.device(device).type == 'cpu' else model
-
-
-def trained_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> BaseModel:
-    """Build a config's model with the weights of a checkpoint, in evaluation mode.
-
-    Raises:
-        CheckpointError: If the checkpoint lacks weights of the model or has additional ones.
-    """
-    cfg = copy.deepcopy(cfg)
-    cfg.model.get('backbone', {}).pop('init_cfg', None)  # the checkpoint replaces these weights
-    model = build_model(cfg, None, device)
-    try:
-        load_checkpoint(model, checkpoint, map_location=device, strict=True)
-    except RuntimeError as error:
-        raise failures.other_model(checkpoint, error) or error from None
-    return model.eval()

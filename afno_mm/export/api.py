@@ -10,7 +10,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ..engine import build_model, image_size, read_config, trained_model
+from ..engine import build_model, image_size, read_config
+from ..hub import from_pretrained
 from ..tasks import task_of
 from .formats import (
     FORMATS,
@@ -55,7 +56,7 @@ class Exported:
 
 def export_model(
     cfg: Config | str,
-    checkpoint: str | nn.Module | None = None,
+    checkpoint: str | Path | nn.Module | None = None,
     out: str | Path | None = None,
     *,
     format: str = 'onnx',
@@ -104,12 +105,10 @@ def export_model(
             raise ExportError(f'{argument} must be one of {", ".join(known)}, got {value!r}')
     cfg = read_config(str(cfg)) if isinstance(cfg, (str, Path)) else cfg
     size = size or image_size(cfg)
-    file = None
     if isinstance(checkpoint, nn.Module):
         model: Any = copy.deepcopy(checkpoint).float().cpu().eval()
     elif checkpoint:
-        file = str(checkpoint)
-        model = trained_model(cfg, file)
+        model = from_pretrained(cfg, weights=checkpoint)
     else:
         model = build_model(cfg, None, 'cpu').eval()
     network = Network(model, task_of(cfg), labels, with_preprocessing).eval().requires_grad_(False)
@@ -125,7 +124,7 @@ def export_model(
         expected = [network.outputs(images) for images in inputs]
         if half:
             network.use_half()
-        metadata = describe(cfg, checkpoint if file is None else file, network, dynamic)
+        metadata = describe(cfg, checkpoint, network, dynamic)
         request = Request(
             network, inputs[0], DYNAMIC[dynamic], list(expected[0]), path, metadata, opset
         )

@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from ..tasks import Task
@@ -84,12 +82,12 @@ class Network(nn.Module):
 
 
 def describe(
-    cfg: Config, checkpoint: str | nn.Module | None, network: Network, dynamic: str
+    cfg: Config, checkpoint: str | Path | nn.Module | None, network: Network, dynamic: str
 ) -> dict[str, str]:
     """Return the metadata that is stored in an exported file. Values are texts, lists are JSON.
 
-    ``classes`` and ``palette`` come from the checkpoint or model, else from the config's test
-    dataset. They are missing if neither has them.
+    ``classes`` and ``palette`` come from the model, which has those of its checkpoint, else from
+    the config's test dataset. They are missing if neither has them.
     """
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     loaded = 'RGB' if preprocessor.get('rgb_to_bgr') else 'BGR'
@@ -110,7 +108,7 @@ def describe(
         'dynamic': dynamic,
         'versions': f'afno_mm {__version__}, torch {torch.__version__}',
     }
-    dataset = _dataset_meta(cfg, checkpoint)
+    dataset = dataset_meta(cfg) | (getattr(network.model, 'dataset_meta', None) or {})
     meta |= {key: json.dumps(dataset[key]) for key in ('classes', 'palette') if dataset.get(key)}
     return meta
 
@@ -119,16 +117,3 @@ def _name(checkpoint):
     if isinstance(checkpoint, nn.Module):
         return 'a model in memory'
     return Path(checkpoint).name if checkpoint else 'none: initial weights'
-
-
-def _dataset_meta(cfg: Config, checkpoint: str | nn.Module | None) -> dict:
-    found = dataset_meta(cfg)
-    if isinstance(checkpoint, nn.Module):
-        found |= getattr(checkpoint, 'dataset_meta', None) or {}
-    elif checkpoint and checkpoint.endswith('.safetensors'):
-        with safe_open(checkpoint, 'pt') as file:  # as tools/publish.py writes it
-            found |= json.loads((file.metadata() or {}).get('dataset_meta', '{}'))
-    elif checkpoint:
-        saved = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-        found |= (saved.get('meta') or {}).get('dataset_meta') or {}
-    return found

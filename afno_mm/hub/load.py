@@ -12,12 +12,12 @@ from mmengine.registry import init_default_scope
 
 from ..engine.model import build_model
 from ..engine.safety import newest_checkpoint
+from ..engine.safety.failures import other_model
 from ..names import nearest, root_folder
 from ..tasks import Task, task_of
 from ..tasks.dataset_configs import dataset_meta, test_dataset
-from ..weight_files import CheckpointError
 from .config_data import check_types, parse_config
-from .files import Weights, read_weights
+from .files import Weights, read_file
 
 # Config keys that a prediction uses, besides the pipeline of test_dataloader.
 USED = 'model data_preprocessor default_scope task visualizer test_pipeline tta_model tta_pipeline'
@@ -25,7 +25,7 @@ REPOSITORY = re.compile(r'[\w.-]+/[\w.-]+')
 
 
 def from_pretrained(
-    source: str | Path,
+    source: str | Path | Config,
     device: str = 'cpu',
     weights: str | Path | None = 'inside',
     revision: str | None = None,
@@ -40,13 +40,14 @@ def from_pretrained(
         source: One of these, looked for in this order:
 
             * a ``.pth`` or ``.safetensors`` file: a published one, or a checkpoint of a training;
-            * a config file, which is executed as OpenMMLab does;
+            * a config file, which is executed as OpenMMLab does, or a ``Config``;
             * a work dir, for its newest undamaged checkpoint, or a folder with a published file;
             * the name of a config of this package, such as 'segformer_afno_b3_cityscapes';
             * a repository 'owner/name' on Hugging Face with a published file.
         device: Where the model goes, such as 'cuda:0'.
-        weights: 'inside' takes the weights in ``source``. If ``source`` is a config, give a weight
-            file, or None for an untrained model with the initial weights of its constructors.
+        weights: 'inside' takes the weights in ``source``. If ``source`` is a config, give a file,
+            folder or URL of weights, or None for an untrained model with the initial weights of its
+            constructors.
         revision: Branch, tag or commit of a repository.
 
     Raises:
@@ -55,12 +56,16 @@ def from_pretrained(
         ConfigDataError: If a config inside a file is not plain data, or names unknown types.
         ValueError: If there are no weights, no config, or several files to choose from.
     """
-    found = _find(str(source), revision)
+    if isinstance(source, Config):
+        found = of_config(source)
+        source = found.source
+    else:
+        found = _find(str(source), revision)
     if weights is None:
         found.state = None
         warnings.warn(f'{source} with weights=None: the model is untrained', stacklevel=2)
     elif weights != 'inside':
-        given = read_weights(Path(weights).expanduser())
+        given = read_file(weights, with_config=False)
         found.state, found.source = given.state, given.source
         found.dataset_meta = given.dataset_meta or found.dataset_meta
     elif found.state is None:
@@ -81,13 +86,17 @@ def model_of(found: Weights, device: str) -> BaseModel:
     used = {key: found.cfg[key] for key in USED.split() if key in found.cfg}
     pipeline = test_dataset(found.cfg).get('pipeline')
     used['test_dataloader'] = dict(dataset=dict(pipeline=pipeline))  # MMPretrain reads it here
-    check_types(used, found.source)
+    if not found.is_trusted:
+        check_types(used, found.source)
     cfg = Config(copy.deepcopy(used))
     cfg.model.get('backbone', {}).pop('init_cfg', None)  # found.state replaces these weights
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = build_model(cfg, None, device)
     if found.state is not None:
-        _load(model, found)
+        try:
+            model.load_state_dict(found.state)
+        except RuntimeError as error:
+            raise other_model(found.source, error) or error from None
     model.cfg, model.dataset_meta = cfg, found.dataset_meta
     # MMPretrain's inferencers read these attributes.
     model._config, model._dataset_meta = model.cfg, model.dataset_meta
@@ -96,21 +105,10 @@ def model_of(found: Weights, device: str) -> BaseModel:
     return model.eval()
 
 
-def _load(model, found):
-    try:
-        model.load_state_dict(found.state)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        shown = '\n'.join(line[:300] for line in lines[:8])
-        raise CheckpointError(
-            f'{found.source} does not fit the model of its config: {shown}'
-        ) from error
-
-
-def read_config_file(path: str | Path) -> Weights:
-    """Read a config file, and the classes and palette of its test dataset."""
-    cfg = Config.fromfile(path)
-    return Weights(str(path), cfg.to_dict(), dataset_meta=dataset_meta(cfg))
+def of_config(cfg: Config) -> Weights:
+    """Return a config, and the classes and palette of its test dataset."""
+    source = str(cfg.filename or 'the config')
+    return Weights(source, cfg.to_dict(), dataset_meta=dataset_meta(cfg), is_trusted=True)
 
 
 def _find(source: str, revision: str | None) -> Weights:
@@ -118,11 +116,11 @@ def _find(source: str, revision: str | None) -> Weights:
     if path.is_dir():
         return _from_folder(path)
     if path.is_file():
-        return read_config_file(path) if path.suffix == '.py' else read_weights(path)
+        return of_config(Config.fromfile(path)) if path.suffix == '.py' else read_file(path)
     configs = root_folder() / 'configs'
     names = [config.stem for config in configs.glob('*.py')]
     if source in names:
-        return read_config_file(configs / f'{source}.py')
+        return of_config(Config.fromfile(configs / f'{source}.py'))
     near = nearest(source, names, 0.6)
     missing = f'there is no file and no folder {source}, and no config of this name'
     missing += f' (did you mean {near}?)' if near else f' in {configs}'
@@ -140,7 +138,7 @@ def _from_folder(folder: Path) -> Weights:
             f'{folder} must hold checkpoints of a training or one published file. It has '
             f'{len(published)}: {", ".join(names[:8]) or "no files"}. Name one file'
         )
-    found = read_weights(newest or published[0])
+    found = read_file(newest or published[0])
     dumped = sorted(folder.glob('*.py'))
     if found.cfg is None and len(dumped) == 1:
         found.cfg = parse_config(dumped[0].read_text(), str(dumped[0]))

@@ -15,8 +15,8 @@ from ..engine.safety.checkpoint_files import AtomicLocalBackend
 from ..engine.safety.numbers import check_weights
 from ..version import __version__
 from .config_data import to_json
-from .files import Weights, read_weights
-from .load import model_of, read_config_file
+from .files import Weights, read_file
+from .load import model_of, of_config
 
 # Config keys of one machine or one run. They are not published.
 OF_THE_RUN = ('work_dir', 'load_from', 'resume', 'launcher', 'local_rank')
@@ -57,9 +57,9 @@ def publish(
         CheckpointError: If the checkpoint is damaged or does not fit its config.
         ValueError: If there is no config, or if averaged weights are asked for and there are none.
     """
-    found = read_weights(Path(checkpoint).expanduser())
+    found = read_file(checkpoint, with_config=not config)
     if config:
-        given = read_config_file(config)
+        given = of_config(Config.fromfile(config))
         found.cfg = given.cfg
         found.dataset_meta = found.dataset_meta or given.dataset_meta
     loaded = found.checkpoint

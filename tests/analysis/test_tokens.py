@@ -8,7 +8,8 @@ import pytest
 import torch
 from afno_mm.analysis import Layer, align_clusters, run_layers, shrunk_spectrum, token_clusters
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
-from afno_mm.engine import build_model, trained_model
+from afno_mm.engine import build_model
+from afno_mm.hub import from_pretrained
 from afno_mm.mixers import AFNO, GFN
 from mmengine.config import Config
 
@@ -124,13 +125,13 @@ def test_model_has_the_checkpoint_s_weights_and_the_config_keeps_its_own(tmp_pat
     fresh.model.backbone.init_cfg = None
     weights = build_model(fresh, None, 'cpu').state_dict()
     torch.save(dict(state_dict=weights), tmp_path / 'all.pth')
-    found = trained_model(cfg, str(tmp_path / 'all.pth')).state_dict()
+    found = from_pretrained(cfg, weights=str(tmp_path / 'all.pth')).state_dict()
     assert all(torch.equal(found[key], value) for key, value in weights.items())
     assert cfg.to_dict() == before
     del weights['decode_head.conv_seg.bias']
     torch.save(dict(state_dict=weights), tmp_path / 'few.pth')
     with pytest.raises(RuntimeError, match='decode_head.conv_seg.bias'):
-        trained_model(cfg, str(tmp_path / 'few.pth'))
+        from_pretrained(cfg, weights=str(tmp_path / 'few.pth'))
 
 
 def quadrants(height, width):

@@ -13,7 +13,8 @@ from pathlib import Path
 import harness
 import numpy as np
 import torch
-from afno_mm.engine import build_model, trained_model
+from afno_mm.engine import build_model
+from afno_mm.hub import from_pretrained
 from harness import (
     CHUNK_SECONDS,
     CHUNKS,
@@ -247,7 +248,7 @@ class Evil:
         return os.mkdir, (str(self.mark),)
 
 
-ENTRANCES = 'load_from', 'resume', 'test', 'init_cfg', 'trained_model'
+ENTRANCES = 'load_from', 'resume', 'test', 'init_cfg', 'from_pretrained'
 PAYLOADS = [
     *((entrance, legacy) for entrance in ENTRANCES for legacy in (False, True)),
     *((entrance, 'config') for entrance in ('load_from', 'resume', 'test')),
@@ -262,8 +263,8 @@ def _enter(entrance, folder, checkpoint):
         train(folder, 'train_cfg.max_epochs=5', resume=checkpoint)
     elif entrance == 'test':
         harness.test(folder / 'new', checkpoint)
-    elif entrance == 'trained_model':
-        trained_model(Config.fromfile(harness.CONFIG), str(checkpoint))
+    elif entrance == 'from_pretrained':
+        from_pretrained(harness.CONFIG, weights=checkpoint)
     else:
         model = dict(
             type='afno_mm.MiT',

@@ -11,6 +11,7 @@ import torch
 from afno_mm.hub import from_pretrained, publish
 from afno_mm.hub.config_data import ConfigDataError, to_json
 from afno_mm.weight_files import CheckpointError
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.apis import inference_model, init_model
 from safetensors.torch import save_file
@@ -151,7 +152,7 @@ def test_a_folder_without_one_published_file_is_refused(published, tmp_path):
 
 def test_weights_of_another_model_are_refused(published):
     with pytest.raises(
-        CheckpointError, match='(?s)does not fit the model of its config.*Missing key'
+        CheckpointError, match='(?s)from another model than that of the config.*Missing key'
     ):
         from_pretrained('mit_afno_b0_images', weights=published[0])
 
@@ -169,6 +170,26 @@ def test_weights_of_data_parallel_training_and_foreign_metadata_are_taken(
         save_file(renamed, file, metadata=dict(config='segformer-b0'))
     model = from_pretrained(config, weights=file)
     assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize('kind', ['url', 'folder', 'of a config that is no plain data'])
+def test_a_config_takes_weights_from_anywhere(kind, trained, config, tmp_path, monkeypatch):
+    checkpoint = torch.load(trained / 'epoch_1.pth')
+    checkpoint['meta']['cfg'] = 'model = dict(type=mmseg.models.EncoderDecoder)'
+    file = tmp_path / 'pytorch_model.bin'
+    torch.save(checkpoint, file)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    download = lambda url, path, **_: shutil.copy(file, path)  # noqa: E731
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    weights = dict(url='https://host/a.pth', folder=tmp_path).get(kind, file)
+    cfg = Config.fromfile(config)
+    cfg.test_dataloader.dataset.metainfo = dict(classes=('a', 'b', 'c'))
+    before = cfg.to_dict()
+    model = from_pretrained(cfg, weights=weights)
+    state = checkpoint['state_dict']
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+    assert model.dataset_meta['classes'] == ('sky', 'sea', 'land')
+    assert cfg.to_dict() == before
 
 
 def test_weights_without_a_config_are_refused(trained, tmp_path):

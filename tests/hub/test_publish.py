@@ -13,7 +13,9 @@ import mmpretrain
 import mmseg
 import pytest
 import torch
+from afno_mm.engine import read_config
 from afno_mm.engine.safety.numbers import NonFiniteError
+from afno_mm.export import export_model
 from afno_mm.hub import from_pretrained, publish
 from mmengine.config import Config
 from running import tool
@@ -178,3 +180,14 @@ def test_upstream_s_publishers_take_our_checkpoints(
         time.sleep(0.01)  # MMSegmentation renames the file in another process
     assert 'optimizer' not in torch.load(files[0])
     assert equal(from_pretrained(files[0]).state_dict(), checkpoint['state_dict'])
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_an_export_of_a_published_file_has_its_classes(suffix, trained, config, tmp_path):
+    files = {file.suffix: file for file in publish(trained / 'epoch_1.pth', tmp_path / 'a')}
+    cfg = read_config(str(config))
+    cfg.test_dataloader.dataset.metainfo = dict(classes=('a', 'b', 'c'))
+    out = tmp_path / 'm.pt'
+    exported = export_model(cfg, str(files[suffix]), out, format='torchscript', dynamic='none')
+    assert json.loads(exported.metadata['classes']) == ['sky', 'sea', 'land']
+    assert json.loads(exported.metadata['palette'])[1] == [0, 255, 255]

@@ -14,7 +14,7 @@ from torch import nn
 from look_inside.draw import draw_field, draw_spectrum, heat, ring  # isort: skip  by tiny_models
 from look_inside.fields import Field, mixer_fields, receptive_fields, stage_blocks  # isort: skip
 from look_inside.inputs import prepare, read_for, read_picture  # isort: skip
-from look_inside.models import changed_settings, find_models, load_model  # isort: skip
+from look_inside.models import Source, changed_settings, find_models  # isort: skip
 from look_inside.predict import overlay, peak_bytes, predict, window_boxes  # isort: skip
 
 
@@ -29,7 +29,7 @@ def load(folder):
 
     def load(name):
         if name not in loaded:
-            loaded[name] = load_model(*files(folder, name), 'cpu')
+            loaded[name] = Source(name, *files(folder, name)).load()
         return loaded[name]
 
     return load

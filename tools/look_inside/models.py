@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from afno_mm.engine import read_config
-from afno_mm.hub.files import read_weights
-from afno_mm.hub.load import from_pretrained, model_of, read_config_file
+from afno_mm.hub import from_pretrained
 from afno_mm.names import config_file
 from torch import nn
 
@@ -24,33 +23,15 @@ class Source:
     checkpoint: str | None = None
 
     def load(self, device: str = 'cpu', options: dict | None = None) -> Any:
-        """Load the model, see :func:`load_model` and ``afno_mm.from_pretrained``."""
+        """Load the model, see ``afno_mm.from_pretrained``.
+
+        With a ``checkpoint``, ``path`` is the file or name of a config, and ``options`` are those
+        of ``--cfg-options``.
+        """
         if self.checkpoint is None:
             return from_pretrained(self.path, device)
-        return load_model(self.path, self.checkpoint, device, options)
-
-
-def load_model(config: str, checkpoint: str, device: str, options: dict | None = None) -> Any:
-    """Return a config's model with the weights of a checkpoint, in evaluation mode.
-
-    ``config`` is a file or a name, see :func:`afno_mm.names.config_file`. ``options`` are those of
-    ``--cfg-options``. ``model.cfg`` is the config. ``model.dataset_meta`` has the names and colours
-    of the classes.
-
-    Raises:
-        FileNotFoundError: If one of the files is missing.
-        CheckpointError: If the checkpoint is damaged or does not fit the config.
-    """
-    config = config_file(config)
-    if not Path(checkpoint).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
-    found = read_config_file(config)
-    if options:
-        found.cfg = read_config(config, options).to_dict()
-    given = read_weights(Path(checkpoint))
-    found.state, found.source = given.state, given.source
-    found.dataset_meta = given.dataset_meta or found.dataset_meta
-    return model_of(found, device)
+        cfg = read_config(config_file(self.path), options)
+        return from_pretrained(cfg, device, self.checkpoint)
 
 
 def find_models(places: Sequence[str], depth: int = 2) -> list[Source]:

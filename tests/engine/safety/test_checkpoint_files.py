@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 import torch
-from afno_mm.engine import trained_model
 from afno_mm.engine.safety import CheckpointHook, check_work_dir, newest_checkpoint
 from afno_mm.engine.safety.checkpoint_files import TEMPORARY, AtomicLocalBackend, install
+from afno_mm.hub import from_pretrained
 from afno_mm.weight_files import CheckpointError, damage, load_from_file
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -191,7 +191,7 @@ def test_tools_without_a_runner_load_checkpoints_safely_too(tmp_path, monkeypatc
     try:
         CheckpointLoader.register_scheme('', load_from_local, force=True)
         with pytest.raises(CheckpointError, match='holds more than tensors'):
-            trained_model(Config(dict(model=dict(type=Model))), 'epoch_1.pth')
+            from_pretrained(Config(dict(model=dict(type=Model))), weights='epoch_1.pth')
     finally:
         CheckpointLoader._schemes = registered
     assert not os.path.exists('executed')
