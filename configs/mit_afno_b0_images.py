@@ -56,6 +56,5 @@ train_cfg = dict(max_epochs=12, val_interval=4)
 default_hooks = dict(
     logger=dict(interval=25),
     checkpoint=dict(interval=4),
-    visualization=dict(resize=320),  # large enough for labels in the pictures
 )
 randomness = dict(seed=0)
