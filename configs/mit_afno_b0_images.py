@@ -53,8 +53,5 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 train_cfg = dict(max_epochs=12, val_interval=4)
-default_hooks = dict(
-    logger=dict(interval=25),
-    checkpoint=dict(interval=4),
-)
+default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=4))
 randomness = dict(seed=0)

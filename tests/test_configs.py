@@ -353,6 +353,7 @@ def test_mixers_of_a_list_change_from_the_command_line(tmp_path):
         mixer('model.backbone.mixer.0.type=GFN')
 
 
+@pytest.mark.slow
 def test_heads_learn_faster_and_norms_do_not_decay(monkeypatch):
     for name in ('segformer_ls_b3_cityscapes', 'swin_t_cityscapes', 'vit_afno_s4_cityscapes'):
         cfg = load(FOLDER / f'{name}.py', monkeypatch)

@@ -80,6 +80,7 @@ def test_mmsegmentation_draws_what_a_class_looks_at(layer, tmp_path, monkeypatch
     assert np.asarray(Image.open('vis_cam.png')).any() and Path('prediction.png').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [2, 19])
 def test_the_confusion_matrix_of_a_segmentation_model(number, tmp_path, monkeypatch):
     """MMSegmentation's own count overflows for more than 16 classes."""

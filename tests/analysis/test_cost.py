@@ -8,6 +8,8 @@ import pytest
 from afno_mm.analysis import as_the_paper_counts, model_cost
 from mmengine.config import Config
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[2] / 'configs'
 B3 = 'segformer_{}_b3_cityscapes', (1024, 1024)
 VIT_B, VIT_S, VIT_XS = (

@@ -157,6 +157,7 @@ def test_growth_is_shown_for_two_sizes():
     assert 'forward 64' in table and '| GFN |' in table and '| LS |' in table
 
 
+@pytest.mark.slow
 def test_mit_suite_runs_every_mixer_at_the_widths_of_its_config():
     (case,) = run_suites(['mit'], settings(shapes=['64x64']))['cases']
     rows = {row['name']: row for row in case['rows']}

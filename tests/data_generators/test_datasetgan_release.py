@@ -7,6 +7,8 @@ from generators.datasetgan_sets import CAR_TO_ADE, SETS
 from mmseg.registry import DATASETS
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 SIZES = dict(faces=(32, 32), cars=(24, 32), cats=(16, 16))
 
 

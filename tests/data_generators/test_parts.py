@@ -11,6 +11,8 @@ from generators.parts.canvas import Canvas, ellipse
 from mmseg.registry import DATASETS
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 PAINTERS = dict(faces=paint_face, cars=paint_car, cats=paint_cat)
 
 

@@ -14,6 +14,8 @@ from cityscapesscripts.preparation.json2labelImg import createLabelImage
 from generators.scenes import make_scenes, render_scene
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 SIZE = (128, 256)
 NUM_TRAIN, NUM_VAL = 24, 5
 

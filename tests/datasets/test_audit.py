@@ -297,6 +297,7 @@ def test_without_a_number_of_classes_a_value_must_still_fit_in_8_bits():
 # Images ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('colour', ['color', 'color_ignore_orientation', 'unchanged'])
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])
 @pytest.mark.parametrize('follows', ['turned', 'stored'])
@@ -352,6 +353,7 @@ def test_a_label_with_an_orientation_of_its_own_is_refused(tmp_path, kind):
     assert len(build(tmp_path)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['PNG', 'TIFF'])
 @pytest.mark.parametrize('channels', [1, 3])
 def test_16_bit_images_are_said_with_the_way_to_read_them(tmp_path, warnings, kind, channels):

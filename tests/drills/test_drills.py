@@ -53,6 +53,7 @@ sys.exit(run.main())
     assert result.returncode == 1 and '1 drills' in result.stdout, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_names_that_no_drill_has_are_refused():
     result = run('--only', 'unheard of')
     assert result.returncode == 2 and 'work dir moved' in result.stdout

@@ -53,6 +53,7 @@ def source(request, trained, published, config, tmp_path):
     }[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'source',
     [

@@ -111,6 +111,7 @@ def test_bare_weights_need_a_config(checkpoint, config, tmp_path):
         assert from_pretrained(file).dataset_meta['classes'] == ('sky', 'sea', 'land')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('key', ['model.backbone.init_cfg.checkpoint', 'load_from'])
 @pytest.mark.parametrize(
     'start, restricted',

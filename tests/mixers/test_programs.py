@@ -54,6 +54,7 @@ def assert_same(program, mixer, shapes=SHAPES, bound=1e-5):
         assert error < bound, f'{shape}: {error:.1e}'
 
 
+@pytest.mark.slow
 @on_new_torch
 @every_mixer
 @pytest.mark.parametrize('dim', [DYNAMIC, torch.export.Dim.AUTO], ids=['DYNAMIC', 'AUTO'])
@@ -130,10 +131,9 @@ TWELVE = [(8, 8), (9, 8), (7, 16), (10, 10), (13, 6), (14, 15)]
 TWELVE += [(16, 20), (6, 5), (18, 18), (30, 21), (11, 31), (24, 9)]
 
 
+@pytest.mark.slow
 @on_new_torch
-@pytest.mark.parametrize(
-    'name', [pytest.param(n, marks=[] if n == 'AFNO' else pytest.mark.slow) for n in COMPILED]
-)
+@pytest.mark.parametrize('name', COMPILED)
 def test_three_compiled_programs_train_on_twelve_grids(name, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     torch._dynamo.reset()

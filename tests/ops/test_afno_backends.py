@@ -226,6 +226,7 @@ def test_checkpointing_agrees(backend, use_reentrant):
     assert_close([t.grad for t in inputs], [t.grad for t in exact])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode_fraction', [1.0, 0.5])
 def test_compiles_without_a_break(backend, mode_fraction):
     torch._dynamo.reset()
@@ -242,6 +243,7 @@ def test_compiles_without_a_break(backend, mode_fraction):
         )
 
 
+@pytest.mark.slow
 def test_layers_with_different_mode_fractions_compile_together(backend):
     torch._dynamo.reset()
     x, *weights = make((9, 8))
@@ -254,6 +256,7 @@ def test_layers_with_different_mode_fractions_compile_together(backend):
         torch.testing.assert_close(compiled(x, mode_fraction), function(x, mode_fraction))
 
 
+@pytest.mark.slow
 def test_one_compiled_program_takes_batches_of_any_size(backend):
     if backend == 'composed' and torch.__version__.startswith('2.6.'):
         pytest.skip('torch 2.6 cannot trace an FFT of a symbolic batch size')

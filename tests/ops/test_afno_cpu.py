@@ -113,6 +113,7 @@ def fresh(monkeypatch, tmp_path):
     library.build.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='the names of processors are for x86')
 @pytest.mark.parametrize('processor', ['x86-64', 'x86-64-v3', 'x86-64-v4'])
 def test_every_vector_width_agrees(fresh, processor):

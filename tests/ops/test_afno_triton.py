@@ -347,6 +347,7 @@ def test_a_planted_fault_is_found(fault, monkeypatch):
     assert max(errors(x, weights, 0.05, fraction, 'ortho', False)) > 1e-2
 
 
+@pytest.mark.slow
 def test_the_dispatch_takes_it_for_all_but_float64():
     x = torch.randn(1, 4, 4, 8, device=DEVICE)
     assert choose_backend(x)[0] == 'triton'
@@ -381,6 +382,7 @@ def not_a_number(monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'fault, reason',
     [

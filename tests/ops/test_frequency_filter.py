@@ -99,6 +99,7 @@ def test_many_threads_add_the_gradients_of_all_images(threads):
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_half_precision_tokens_agree(backend):
     inputs = make((4, 5), dtype=torch.float16) + make_filter((4, 5), 1.0, True)
     assert_agrees(lambda *t: filtered(*t, backend=backend), inputs, 4e-3)

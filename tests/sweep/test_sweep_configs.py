@@ -19,6 +19,7 @@ def versions():
             yield pytest.param(path, True, id=f'{path.stem}-small')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('path, small', list(versions()))
 def test_sweep_sets_only_keys_that_its_configs_have(path, small):
     sweep = load_sweep(str(path), 'train.py', small=small)

@@ -148,6 +148,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fault', FAULTS)
 def test_training_refuses_in_the_same_words(fault, capsys):
     FAULTS[fault]()

@@ -288,6 +288,7 @@ def test_sizes_follow_the_images(folder, size, arguments, crop, scale, mode):
     assert cfg.model.test_cfg.mode == mode and cfg.train_dataloader.batch_size == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'task, model',
     [

@@ -135,6 +135,7 @@ def test_own_configs_pass(path):
     check_settings(Config.fromfile(path))
 
 
+@pytest.mark.slow
 def test_upstream_configs_pass():
     assert len(UPSTREAM) > 40
     refused = {}

@@ -61,6 +61,7 @@ def test_the_checkpoint_of_a_signal_is_removed_after_a_later_one(tmp_path):
     assert names() and not [name for name in names() if name.startswith('stopped')]
 
 
+@pytest.mark.slow
 def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_path):
     code = (
         'import sys; from afno_mm.engine.safety import only_one\n'
@@ -80,6 +81,7 @@ def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_pat
         pass
 
 
+@pytest.mark.slow
 def test_data_loading_workers_do_not_keep_the_lock_of_a_killed_training(tmp_path):
     with only_one(tmp_path):
         worker = os.fork()
@@ -121,6 +123,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_process_with_one_more_validation_batch_waits_for_nobody():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
