@@ -60,7 +60,9 @@ def dtype_of(mixer: nn.Module, x: Tensor) -> torch.dtype:
 
     Layers may be wrapped, for instance by LoRA, and then have no ``weight`` of their own.
     """
-    return next((p.dtype for p in mixer.parameters()), x.dtype)
+    for parameter in mixer.parameters():  # torch 2.6 compiles no next() with a default
+        return parameter.dtype
+    return x.dtype
 
 
 @MODELS.register_module()

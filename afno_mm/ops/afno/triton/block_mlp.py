@@ -184,7 +184,8 @@ def _linear(
     sizes = _product_sizes('linear', a, blocks, inputs, outputs)
     rows, modes = _counts(a)
     tiles = math.ceil(rows / sizes['TILE']) * math.ceil(outputs / sizes['OUTPUT_TILE'])
-    minus_im = -w[1]  # With it, two sums in registers suffice in place of three.
+    # With it, two sums in registers suffice in place of three. torch 2.6 asks the driver for w[1].
+    minus_im = w.select(0, 1).neg()
     others = out if mask is None else mask, out if hidden is None else hidden
     arguments = a, w, minus_im, bias, out, *others, threshold, bias_scale, rows, modes
     kernel = kernels.linear_kernel[tiles, blocks]
