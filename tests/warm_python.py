@@ -25,9 +25,11 @@ import types
 from functools import cache
 from pathlib import Path
 
+# multiprocessing.spawn keeps the real Python for the processes that it starts.
 LIBRARIES = """
-torch._dynamo torch.distributed.optim torch.utils.tensorboard torchvision timm transformers
-torchmetrics.functional scipy.optimize matplotlib.pyplot mmcv mmengine.runner mmengine.visualization
+multiprocessing.spawn torch._dynamo torch.distributed.optim torch.utils.tensorboard torchvision timm
+transformers torchmetrics.functional scipy.optimize matplotlib.pyplot mmcv mmengine.runner
+mmengine.visualization
 """
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
