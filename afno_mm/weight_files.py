@@ -72,6 +72,10 @@ def load_from_file(filename: str | Path, map_location: Any = None) -> Any:
             with torch.serialization.safe_globals(safe_globals()):
                 return _plain(torch.load(path, map_location, weights_only=True))
     except (SafetensorError, RuntimeError, EOFError) as error:
+        if 'TorchScript' in str(error):
+            raise CheckpointError(
+                f'{path} is a TorchScript program: save its state_dict()'
+            ) from error
         wrong = error
     except (pickle.UnpicklingError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[0]
@@ -161,6 +165,8 @@ def damage(path: str | Path) -> str | None:
     except (pickle.UnpicklingError, AttributeError, TypeError):
         pass  # The file is whole. load_from_file() refuses its content.
     except RuntimeError as error:
+        if 'TorchScript' in str(error):
+            return None  # load_from_file() refuses it with PyTorch's own words
         return f'it cannot be read ({str(error).partition(". ")[0]})'
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError) as error:
         with path.open('rb') as file:

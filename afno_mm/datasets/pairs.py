@@ -93,15 +93,16 @@ class Folders:
 
         The line is an image name with or without its suffix, or an image name and a label name with
         their suffixes, separated by spaces, ',' or ';'. Names are relative to the folders, or
-        absolute paths. Without a folder of labels the pair has no label, also if the line has one.
+        absolute paths. Without a folder of labels, only labels with absolute paths count.
         """
         images, labels = self.suffixes
         for gap in re.finditer(r'[\s,;]+', line):
             image, label = line[: gap.start()], line[gap.end() :]
             if stem_of(image, images) is not None and stem_of(label, labels) is not None:
                 folder, label_folder = self.folders
-                label_path = None if label_folder is None else osp.join(label_folder, label)
-                return Pair(osp.join(folder, image), label_path)
+                if label_folder is None and not osp.isabs(label):
+                    return Pair(osp.join(folder, image), None)
+                return Pair(osp.join(folder, image), osp.join(label_folder or '', label))
         name = osp.normpath(line)
         if osp.isabs(name) and name.startswith(osp.join(osp.abspath(self.folders[0]), '')):
             name = osp.relpath(name, self.folders[0])

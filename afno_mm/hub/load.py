@@ -70,7 +70,7 @@ def from_pretrained(
         found.dataset_meta = given.dataset_meta or found.dataset_meta
     elif found.state is None:
         raise ValueError(
-            f'{source} is a config, and it has no published weights. For trained ones give '
+            f'{source} is a config without weights. For trained ones give '
             'weights=FILE, for an untrained model weights=None'
         )
     return model_of(found, device)
@@ -107,7 +107,7 @@ def model_of(found: Weights, device: str) -> BaseModel:
 
 def of_config(cfg: Config) -> Weights:
     """Return a config, and the classes and palette of its test dataset."""
-    source = str(cfg.filename or 'the config')
+    source = str(cfg.filename or 'the given Config')
     return Weights(source, cfg.to_dict(), dataset_meta=dataset_meta(cfg), is_trusted=True)
 
 

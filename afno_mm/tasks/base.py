@@ -69,7 +69,9 @@ class Task:
         The options are ``show``, ``wait_time`` and ``interval``, as in MMPretrain's
         VisualizationHook. A task without :meth:`draw_prediction` needs a hook in the config.
         """
-        if type(self).draw_prediction is not Task.draw_prediction:
+        own = (cfg.get('default_hooks') or {}).get('visualization') or dict(type='none')
+        stock = own['type'] in ('none', 'VisualizationHook', 'mmpretrain.VisualizationHook')
+        if stock and type(self).draw_prediction is not Task.draw_prediction:
             hook = dict(type='afno_mm.PredictionPicturesHook', number=0)
             cfg.default_hooks = dict(cfg.get('default_hooks') or {}, visualization=hook)
         draw_hook(cfg).update(enable=True, out_dir=folder, **options)

@@ -46,7 +46,8 @@ class AtomicLocalBackend(LocalBackend):
             raise OSError(
                 error.errno,
                 f'{error.strerror}: {path} could not be written. The files that were there before '
-                'are untouched. Free some space, then continue the training with --resume',
+                'are untouched. Free some space, then run the same command again, a training with '
+                '--resume',
             ) from error
         finally:
             temporary.unlink(missing_ok=True)

@@ -68,7 +68,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         # MMEngine removes old files before it saves the new one. _LateRemoval only notes them.
         super()._save_checkpoint_with_step(runner, step, meta)
         self._remove_old()
-        remove_stopped(runner.work_dir)
+        remove_stopped(self.last_ckpt, meta['iter'])
 
     def _save_best_checkpoint(self, runner, metrics):
         if not hasattr(self, 'file_backend'):

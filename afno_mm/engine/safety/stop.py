@@ -102,7 +102,7 @@ class StopSignalHook(Hook):
         )
         meta = dict(epoch=runner.epoch, iter=iteration)
         runner.save_checkpoint(runner.work_dir, name, by_epoch=False, meta=meta)
-        remove_stopped(runner.work_dir, but=name)
+        remove_stopped(Path(runner.work_dir, name), iteration)
         if self.group is not None:
             # Wait until the file is whole: after the first exit the launcher ends the others.
             distributed.barrier(group=self.group)
@@ -114,11 +114,15 @@ class StopSignalHook(Hook):
         raise SystemExit(EXIT_CODE)
 
 
-def remove_stopped(folder: str | Path, but: str = '') -> None:
-    """Remove the checkpoints of earlier signals, on rank 0, after a later one is whole."""
+def remove_stopped(newer: str | Path, iteration: int) -> None:
+    """Remove the checkpoints of signals in the folder of a newer one, on rank 0.
+
+    Call it when the newer checkpoint is whole. ``iteration`` is its iteration.
+    """
     if is_main_process():
-        for path in Path(folder).glob('stopped_at_iter_*.pth'):
-            if path.name != but:
+        for path in Path(newer).parent.glob('stopped_at_iter_*.pth'):
+            number = path.stem.removeprefix('stopped_at_iter_')
+            if number.isdigit() and int(number) <= iteration and path.name != Path(newer).name:
                 path.unlink(missing_ok=True)
 
 

@@ -57,8 +57,11 @@ def test_the_checkpoint_of_a_signal_is_removed_after_a_later_one(tmp_path):
         assert names()[-1] == f'stopped_at_iter_{step}.pth'
         assert len([name for name in names() if name.startswith('stopped')]) == 1
     newest = str(newest_checkpoint(tmp_path))
+    kept = ['stopped_at_iter_2_good.pth', 'stopped_at_iter_90.pth']  # a copy, and a later one
+    for name in kept:
+        (tmp_path / name).touch()
     runner(tmp_path, Model(), hooks=[HOOK], resume=True, load_from=newest).train()
-    assert names() and not [name for name in names() if name.startswith('stopped')]
+    assert names()[-2:] == kept and not names()[-3].startswith('stopped')
 
 
 @pytest.mark.slow
