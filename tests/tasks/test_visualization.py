@@ -105,7 +105,7 @@ def test_equal_file_names_in_other_folders_do_not_overwrite(runner, tmp_path):
     assert picture_name('/x/cat/0.jpg', used) == 'x_cat_0'
     runner.cfg.model.type = 'ImageClassifier'
     samples = [classified(f'/x/{name}/0.jpg') for name in ('cat', 'dog')]
-    draw(runner, samples, out_dir=str(tmp_path))
+    draw(runner, samples, out_dir=str(tmp_path), interval=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['0.png', 'dog_0.png']
 
 
