@@ -79,6 +79,13 @@ def test_no_address_executes_what_it_gives(address, load, anywhere):
     assert not os.path.exists('executed')
 
 
+def test_a_torchscript_program_is_not_called_damaged(tmp_path):
+    path = tmp_path / 'program.pt'
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
+    with pytest.raises(CheckpointError, match=r'is a TorchScript program: save its state_dict'):
+        read_weights(path)
+
+
 def test_every_scheme_of_mmengine_is_tried():
     tried = test_no_address_executes_what_it_gives.pytestmark[0].args[1]
     loaders = {CheckpointLoader._get_checkpoint_loader(address) for address in tried}

@@ -384,6 +384,14 @@ def test_images_without_masks_can_be_predicted(tmp_path, lines):
     assert all('seg_map_path' not in item for item in data.data_list)
 
 
+def test_labels_with_absolute_paths_need_no_folder(tmp_path):
+    data = make(tmp_path)
+    mask = tmp_path / 'masks/a.png'
+    (tmp_path / 'list.txt').write_text(f'{tmp_path}/photos/a.JPG {mask}')
+    found = build(data, ann_file='list.txt', data_prefix=dict(img_path='photos'))
+    assert [item['seg_map_path'] for item in found.data_list] == [str(mask)]
+
+
 def test_a_bad_file_whose_name_is_not_utf_8_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     pixels = np.full((64, 64, 3), 9, np.uint8)

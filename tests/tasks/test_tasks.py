@@ -112,6 +112,10 @@ def test_predictions_are_drawn_by_a_hook():
     assert hook.enable and hook.out_dir == 'out' and 'save_dir' not in cfg.visualizer
     assert (hook.type, hook.number) == ('afno_mm.PredictionPicturesHook', 0)
     assert (hook.show, hook.wait_time, hook.interval) == (True, 3, 7)
+    own = Config(dict(cfg, default_hooks=dict(visualization=dict(type='OwnHook', colour='red'))))
+    Classification().draw_predictions(own, 'out', **options)
+    hook = own.default_hooks.visualization
+    assert (hook.type, hook.colour, hook.enable) == ('OwnHook', 'red', True)
     Task().draw_predictions(cfg := config('Captioner'), 'out', **options)
     assert cfg.default_hooks.visualization == dict(
         type='VisualizationHook', enable=True, out_dir='out', **options
