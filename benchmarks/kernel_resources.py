@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import product
 from pathlib import Path
 from unittest import mock
@@ -61,11 +61,14 @@ class Launcher:
 
 def launches_call(run: Callable[..., None]) -> AbstractContextManager:
     """Return a context in which ``run(kernel, arguments, constants)`` replaces each launch."""
-    from afno_mm.ops.afno.triton import kernels
+    from afno_mm.ops.afno.triton import kernels, transforms
 
-    names = (name for name in vars(kernels) if name.endswith('_kernel'))
-    replaced = {name: Launcher(getattr(kernels, name), run) for name in names}
-    return mock.patch.multiple(kernels, **replaced)
+    context = ExitStack()
+    for module in (kernels, transforms):
+        names = [name for name in vars(module) if name.endswith('_kernel')]
+        replaced = {name: Launcher(getattr(module, name), run) for name in names}
+        context.enter_context(mock.patch.multiple(module, **replaced))
+    return context
 
 
 def compile_kernel(kernel, given: dict, constants: dict, capability: int) -> dict:
@@ -115,8 +118,8 @@ def registers(cubin: bytes) -> dict[str, int]:
 
 
 def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -> list[dict]:
-    """Compile all kernels of the block MLP, forward and backward. Return one dict per kernel."""
-    from afno_mm.ops.afno.triton import block_mlp
+    """Compile all kernels, forward and backward. Return one dict per kernel."""
+    from afno_mm.ops.afno.triton import block_mlp, transforms
 
     case = dict(capability=capability, shape=f'{num_blocks}x{block_size}', kind=kind)
     found: list[dict] = []
@@ -132,6 +135,9 @@ def compile_case(capability: int, num_blocks: int, block_size: int, kind: str) -
         weights *= 2
         _, mask = block_mlp.forward(z, weights, 0.01, 1.0, keep=True)
         block_mlp.backward(z, mask, z, weights, 1.0, 1.0, for_tokens=True, for_weights=True)
+        if kind == 'half':
+            x = torch.empty(16, 64, num_blocks * block_size, dtype=dtype, device='meta')
+            transforms.inverse_along_w(x.new_empty(16, 66, x.shape[2]), 64, True, 1.0, x)
     return found
 
 

@@ -16,7 +16,7 @@ import afno_mm  # noqa: F401  reports a broken environment before any other impo
 import torch
 from afno_mm.command_line import Parser
 from afno_mm.ops.afno import planar
-from afno_mm.ops.afno.triton import block_mlp, operator
+from afno_mm.ops.afno.triton import block_mlp, operator, transforms
 from kernel_resources import launches_call
 from mixer_bench.layers import STAGES, Stage
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -82,6 +82,10 @@ def operands(kernel: str, given: dict) -> Iterator[str]:
         yield from ('grad', 'grad_b')
         if given['SHRINK']:
             yield from ('mask', 'grad')
+    elif kernel == 'inverse_along_w_kernel':
+        yield from ('z', 'matrix', 'out')
+        if given['ADD']:
+            yield 'add'
     else:
         raise ValueError(f'{kernel} is not counted: add it to operands() of benchmarks/traffic.py')
 
@@ -92,14 +96,16 @@ def transfers(
     """Return the bytes moved on a stage, in transfers of its tokens: 'forward' and 'train'."""
     counts = {}
     b = stage.embed_dims // stage.num_blocks
-    settings = 0.01, mode_fraction, 'ortho', True, dtype
+    settings = 0.01, mode_fraction, 'ortho', True
     asked = block_mlp._tf32_is_allowed, block_mlp._capability
     block_mlp._tf32_is_allowed, block_mlp._capability = lambda: True, lambda device: 9
     # The backend keeps no fake matrices, but real ones. Keep them here, so that only the first pass
     # makes them.
-    real = {name: getattr(planar, name) for name in ('_along_h', '_along_w', '_multiplicity')}
-    for name, matrices in real.items():
-        setattr(planar, name, functools.cache(matrices.__wrapped__))
+    makers = [(planar, name) for name in ('_along_h', 'matrix_along_w', '_multiplicity')]
+    makers.append((transforms, 'term_matrix'))
+    real = [getattr(module, name) for module, name in makers]
+    for (module, name), matrices in zip(makers, real):
+        setattr(module, name, functools.cache(matrices.__wrapped__))
     try:
         with FakeTensorMode(), Count() as count, launches_call(count.launch):
             shape = batch, stage.height, stage.width, stage.embed_dims
@@ -115,8 +121,8 @@ def transfers(
                 counts[phase] = count.bytes / x.nbytes
     finally:
         block_mlp._tf32_is_allowed, block_mlp._capability = asked
-        for name, matrices in real.items():
-            setattr(planar, name, matrices)
+        for (module, name), matrices in zip(makers, real):
+            setattr(module, name, matrices)
     del counts['first']
     return counts
 

@@ -27,7 +27,7 @@ from mixer_bench.measure import DTYPES, Settings, circumstances
 def measure(path: str, args: argparse.Namespace) -> dict:
     """Time the training steps of one config. Return its row of the table."""
     from afno_mm.analysis import model_cost
-    from afno_mm.engine import build_model, read_config
+    from afno_mm.engine import build_model, compile_for_training, read_config
     from afno_mm.tasks import task_of
 
     settings = Settings(device=args.device, dtype=args.dtype, batch=args.batch_size)
@@ -38,10 +38,11 @@ def measure(path: str, args: argparse.Namespace) -> dict:
     batch = model.data_preprocessor(
         task_of(cfg).random_batch(cfg.model, size, settings.batch), True
     )
-    if args.compile:
-        compile_parts(model)
+    if args.compile is not None:
+        compile_for_training(model, mode=args.compile)
 
     def step() -> None:
+        torch.compiler.cudagraph_mark_step_begin()
         precision = contextlib.nullcontext()
         if settings.autocast:
             precision = torch.autocast(*settings.autocast)
@@ -75,13 +76,6 @@ def measure(path: str, args: argparse.Namespace) -> dict:
     )
 
 
-def compile_parts(model: torch.nn.Module) -> None:
-    """Compile the backbone, and the head's forward. The losses stay as they are."""
-    model.backbone.compile(dynamic=False)
-    head = getattr(model, 'decode_head', None) or model.head
-    head.forward = torch.compile(head.forward, dynamic=False)
-
-
 def peak_memory(run: Callable[[], None], device: str) -> int | None:
     """Return the most bytes allocated during a call. None on CPUs."""
     if torch.device(device).type != 'cuda':
@@ -112,7 +106,7 @@ def table(rows: list[dict]) -> str:
         peak = '' if r['peak_bytes'] is None else f'{r["peak_bytes"] / 1e9:.1f}'
         lines.append(
             f'| {r["config"]} | {"x".join(map(str, r["size"]))} | {r["batch"]} | {r["dtype"]} | '
-            f'{"yes" if r["compiled"] else "no"} | {step:.1f} ± {spread:.1f} | '
+            f'{r["compiled"] or "no"} | {step:.1f} ± {spread:.1f} | '
             f'{r["images_per_second"]:.3g} | {peak} | {100 * r["share_of_peak"]:.0f} % |'
         )
     return '\n'.join(lines)
@@ -127,7 +121,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, nargs=2, default=(1024, 1024), metavar=('H', 'W'))
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--repeats', type=int, default=5)
-    parser.add_argument('--compile', action='store_true', help='compile backbone and head')
+    parser.add_argument(
+        '--compile',
+        nargs='?',
+        const='default',
+        metavar='MODE',
+        help='compile as `tools/train.py --compile` does, in a mode of torch.compile',
+    )
     parser.add_argument('--out', metavar='FILE.json', help='add the rows to this file')
     return parser.parse_args()
 

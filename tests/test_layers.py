@@ -64,7 +64,7 @@ ALLOWED = {
     },
     'sweep': {'engine', 'mmengine', 'numpy', 'matplotlib'},
 }
-MAX_LINES = 16_700
+MAX_LINES = 16_950
 MAX_SHARE = 0.4
 
 

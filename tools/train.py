@@ -22,6 +22,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--amp', action='store_true', help='use mixed precision')
     parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile blocks with a mixer and the losses: faster steps after a slow first one',
+    )
+    parser.add_argument(
         '--no-validate', action='store_true', help='do not evaluate during training'
     )
     parser.add_argument(
@@ -45,10 +50,9 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
     checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # without one, this is a first launch: keep the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
-        cfg.custom_hooks = [
-            *(cfg.get('custom_hooks') or []),
-            dict(type='afno_mm.ValidateResumedHook'),
-        ]
+        add_hook(cfg, 'ValidateResumedHook')
+    if args.compile:
+        add_hook(cfg, 'CompileHook')
     if args.amp:
         use_amp(cfg)
     if args.no_validate:
@@ -64,6 +68,11 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
             )
         cfg.auto_scale_lr.enable = True
     build_runner(cfg).train()
+
+
+def add_hook(cfg: Config, name: str) -> None:
+    """Add one of this package's hooks to a config."""
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=f'afno_mm.{name}')]
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -49,16 +50,18 @@ class MixerBlock:
     ffn: Any
     norm1: Any
     norm2: Any
+    training: bool
     # Submodules that upstream's attention applies to its result, in order, the dropout first.
     after_attention: tuple[str, ...]
     skip = 'double'
     with_cp = False
+    compiled: Any = None  # replaces ``run`` in training, see compile_for_training
     # The grid (H, W) of the tokens, set by backbones that do not pass it to forward.
     hw_shape: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # A trace leaves symbolic sizes here, which cannot be copied.
-        return dict(self.__dict__, hw_shape=None)
+        # A trace leaves symbolic sizes here. They cannot be copied, nor can compiled functions.
+        return dict(self.__dict__, hw_shape=None, compiled=None)
 
     def take_mixer(self, mixer: nn.Module, skip: str) -> None:
         """Replace the attention. Freeze the mixer if the attention was frozen."""
@@ -76,16 +79,29 @@ class MixerBlock:
     def forward(self, x: Tensor, hw_shape: tuple[int, int] | None = None) -> Tensor:
         """Run the block on tokens ``(B, H*W, C)``, row major, of the grid ``hw_shape`` (H, W)."""
         grid = hw_shape or grid_of(self)
-
-        def run(x: Tensor) -> Tensor:
-            mixed = self.after_mixing(self.mix(self.norm1(x), grid))
-            if self.skip == 'double':
-                x = mixed = x + mixed
-            return self.feed_forward(self.norm2(mixed), grid, identity=x)
-
+        run = self.compiled if self.compiled and self.training else self.run
         if self.with_cp and x.requires_grad:
-            return checkpoint(run, x, use_reentrant=False)
-        return run(x)
+            return checkpoint(run, x, grid, use_reentrant=False)
+        return run(x, grid)
+
+    def run(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Run the block on tokens ``(B, N, C)`` of a grid (H, W)."""
+        mixed = self.after_mixing(self.mix(self.norm1(x), grid))
+        if self.skip == 'double':
+            x = mixed = x + mixed
+        return self.feed_forward(self.norm2(mixed), grid, identity=x)
+
+    def compile_for_training(self, **options: Any) -> None:
+        """Compile the block for training. Blocks of the same shape share one program.
+
+        Stochastic depth then draws other numbers. ``options`` are those of :func:`torch.compile`.
+        """
+        device = next(iter(self.norm1.parameters())).device  # type: ignore[attr-defined]
+        for parent in list(self.modules()):  # type: ignore[attr-defined]
+            for name, child in parent.named_children():
+                if isinstance(child, DropPath):
+                    setattr(parent, name, TensorDropPath(child.drop_prob, device))
+        self.compiled = torch.compile(self.run, **options)
 
     def mix(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Apply the mixer to tokens ``(B, N, C)``.
@@ -109,6 +125,26 @@ class MixerBlock:
                 f'{tuple(mixed.shape)} of {tuple(grid.shape)}'
             )
         return mixed.flatten(1, 2)
+
+
+class TensorDropPath(nn.Module):
+    """Stochastic depth (https://arxiv.org/abs/1603.09382) with its rate in a tensor.
+
+    mmcv's DropPath has its rate as a number, and numbers are constants of a compiled program. Each
+    block has another rate, so each would be compiled anew. It is no buffer: hooks that average
+    weights expect the buffers of the model that they copied.
+    """
+
+    def __init__(self, drop_prob: float, device: torch.device) -> None:
+        super().__init__()
+        self.kept_share = torch.tensor(1 - drop_prob, device=device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Set samples of ``x (B, ...)`` to zero, and divide the others by the share kept."""
+        if not self.training:
+            return x
+        kept = torch.rand(len(x), device=x.device) < self.kept_share
+        return x * (kept / self.kept_share).to(x.dtype).view(-1, *[1] * (x.dim() - 1))
 
 
 def needs_grid(mixer_class: type) -> bool:

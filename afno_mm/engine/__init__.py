@@ -17,14 +17,21 @@ from .cpu import (
     GlooSyncBatchNorm,
     keep_freed_memory,
 )
-from .hooks import BestValueHook, EndedScheduleHook, MeanLossHook, MemoryHook, ValidateResumedHook
+from .hooks import (
+    BestValueHook,
+    CompileHook,
+    EndedScheduleHook,
+    MeanLossHook,
+    MemoryHook,
+    ValidateResumedHook,
+)
 from .layer_decay import LearningRateDecayOptimWrapperConstructor
-from .model import build_model, image_size
+from .model import build_model, compile_for_training, image_size
 from .runner import build_runner
 from .val_loss import ValLoopWithLoss, ValLossHook
 
 __all__ = ['BestValueHook', 'CPUAmpOptimWrapper', 'CPUDistributedDataParallel']
-__all__ += ['EndedScheduleHook', 'GlooSyncBatchNorm']
+__all__ += ['CompileHook', 'EndedScheduleHook', 'GlooSyncBatchNorm', 'compile_for_training']
 __all__ += ['LearningRateDecayOptimWrapperConstructor', 'MeanLossHook', 'MemoryHook']
 __all__ += ['ValLossHook', 'ValLoopWithLoss', 'ValidateResumedHook']
 __all__ += ['build_model', 'build_runner', 'check_schedule', 'command_line', 'image_size']

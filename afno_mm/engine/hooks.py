@@ -6,12 +6,14 @@ import resource
 from typing import Any
 
 import mmengine
+import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..registry import HOOKS
+from .model import compile_for_training
 
 
 @HOOKS.register_module()
@@ -134,3 +136,31 @@ class ValidateResumedHook(Hook):
             return
         if done % runner.val_interval == 0 or done == end:
             runner.val_loop.run()
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compile the blocks and losses of a model when its training starts (``--compile``).
+
+    The first step then takes up to minutes. See :func:`.compile_for_training` for what is
+    compiled; ``options`` are those of :func:`torch.compile`.
+
+    Raises:
+        ValueError: When the training starts, if the model has no such part.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def before_train(self, runner: Runner) -> None:
+        count = compile_for_training(runner.model, **self.options)
+        if not count:
+            raise ValueError(
+                'there is nothing to compile: only blocks with a mixer and the losses of '
+                'afno_mm.SegformerHead are. Leave out --compile, or set compile=True in the config '
+                'to compile the whole model'
+            )
+        runner.logger.info(f'compiled for training: {count} blocks and losses, at their first use')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        torch.compiler.cudagraph_mark_step_begin()  # for mode='reduce-overhead'

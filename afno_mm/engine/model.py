@@ -1,9 +1,12 @@
-"""Build a config's model."""
+"""Build a config's model, and compile it for training."""
+
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
+from torch import nn
 
 from ..registry import type_name
 from .custom_ops import check_custom_ops
@@ -48,3 +51,17 @@ def build_model(cfg: Config, size: tuple[int, int] | None, device: str) -> BaseM
         model = MODELS.build(model_cfg).to(device)
     # On a CPU, replace SyncBatchNorm by plain batch norm: PyTorch's SyncBatchNorm needs GPUs.
     return revert_sync_batchnorm(model) if torch.device(device).type == 'cpu' else model
+
+
+def compile_for_training(model: nn.Module, **options: Any) -> int:
+    """Compile the parts of a model that can be compiled for training. Return how many.
+
+    These are modules with a method ``compile_for_training``: blocks with a mixer, and the losses of
+    :class:`afno_mm.SegformerHead`. Blocks of the same shape share one program, so this takes less
+    time than compiling the whole model. Evaluation is not compiled. ``options`` are those of
+    :func:`torch.compile`; ``dynamic`` is False by default.
+    """
+    parts: list[Any] = [m for m in model.modules() if hasattr(m, 'compile_for_training')]
+    for part in parts:
+        part.compile_for_training(**{'dynamic': False, **options})
+    return len(parts)

@@ -96,6 +96,7 @@ class SegformerHead(BaseDecodeHead):
     def __init__(self, interpolate_mode: str = 'bilinear', **kwargs: Any) -> None:
         super().__init__(input_transform='multiple_select', **kwargs)
         self.interpolate_mode = interpolate_mode
+        self.compiled: Any = None  # replaces ``losses_of`` in training, see compile_for_training
         width, norm = self.channels, self.norm_cfg
         # A linear map of each token is a convolution with kernel 1.
         self.convs = nn.ModuleList(
@@ -116,8 +117,13 @@ class SegformerHead(BaseDecodeHead):
         method does neither, so a CUDA graph can capture it. Tied classes may count differently.
         """
         labels = self._stack_batch_gt(batch_data_samples)
+        compute = self.compiled if self.compiled and self.training else self.losses_of
+        return compute(seg_logits, labels)
+
+    def losses_of(self, logits: Tensor, labels: Tensor) -> dict:
+        """Return the losses of logits ``(B, classes, h, w)`` for labels ``(B, 1, H, W)``."""
         size, align = labels.shape[2:], self.align_corners
-        logits = resize(seg_logits, size, mode='bilinear', align_corners=align)
+        logits = resize(logits, size, mode='bilinear', align_corners=align)
         sampled = None if self.sampler is None else self.sampler.sample(logits, labels)
         labels = labels.squeeze(1)
         several = isinstance(self.loss_decode, nn.ModuleList)
@@ -127,6 +133,13 @@ class SegformerHead(BaseDecodeHead):
             losses[loss.loss_name] = losses.get(loss.loss_name, 0) + value
         losses['acc_seg'] = pixel_accuracy(logits, labels, self.ignore_index)
         return losses
+
+    def compile_for_training(self, **options: Any) -> None:
+        """Compile the losses for training. ``options`` are those of :func:`torch.compile`."""
+        self.compiled = torch.compile(self.losses_of, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__, compiled=None)  # Compiled functions cannot be copied.
 
 
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:

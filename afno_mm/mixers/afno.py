@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ..ops import (
     NORMS,
     afno_operator,
+    as_autocast,
     choose_backend,
     is_exported,
     published_weights,
@@ -28,8 +29,8 @@ class AFNO(nn.Module):
 
     ``y = IRFFT2(S_lambda(MLP(RFFT2(x)))) + bias(x)``, with one block-diagonal complex MLP that
     all frequencies share. It runs in float32 (float64 for float64 tokens), whatever the dtype of
-    the module and under any autocast. The one exception is the backend 'triton' on a GPU: it
-    multiplies half-precision tokens, and tokens under autocast, in half precision.
+    the module. The one exception is the backend 'triton' on a GPU: it computes half-precision
+    tokens in half precision. On a GPU, autocast makes tokens half-precision, and the result too.
     :func:`afno_mm.ops.choose_backend` returns which backend computes the operator, and why.
 
     Parameters have the published names and shapes, with ``b = C / k``, ``h = b * hidden_ratio``
@@ -106,6 +107,7 @@ class AFNO(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.check_grid(x, self.embed_dims)
+        x = as_autocast(x)
         padded = self.pad(x)
         if not (torch.compiler.is_compiling() or is_exported()):
             _log_backend(*choose_backend(padded))

@@ -16,8 +16,9 @@ def is_exported() -> bool:
     """
     if torch.jit.is_tracing():
         return True
-    if hasattr(torch.compiler, 'is_exporting'):
-        return torch.compiler.is_exporting()
+    # Work-around: torch.compile of torch 2.7 to 2.13 takes torch.compiler.is_exporting() for True.
+    if hasattr(torch.compiler, '_is_exporting_flag'):
+        return torch.compiler._is_exporting_flag
     return torch.compiler._is_compiling_flag  # torch 2.6 sets it only in torch.export.
 
 

@@ -18,6 +18,16 @@ def full_precision(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+def as_autocast(x: Tensor) -> Tensor:
+    """Return float32 tokens on a CUDA GPU in the dtype of autocast, if autocast is on.
+
+    PyTorch's matrix products do the same. On CPUs AFNO computes in float32, so nothing changes.
+    """
+    if x.device.type != 'cuda' or x.dtype != torch.float32:
+        return x
+    return x.to(torch.get_autocast_dtype('cuda')) if torch.is_autocast_enabled('cuda') else x
+
+
 # A context manager of our own, as a generator or a class, would be shorter to use, but
 # torch.compile of torch 2.6 traces neither.
 def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:

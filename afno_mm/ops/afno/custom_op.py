@@ -33,21 +33,20 @@ def define(
     backward: Callable[..., tuple[Tensor, ...]],
     empty_saved: Callable[..., tuple[Tensor, ...]],
     saved: Sequence[str],
-    settings: str = SETTINGS,
     device_types: str | None = None,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Register a backend's custom operators. Return the operator AFNO and its gradient.
 
-    ``saved`` names the tensors that forward saves, ``settings`` is the schema of the settings.
+    ``saved`` names the tensors that forward saves.
     """
     custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))
-    schema = f'(Tensor x, {WEIGHTS}, {settings}, bool keep) -> ({results})'
+    schema = f'(Tensor x, {WEIGHTS}, {SETTINGS}, bool keep) -> ({results})'
     afno = custom_op(f'afno_mm::{backend}_afno', _with_whole_filter(forward), schema=schema)
     tensors = ', '.join([f'Tensor grad_output, {WEIGHTS}', *(f'Tensor {name}' for name in saved)])
     results = ', '.join(['Tensor'] * 7)
     asked = 'bool for_input, bool for_weights, bool for_filter'
-    schema = f'({tensors}, {settings}, {asked}) -> ({results})'
+    schema = f'({tensors}, {SETTINGS}, {asked}) -> ({results})'
     gradient = custom_op(
         f'afno_mm::{backend}_afno_backward', _with_whole_filter(backward, True), schema=schema
     )

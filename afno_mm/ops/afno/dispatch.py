@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..exporting import is_exported, is_transformed
 from ..frequency_filter import Filter, factors_of
+from ..precision import as_autocast
 from ..spectral import kept_modes
 from . import composed, eager, portable
 from .cpu import operator as cpu
@@ -60,11 +61,13 @@ def afno_operator(
 ) -> Tensor:
     """Compute ``IRFFT2(S_lambda(MLP(RFFT2(x))))``, plus ``x`` if ``residual`` (Sec. 4, Fig. 3).
 
-    The operator runs in float32, or in float64 for float64 tokens, also under autocast. Only the
-    backend 'triton' multiplies half-precision tokens, or tokens under autocast, in that precision.
+    The operator computes in float32, or in float64 for float64 tokens. Only the backend 'triton'
+    computes half-precision tokens in their precision. On a CUDA GPU under autocast, float32 tokens
+    are first converted to the dtype of autocast, as those of PyTorch's matrix products are.
 
     Args:
-        x: Real tokens ``(B, H, W, C)`` of any floating dtype. The result has the same dtype.
+        x: Real tokens ``(B, H, W, C)`` of any floating dtype. The result has the same dtype, or
+            that of autocast.
         w1, b1, w2, b2: Weights as in :func:`afno_mm.ops.block_mlp`.
         sparsity_threshold: lambda of the soft shrinkage (Eq. 8). 0 turns it off.
         mode_fraction: Share of the frequencies to keep on each axis, in (0, 1].
@@ -78,6 +81,7 @@ def afno_operator(
     Raises:
         ValueError: If shapes or ``mode_fraction`` are wrong, or the forced backend cannot run.
     """
+    x = as_autocast(x)
     _check(x, w1, b1, w2, b2, mode_fraction)
     if frequency_filter is not None:
         _check_filter(x, mode_fraction, *factors_of(frequency_filter))

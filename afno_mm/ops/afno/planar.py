@@ -15,7 +15,7 @@ their gradients. A^T uses only the Hermitian part of the DC and Nyquist columns,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -61,9 +61,9 @@ def analyse(
     batch, height, width, channels = x.shape
     if dense:
         along_h = _along_h(height, rows, dtype, x.device)  # (2*K1, 2*H)
-        along_w = _along_w(width, columns, mirrored, dtype, x.device)  # (2*K2, W)
+        matrix = matrix_along_w(width, columns, mirrored, dtype, x.device)  # (2*K2, W)
         z = x.to(dtype).view(batch * height, width, channels)
-        z = _product(along_w, z, width**-power)  # (B*H, 2*K2, C)
+        z = _product(matrix, z, width**-power)  # (B*H, 2*K2, C)
         z = z.view(batch, 2 * height, columns * channels)
         z = _product(along_h, z, height**-power)  # (B, 2*K1, K2*C)
         return z.view(batch, 2, rows, columns, channels)
@@ -83,26 +83,33 @@ def synthesise(
     power: float,
     mirrored: bool = False,
     add: Tensor | None = None,
+    along_w: Callable[..., Tensor] | None = None,
 ) -> Tensor:
     """Compute ``A^T z``, or ``A^T D z`` if ``mirrored``, divided by ``(H W)**power``. Add ``add``.
 
     A planar spectrum ``z`` becomes tokens of the size ``grid``, ``(H, W)``. ``dense`` and ``power``
     are as in :func:`analyse`. ``add`` holds tokens ``(B, H, W, C)``, in the dtype of ``z`` or a
-    wider one. The result has the dtype of ``add``, or of ``z`` without ``add``.
+    wider one. The result has the dtype of ``add``, or of ``z`` without ``add``. ``along_w`` is a
+    function for the dense step along W, called with its input ``(B*H, 2*K2, C)``, the width,
+    ``mirrored``, a scale, and ``add (B*H, W, C)``. By default it is a matrix product of PyTorch.
     """
     batch, _, rows, columns, channels = z.shape
     height, width = grid
     dtype = z.dtype if add is None else add.dtype
     if dense:
         along_h = _along_h(height, rows, z.dtype, z.device)
-        along_w = _along_w(width, columns, mirrored, z.dtype, z.device)
         y = z.view(batch, 2 * rows, columns * channels)
         y = _product(along_h.t(), y, height**-power)  # (B, 2*H, K2*C)
         y = y.view(batch * height, 2 * columns, channels)
         addend = None  # The product adds it if the dtypes agree.
         if add is not None and add.dtype == z.dtype:
             addend, add = add.view(batch * height, width, channels), None
-        y = _product(along_w.t(), y, width**-power, addend).view(batch, height, width, channels)
+        if along_w is None:
+            matrix = matrix_along_w(width, columns, mirrored, z.dtype, z.device)
+            y = _product(matrix.t(), y, width**-power, addend)
+        else:
+            y = along_w(y, width, mirrored, width**-power, addend)
+        y = y.view(batch, height, width, channels)
         return y if add is None else add + y
     spectrum = torch.complex(z[:, 0].float(), z[:, 1].float())
     if not mirrored:
@@ -128,7 +135,9 @@ def _along_h(size, rows, dtype, device):
 
 
 @cached
-def _along_w(size, columns, mirrored, dtype, device):
+def matrix_along_w(
+    size: int, columns: int, mirrored: bool, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """Return the factor of A (or D A) along W, ``(2*K2, W)``."""
     cos, sin = _waves(torch.arange(columns, device='cpu'), size)
     if mirrored:

@@ -1,9 +1,8 @@
 """AFNO with its MLP in Triton kernels, for CUDA GPUs of the Ampere generation and later.
 
-Precision. Half-precision tokens are computed in their dtype, float32 tokens under autocast in the
-dtype of autocast; sums are in float32. Relative errors are 5e-3 in bfloat16 and 6e-4 in float16.
-Other float32 tokens are computed in tf32 where PyTorch may use it for matrix products, else in
-float32.
+Precision. Half-precision tokens are computed in their dtype; sums are in float32. Relative errors
+are 5e-3 in bfloat16 and 6e-4 in float16. float32 tokens are computed in tf32 where PyTorch may use
+it for matrix products, else in float32.
 
 Range. The spectrum is scaled as with norm='forward', whatever ``norm`` is. It is never larger than
 the largest token, so it fits in float16. For norm='ortho' the kernels get biases and threshold
@@ -26,7 +25,7 @@ from torch import Tensor
 from ...frequency_filter import Filter, factors_of, multiply
 from ...spectral import kept_modes
 from .. import planar
-from ..custom_op import SETTINGS, define, empty_filter_gradient, empty_gradients, needs_backward
+from ..custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
 
 _HAS_TRITON = importlib.util.find_spec('triton') is not None
 # Triton's interpreter runs the kernels on CPUs, slowly, for tests. bfloat16 is wrong there.
@@ -52,7 +51,7 @@ def refusal(x: Tensor) -> str | None:
         return 'its tiles are for GPUs by NVIDIA'
     elif torch.cuda.get_device_properties(x.device).major < 8:
         return 'the GPU is older than Ampere (compute capability 8.0)'
-    return _self_test_failure(x.device, _computed_dtype(x))
+    return _self_test_failure(x.device, x.dtype)
 
 
 @torch.compiler.assume_constant_result
@@ -73,14 +72,8 @@ def run(
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     tensors = x, *weights, *factors_of(frequency_filter)
-    settings = sparsity_threshold, mode_fraction, norm, residual, _computed_dtype(x)
+    settings = sparsity_threshold, mode_fraction, norm, residual
     return _afno(*tensors, *settings, needs_backward(tensors))[0]
-
-
-def _computed_dtype(x):
-    if x.dtype == torch.float32 and torch.is_autocast_enabled(x.device.type):
-        return torch.get_autocast_dtype(x.device.type)
-    return x.dtype
 
 
 def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
@@ -89,8 +82,8 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
         return x.new_empty(x.shape), *_empty_saved(x, w1, *settings)
     from . import block_mlp
 
-    threshold, mode_fraction, norm, residual, dtype, keep = settings
-    grid = x.shape[1:3]
+    threshold, mode_fraction, norm, residual, keep = settings
+    grid, dtype = x.shape[1:3], x.dtype
     rows, columns = kept_modes(grid, mode_fraction)
     scale = _scale(grid, norm)
     with torch.autocast(x.device.type, enabled=False):
@@ -102,25 +95,25 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
         if frequency_filter is not None:
             g = frequency_filter.flatten(1, 2).to(dtype)
             mixed += multiply(g, z.flatten(2, 3))
-        add = x if residual else None
-        y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, add=add)
-    return y.to(x.dtype), z if keep else z.new_empty(0), mask
+        last = dict(add=x if residual else None, along_w=_last_step(dtype))
+        y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, **last)
+    return y, z if keep else z.new_empty(0), mask
 
 
-def _empty_saved(x, w1, threshold, mode_fraction, norm, residual, dtype, keep):
+def _empty_saved(x, w1, threshold, mode_fraction, norm, residual, keep):
     """Return buffers for spectrum and mask, of size 0 if :func:`_forward` does not save them."""
     batch, _, _, channels = x.shape
     rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     shrunk = keep and threshold != 0
     return (
-        x.new_empty((batch, 2, rows, columns, channels) if keep else 0, dtype=dtype),
+        x.new_empty((batch, 2, rows, columns, channels) if keep else 0),
         x.new_empty((batch, rows * columns, channels) if shrunk else 0, dtype=torch.uint8),
     )
 
 
 def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings):
     """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
-    _, _, norm, residual, dtype, *asked = settings
+    _, _, norm, residual, *asked = settings
     for_input, for_weights, for_filter = asked
     weights = w1, b1, w2, b2
     if grad_output.numel() == 0:
@@ -129,7 +122,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
     from . import block_mlp
 
     _, _, rows, columns, _ = z.shape
-    grid = grad_output.shape[1:3]
+    grid, dtype = grad_output.shape[1:3], z.dtype
     scale = _scale(grid, norm)
     with torch.autocast(grad_output.device.type, enabled=False):
         grad_output = grad_output.contiguous()
@@ -153,13 +146,19 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         del grad_mixed
         grad_input = grad_output.new_empty(0)
         if for_input:
-            add = grad_output if residual else None
-            grad_input = planar.synthesise(grad_z.view_as(z), grid, dense, power=0.5, add=add)
-        grad_input = grad_input.to(grad_output.dtype)
+            last = dict(add=grad_output if residual else None, along_w=_last_step(dtype))
+            grad_input = planar.synthesise(grad_z.view_as(z), grid, dense, power=0.5, **last)
         if not for_weights:
             return grad_input, *(w.new_empty(0) for w in weights), grad_filter
         of_weights = (g.to(w.dtype) for g, w in zip(gradients, weights))
         return grad_input, *of_weights, grad_filter
+
+
+def _last_step(dtype):
+    """Return the kernel for the last step in half precision, or None for PyTorch's product."""
+    from . import transforms
+
+    return None if dtype == torch.float32 else transforms.inverse_along_w
 
 
 def _scale(grid, norm):
@@ -174,7 +173,4 @@ def _kernel_weights(weights, dtype):
     return tuple(w.contiguous() for w in weights)
 
 
-_afno, _gradient = define(
-    *('triton', _forward, _backward, _empty_saved, ('z', 'mask')),
-    settings=f'{SETTINGS}, ScalarType dtype',
-)
+_afno, _gradient = define('triton', _forward, _backward, _empty_saved, ('z', 'mask'))
