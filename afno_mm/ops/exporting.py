@@ -16,7 +16,7 @@ def is_exported() -> bool:
     """
     if torch.jit.is_tracing():
         return True
-    # Work-around: torch.compile of torch 2.7 to 2.13 takes torch.compiler.is_exporting() for True.
+    # Work-around: in torch 2.11, torch.compile takes torch.compiler.is_exporting() for True.
     if hasattr(torch.compiler, '_is_exporting_flag'):
         return torch.compiler._is_exporting_flag
     return torch.compiler._is_compiling_flag  # torch 2.6 sets it only in torch.export.

@@ -11,7 +11,7 @@
 #
 # Each mixer first chooses its learning rate with a seed that does not count. Then it is trained
 # with eight more seeds. Mixers of one seed see the same images in the same order, with the same
-# augmentation. The widths of the stages make the parameters equal within 1 %. 'AFNO+filter' is an
+# augmentation. The widths of the stages make the parameters equal within 1.3 %. 'AFNO+filter' is an
 # idea of this project, not of the paper (docs/mixers/afno.md). 'none' mixes nothing: SegFormer's
 # patch embeddings and the 3x3 convolutions of its feed-forward are all that is left.
 label = 'mixer'
