@@ -32,5 +32,5 @@ comparisons = {
         ('scaled-0.1', 'published-0.1'),
         ('scaled-0.01', 'published-0.01'),
         ('published-0.01', 'published-0.1'),
-    ],
+    ]
 }

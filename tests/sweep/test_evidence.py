@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 # The section of the page that has the comparisons of a sweep. Those of the study have several.
 SECTIONS = {
     'scenes': 'Segmentation of scenes',
-    'segformer_scenes': 'SegFormer-B0 on scenes',
+    'scenes_b0': 'SegFormer-B0 on scenes',
     'init': 'Initial values',
 }
 

@@ -37,7 +37,7 @@ def test_sweep_sets_only_keys_that_its_configs_have(path, small):
     [
         ('study', False, 1.01),
         ('scenes', False, 1.01),
-        ('segformer_scenes', False, 1.013),
+        ('scenes_b0', False, 1.013),
         ('init', False, 1),
         ('table6', True, 1.01),
         ('figure5', True, 1.01),

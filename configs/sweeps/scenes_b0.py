@@ -2,7 +2,7 @@
 # beside the convolutions of SegFormer, at equal parameters?
 #
 #   python data/make_scenes.py data/scenes
-#   python tools/sweep.py configs/sweeps/segformer_scenes.py --jobs 2
+#   python tools/sweep.py configs/sweeps/scenes_b0.py --jobs 2
 #
 # Expect: docs/evidence.md. 50 trainings of 560 steps: half the epochs of
 # ../segformer_afno_b0_scenes.py, on scenes of 256x512 that the network sees at half size. Stop it
