@@ -37,7 +37,8 @@ def load_sweep(
       questions to lists of pairs, p is corrected for the pairs of each question alone.
     * ``small`` (optional): settings that replace those above if ``small`` is asked for.
     * ``label`` (optional): what the names of the points are values of.
-    * ``plot_over`` (optional): 'names' or 'parameters'. With 'parameters', a line joins the points
+    * ``plot_over`` (optional): the x axis of the plot. 'names' by default; 'parameters'; or
+      'numbers', those after the last '-' of the names. With the last two, a line joins the points
       whose names are equal up to the last '-'.
 
     The other arguments are those of ``tools/sweep.py``; ``trainer`` is ``tools/train.py``.
@@ -135,8 +136,16 @@ def _read(path, small):
                 f'wanted a {kind.__name__} that is not empty'
             )
     plot_over = cfg.get('plot_over', 'names')
-    if plot_over not in ('names', 'parameters'):
-        raise ValueError(f"plot_over of {path} is {plot_over!r}: set 'names' or 'parameters'")
+    if plot_over not in ('names', 'parameters', 'numbers'):
+        raise ValueError(
+            f"plot_over of {path} is {plot_over!r}: set 'names', 'parameters' or 'numbers'"
+        )
+    unnumbered = [name for name in cfg['points'] if not re.fullmatch(r'.+-[0-9.]+', name)]
+    if plot_over == 'numbers' and unnumbered:
+        raise ValueError(
+            f"plot_over of {path} is 'numbers', and the point {unnumbered[0]!r} has no number: "
+            "give it a name such as 'AFNO-64'"
+        )
     comparisons = cfg.setdefault('comparisons', {})
     if not isinstance(comparisons, dict):
         cfg['comparisons'] = comparisons = {'': comparisons}

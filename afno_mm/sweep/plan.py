@@ -101,7 +101,7 @@ class Sweep:
 
     name: str
     label: str  # what the names of the points are values of
-    plot_over: str  # the x axis of the plot: 'names' or 'parameters'
+    plot_over: str  # the x axis of the plot: 'names', 'parameters' or 'numbers'
     folder: Path  # trainings and results
     stages: list[Stage]
     seeds: list[int] | list[None]  # all points share them

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from .plan import Sweep
 from .statistics import mean_and_error
 
+MOST_NUMBERS = 16  # a plot of lines with more points has no numbers: they would overlap
+
 
 def results(sweep: Sweep, outcomes: dict) -> Figure:
     """Draw a panel for each stage: means over the seeds with standard errors, and each seed.
@@ -21,7 +23,8 @@ def results(sweep: Sweep, outcomes: dict) -> Figure:
         if any(one['state'] != 'not trained' for seeds in stages for one in seeds)
     }
     outcomes = begun or outcomes
-    figure, panels = _panels(sweep, width=max(4.5, 0.75 * len(outcomes)))
+    names = sweep.plot_over == 'names'
+    figure, panels = _panels(sweep, width=max(4.5, 0.75 * len(outcomes)) if names else 7)
     for i, (axes, stage) in enumerate(zip(panels, sweep.stages)):
         known = {}
         for name, stages in outcomes.items():
@@ -30,7 +33,11 @@ def results(sweep: Sweep, outcomes: dict) -> Figure:
                 values = [one['value'] for one in finished]
                 known[name] = dict(parameters=finished[0]['parameters'], values=values)
         if sweep.plot_over == 'parameters':
-            _over_parameters(axes, known)
+            _lines(axes, {name: found['parameters'] / 1e6 for name, found in known.items()}, known)
+            axes.set_xlabel('parameters, millions')
+        elif sweep.plot_over == 'numbers':
+            _lines(axes, {name: float(name.rpartition('-')[2]) for name in known}, known)
+            axes.set_xlabel(sweep.label.rpartition('-')[2])
         else:
             _over_names(axes, list(outcomes), known)
             axes.set_xlabel(sweep.label)
@@ -74,21 +81,23 @@ def _over_names(axes, names, known):
     _points(axes, points, line)
 
 
-def _over_parameters(axes, known):
+def _lines(axes, places, known):
     """Draw one line for all points whose names are equal up to the last '-': AFNO-B0, AFNO-B1."""
     series = {}
     for name, found in known.items():
-        point = found['parameters'] / 1e6, found['values']
-        series.setdefault(name.rpartition('-')[0] or name, []).append(point)
+        points = series.setdefault(name.rpartition('-')[0] or name, [])
+        points.append((places[name], found['values']))
     for name, points in series.items():
-        _points(axes, points, '-', label=name)
+        _points(axes, points, '-', label=name, numbers=len(known) <= MOST_NUMBERS)
     if series:
         axes.legend(fontsize=8)
-    axes.set_xlabel('parameters, millions')
 
 
-def _points(axes, points, line, **options):
-    """Plot the mean of the values at each place, with its error and, if several, each value."""
+def _points(axes, points, line, numbers=True, **options):
+    """Plot the mean of the values at each place, with its error and, if several, each value.
+
+    ``numbers`` writes the means above the points.
+    """
     points = sorted(points)
     places = [place for place, _ in points]
     means, errors = np.array([mean_and_error(values) for _, values in points]).reshape(-1, 2).T
@@ -97,6 +106,8 @@ def _points(axes, points, line, **options):
         axes.errorbar(places, means, errors, fmt='none', capsize=3, color=drawn.get_color())
         for place, values in points:
             axes.plot([place] * len(values), values, '_', color='0.6', zorder=3)
+    if not numbers:
+        return
     box = dict(facecolor='white', edgecolor='none', pad=0.5)
     text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
     for place, mean, values in zip(places, means, (values for _, values in points)):

@@ -4,7 +4,7 @@
 #   python data/make_scenes.py data/scenes
 #   python tools/sweep.py configs/sweeps/scenes.py --jobs 2
 #
-# Expect: docs/evidence.md. 66 trainings of 560 steps: half the epochs of ../vit_afno_scenes.py.
+# Expect: docs/evidence.md. 88 trainings of 560 steps: half the epochs of ../vit_afno_scenes.py.
 # Stop it at any time; the same command goes on. OMP_NUM_THREADS=1 is set for two jobs on two cores;
 # results depend on it in the last bits.
 #
@@ -33,12 +33,14 @@ points = {
     'AFNO+depthwise': _network(192, 764, bias='depthwise'),
     'GFN': _network(172, 696, type='GFN'),
     'LS': _network(168, 632, type='LS', window_size=4, num_landmarks=8),
+    'SA': _network(168, 656, type='SA'),
+    'ESA': _network(144, 588, type='ESA', sr_ratio=2),
     'none': _network(200, 824, type='Identity'),
 }
 tune = dict(key='optim_wrapper.optimizer.lr', values=[0.0005, 0.001, 0.002], seed=100)
 seeds = list(range(8))
 stages = [dict(config='../vit_afno_scenes.py', metric='mIoU', others=['aAcc'])]
-# Fixed before the first result.
+# Fixed before the first result. SA and ESA were added later and are not compared.
 comparisons = {
     'the paper': [('AFNO', 'none'), ('AFNO', 'GFN'), ('AFNO', 'LS')],
     'the filter (ours)': [

@@ -20,6 +20,7 @@ def test_several_gpus_are_launched_by_torchrun(folder):
     [
         ('points =', 'grid =', 'is no sweep: points is None'),
         ('points =', "plot_over = 'size'\npoints =", "plot_over of .* is 'size'"),
+        ('points =', "plot_over = 'numbers'\npoints =", "the point '2' has no number"),
         ("metric='mIoU'", "metrics='mIoU'", r"a stage .* it needs \['metric'\]"),
         ("'best'", "'highest'", r"collect of the stage of PSNR is 'highest'"),
         ('climb_on.py', 'nowhere.py', 'there is no such file'),

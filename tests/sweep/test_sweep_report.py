@@ -36,18 +36,9 @@ def test_names_and_numbers_that_span_a_decade_are_spread_evenly(names, even):
 
 def test_a_line_joins_points_whose_names_are_equal_up_to_the_last_dash():
     axes = Figure().subplots()
-    plot._over_parameters(
-        axes,
-        {
-            name: dict(parameters=size * 1e6, values=[value])
-            for name, size, value in [
-                ('AFNO-B1', 14, 78),
-                ('ESA-B0', 4, 74),
-                ('AFNO-B0', 4, 76),
-                ('alone', 9, 70),
-            ]
-        },
-    )
+    places = {'AFNO-B1': 14, 'ESA-B0': 4, 'AFNO-B0': 4, 'alone': 9}
+    values = {'AFNO-B1': 78, 'ESA-B0': 74, 'AFNO-B0': 76, 'alone': 70}
+    plot._lines(axes, places, {name: dict(values=[value]) for name, value in values.items()})
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert lines == {'AFNO': [[4, 76], [14, 78]], 'ESA': [[4, 74]], 'alone': [[9, 70]]}
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
