@@ -64,7 +64,7 @@ class SmoothFilter(nn.Module):
         with autocast_off(x):
             features = frequency_features((x.shape[1], x.shape[2]), mode_fraction, dtype, x.device)
             hidden = F.linear(features, self.hidden_weight.to(dtype), self.hidden_bias.to(dtype))
-            return F.pad(F.gelu(hidden), (0, 1), value=1.0), self.weight.to(dtype)
+            return F.gelu(hidden), self.weight.to(dtype)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, '_kept': None}  # Copies and files need no cached filter.

@@ -4,9 +4,9 @@ This is an idea of this project, not of the AFNO paper. A full filter has one co
 each kept frequency and channel: real ``(2, K1, K2, C)``, real parts first, with the frequencies in
 the order of :mod:`.spectral`. It is as large as the tokens of one image.
 
-A filter may also be given as a pair of factors, ``basis (K1, K2, R)`` and ``weight (2, R, C)``. The
-full filter is ``basis @ weight``, once for each part. The fast backends then save only the pair for
-backward, and multiply it again there.
+A filter may also be given as a pair of factors, ``basis (K1, K2, R)`` and ``weight (2, R + 1, C)``.
+The full filter is ``basis @ weight[:, :-1] + weight[:, -1:]``, once for each part. Fast backends
+then save only the pair for backward, and multiply it again there.
 """
 
 import torch
@@ -62,14 +62,16 @@ def whole_filter(factor: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the full filter ``(2, K1, K2, C)`` of a pair from :func:`factors_of`."""
     if weight is None:
         return factor
-    return (factor.flatten(0, 1) @ weight).unflatten(1, factor.shape[:2])
+    whole = factor.flatten(0, 1) @ weight[:, :-1] + weight[:, -1:]
+    return whole.unflatten(1, factor.shape[:2])
 
 
 def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
     """Return the full filter of a pair of factors, without autograd and without copies."""
     whole = basis.new_empty(2, *basis.shape[:2], weight.shape[2])
     for part in (0, 1):
-        torch.mm(basis.flatten(0, 1), weight[part], out=whole[part].flatten(0, 1))
+        out = whole[part].flatten(0, 1)
+        torch.addmm(weight[part, -1], basis.flatten(0, 1), weight[part, :-1], out=out)
     return whole
 
 
@@ -78,10 +80,11 @@ def gradients_of_factors(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of ``basis`` and ``weight`` for the gradient of the full filter."""
     grad = grad_filter.flatten(1, 2)  # (2, K1 * K2, C)
-    grad_basis = torch.addmm(grad[0] @ weight[0].t(), grad[1], weight[1].t())
+    grad_basis = torch.addmm(grad[0] @ weight[0, :-1].t(), grad[1], weight[1, :-1].t())
     grad_weight = torch.empty_like(weight)
     for part in (0, 1):
-        torch.mm(basis.flatten(0, 1).t(), grad[part], out=grad_weight[part])
+        torch.mm(basis.flatten(0, 1).t(), grad[part], out=grad_weight[part, :-1])
+        torch.sum(grad[part], 0, out=grad_weight[part, -1])
     return grad_basis.view_as(basis), grad_weight
 
 

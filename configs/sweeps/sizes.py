@@ -16,7 +16,7 @@
 _base_ = ['scenes.py']
 label = 'mixer-height'
 plot_over = 'numbers'
-_rates = dict(AFNO=0.002, AFNO25=0.002, GFN=0.001, LS=0.001, SA=0.001, ESA=0.001, none=0.002)
+_rates = dict(AFNO=0.002, AFNO25=0.002, GFN=0.001, LS=0.001, SA=0.002, ESA=0.001, none=0.002)
 _networks = dict(_base_.points)
 _networks['AFNO25'] = {**_networks['AFNO'], 'model.backbone.mixer.mode_fraction': 0.5}
 points = {

@@ -316,7 +316,7 @@ def test_operators_are_well_formed(grid, fraction):
     checks = ('test_schema', 'test_faketensor')
     tensors = make(grid, 2, 4, batch=2)
     settings = (1.0, fraction, 'ortho', True)
-    factors = torch.randn(*kept_modes(grid, fraction), 3), torch.randn(2, 3, 8)
+    factors = torch.randn(*kept_modes(grid, fraction), 3), torch.randn(2, 4, 8)
     for of_filter in ((None, None), factors, (whole_filter(*factors), None)):
         inputs = (*tensors, *of_filter)
         for keep in (True, False):

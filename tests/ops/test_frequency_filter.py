@@ -30,10 +30,11 @@ def backend(request, monkeypatch):
     return name
 
 
-def make_filter(grid, mode_fraction, factored, channels=12):
+def make_filter(grid, mode_fraction, factored, channels=12, rank=3):
     """Return a filter without any symmetry, whole or as factors, in a list."""
     modes = kept_modes(grid, mode_fraction)
-    shapes = [(*modes, 3), (2, 3, channels)] if factored else [(2, *modes, channels)]
+    factors = [(*modes, rank), (2, rank + 1, channels)]
+    shapes = factors if factored else [(2, *modes, channels)]
     return [torch.randn(shape, requires_grad=True) for shape in shapes]
 
 
@@ -46,7 +47,8 @@ def filtered(x, w1, b1, w2, b2, *factors, mode_fraction=1.0, **settings):
 def naive_filtered(x, w1, b1, w2, b2, *factors, mode_fraction=1.0, norm='ortho'):
     g = factors[0]
     if len(factors) == 2:
-        g = torch.einsum('uvr,prc->puvc', *factors)
+        basis = torch.cat([factors[0], torch.ones_like(factors[0][..., :1])], -1)
+        g = torch.einsum('uvr,prc->puvc', basis, factors[1])
     return naive.afno(x, w1, b1, w2, b2, THRESHOLD, mode_fraction, norm, g) + x.double()
 
 
@@ -70,7 +72,7 @@ def test_values_and_gradients_agree(backend, grid, mode_fraction, norm, factored
 @pytest.mark.parametrize('grid, num_blocks, channels', [((6, 10), 1, 33), ((12, 7), 3, 60)])
 def test_more_images_and_channels_than_a_vector_agree(backend, grid, num_blocks, channels):
     inputs = make(grid, 3, channels, num_blocks, ratio=1)
-    inputs += make_filter(grid, 1.0, True, channels)
+    inputs += make_filter(grid, 1.0, True, channels, rank=32)
     assert_agrees(lambda *t: filtered(*t, backend=backend), inputs)
 
 
@@ -84,9 +86,10 @@ def test_gradients_of_some_inputs_when_others_are_frozen(backend, trained):
     assert_close(gradients(y, [inputs[i] for i in trained]), expected)
 
 
+@pytest.mark.parametrize('factored', [False, True])
 @pytest.mark.parametrize('threads', [1, 4])
-def test_many_threads_add_the_gradients_of_all_images(threads):
-    inputs = make((16, 17), 3) + make_filter((16, 17), 1.0, False)
+def test_many_threads_add_the_gradients_of_all_images(threads, factored):
+    inputs = make((16, 17), 3) + make_filter((16, 17), 1.0, factored)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
@@ -181,7 +184,7 @@ def test_exported_graphs_hold_plain_operators(monkeypatch, as_graph, factored):
 
 
 @pytest.mark.parametrize(
-    'shapes', [[(2, 7, 4, 12)], [(2, 7, 5, 11)], [(7, 5, 3), (2, 4, 12)], [(7, 4, 3), (2, 3, 12)]]
+    'shapes', [[(2, 7, 4, 12)], [(2, 7, 5, 11)], [(7, 5, 3), (2, 3, 12)], [(7, 4, 3), (2, 4, 12)]]
 )
 def test_a_filter_of_another_grid_or_width_is_refused(shapes):
     factors = [torch.zeros(shape) for shape in shapes]

@@ -1,16 +1,17 @@
 """Register AFNO and its gradient as custom operators. torch.compile does not trace into them.
 
 A backend provides three functions. ``weights`` are w1, b1, w2, b2 and the full frequency filter (or
-None). ``settings`` are the non-tensor arguments in the operator's schema::
+None); with ``takes_factors``, they are w1, b1, w2, b2 and the pair of :func:`.factors_of`.
+``settings`` are the non-tensor arguments in the operator's schema::
 
     forward(x, *weights, *settings, keep)  # returns the output and the saved tensors
     backward(grad_output, *weights, *saved, *settings, for_input, for_weights, for_filter)
     empty_saved(x, w1, *settings, keep)  # returns uninitialised tensors like the saved ones
 
 Without ``keep`` the saved tensors have size 0. ``backward`` returns the gradients of x, w1, b1,
-w2, b2 and the filter, in that order; a gradient that is not asked for has size 0. The operators
-take the filter as the pair of :func:`.factors_of` and save only this pair for backward, which
-multiplies it again: the full filter may be as large as the spectrum of an image.
+w2, b2 and the filter (or of the pair), in that order; a gradient that is not asked for has size 0.
+The operators take the filter as the pair of :func:`.factors_of` and save only this pair for
+backward, which multiplies it again: the full filter may be as large as the spectrum of an image.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,22 +35,23 @@ def define(
     empty_saved: Callable[..., tuple[Tensor, ...]],
     saved: Sequence[str],
     device_types: str | None = None,
+    takes_factors: bool = False,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Register a backend's custom operators. Return the operator AFNO and its gradient.
 
     ``saved`` names the tensors that forward saves.
     """
+    if not takes_factors:
+        forward, backward = _with_whole_filter(forward), _with_whole_filter(backward, True)
     custom_op: Any = partial(torch.library.custom_op, mutates_args=(), device_types=device_types)
     results = ', '.join(['Tensor'] * (1 + len(saved)))
     schema = f'(Tensor x, {WEIGHTS}, {SETTINGS}, bool keep) -> ({results})'
-    afno = custom_op(f'afno_mm::{backend}_afno', _with_whole_filter(forward), schema=schema)
+    afno = custom_op(f'afno_mm::{backend}_afno', forward, schema=schema)
     tensors = ', '.join([f'Tensor grad_output, {WEIGHTS}', *(f'Tensor {name}' for name in saved)])
     results = ', '.join(['Tensor'] * 7)
     asked = 'bool for_input, bool for_weights, bool for_filter'
     schema = f'({tensors}, {SETTINGS}, {asked}) -> ({results})'
-    gradient = custom_op(
-        f'afno_mm::{backend}_afno_backward', _with_whole_filter(backward, True), schema=schema
-    )
+    gradient = custom_op(f'afno_mm::{backend}_afno_backward', backward, schema=schema)
 
     @afno.register_fake
     def _(x, w1, b1, w2, b2, factor, weight, *settings):

@@ -118,7 +118,7 @@ def _check_filter(x, mode_fraction, factor, weight):
         found, wanted = [tuple(factor.shape)], [(2, *modes, channels)]
     else:
         found = [tuple(factor.shape), tuple(weight.shape)]
-        wanted = [(*modes, factor.shape[-1]), (2, factor.shape[-1], channels)]
+        wanted = [(*modes, factor.shape[-1]), (2, factor.shape[-1] + 1, channels)]
     if found != wanted:
         raise ValueError(
             f'the frequency_filter of tokens {tuple(x.shape)} with mode_fraction={mode_fraction} '

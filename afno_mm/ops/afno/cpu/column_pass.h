@@ -194,48 +194,6 @@ static void load_hidden_and_mask(const Shape *s, const float *saved, Matrix hidd
     }
 }
 
-/* to = g z, or conj(g) z if sign is -1, for `count` rows of a job's spectrum from `first_row` on,
- * with a filter (2, K1, K2, C). */
-static void multiply_filter(const Shape *s, const Job *job, const float *filter, float sign,
-                            Matrix z, Matrix to, int64_t first_row, int64_t count) {
-    int64_t size = s->channels / s->blocks, step = s->columns * s->channels;
-    int64_t plane = s->rows * step, k = first_row % s->rows;
-    int64_t column = job->first_column + first_row / s->rows;
-    for (int64_t row = 0; row < count; row++) {
-        const float *g = filter + k * step + column * s->channels + job->block * size;
-        prefetch(g + 4 * step, size, 0), prefetch(g + 4 * step + plane, size, 0);
-        for (int64_t c = 0; c < size; c += LANES) {
-            int64_t at = row * z.stride + c, left = size - c;
-            vec a = load(g + c, left), b = sign * load(g + plane + c, left);
-            vec re = *(vec *)(z.re + at), im = *(vec *)(z.im + at);
-            *(vec *)(to.re + at) = a * re - b * im;
-            *(vec *)(to.im + at) = a * im + b * re;
-        }
-        if (++k == s->rows) k = 0, column++;
-    }
-}
-
-/* grad_filter += conj(z) grad, for the same rows. Image 0 overwrites grad_filter. */
-static void add_filter_gradient(const Shape *s, const Job *job, float *grad_filter, Matrix z,
-                                Matrix grad, int64_t first_row, int64_t count) {
-    int64_t size = s->channels / s->blocks, step = s->columns * s->channels;
-    int64_t plane = s->rows * step, k = first_row % s->rows;
-    int64_t column = job->first_column + first_row / s->rows;
-    for (int64_t row = 0; row < count; row++) {
-        float *g = grad_filter + k * step + column * s->channels + job->block * size;
-        prefetch(g + 4 * step, size, 1), prefetch(g + 4 * step + plane, size, 1);
-        for (int64_t c = 0; c < size; c += LANES) {
-            int64_t at = row * z.stride + c, left = size - c;
-            vec re = *(vec *)(z.re + at), im = *(vec *)(z.im + at);
-            vec grad_re = *(vec *)(grad.re + at), grad_im = *(vec *)(grad.im + at);
-            vec sum_re = re * grad_re + im * grad_im, sum_im = re * grad_im - im * grad_re;
-            if (job->image) sum_re += load(g + c, left), sum_im += load(g + plane + c, left);
-            store(g + c, sum_re, left), store(g + plane + c, sum_im, left);
-        }
-        if (++k == s->rows) k = 0, column++;
-    }
-}
-
 static void add_rows(Matrix to, Matrix from, int64_t count) {
     for (int64_t i = 0; i < count * to.stride; i += LANES) {
         *(vec *)(to.re + i) += *(vec *)(from.re + i);

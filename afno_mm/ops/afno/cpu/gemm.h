@@ -98,6 +98,38 @@ INLINE void multiply_transposed(vec acc[TILE_ROWS][PANEL_VECTORS], const float *
     }
 }
 
+/* Pack a real matrix (inputs, outputs) into panels like those of Weights. Its elements are
+ * `input_step` and `output_step` floats apart. */
+static void pack_real(const float *from, int64_t input_step, int64_t output_step, int64_t inputs,
+                      int64_t outputs, float *to) {
+    for (int64_t start = 0; start < outputs; start += PANEL) {
+        int64_t width = minimum(PANEL, round_up(outputs - start, LANES));
+        for (int64_t input = 0; input < inputs; input++)
+            for (int64_t o = start; o < start + width; o++)
+                *to++ = o < outputs ? from[input * input_step + o * output_step] : 0;
+    }
+}
+
+/* out = a w, or out += a w if `add`, for real w from pack_real() and `count` rows, a multiple of
+ * TILE_ROWS. */
+static void real_product(const float *a, int64_t a_stride, const float *w, int64_t inputs,
+                         int64_t outputs, float *out, int64_t out_stride, int64_t count, int add) {
+    for (int64_t start = 0; start < outputs; start += PANEL)
+        for (int64_t row = 0; row < count; row += TILE_ROWS) {
+            const float *from = a + row * a_stride, *panel = w + start * inputs;
+            int two = outputs - start > LANES;
+            vec acc[TILE_ROWS][PANEL_VECTORS] = {0};
+            if (two) multiply(acc, from, a_stride, panel, inputs, 2);
+            else multiply(acc, from, a_stride, panel, inputs, 1);
+            for (int r = 0; r < TILE_ROWS; r++)
+                for (int v = 0; v <= two; v++) {
+                    vec *to = (vec *)(out + (row + r) * out_stride + start + v * LANES);
+                    if (add) acc[r][v] += *to;
+                    *to = acc[r][v];
+                }
+        }
+}
+
 /* RELU and SHRINK (soft shrinkage by lambda) keep NaN. RELU_GRADIENT sets to 0 where `relu`, the
  * result of the ReLU, is 0. load_hidden_and_mask() applies the gradient of SHRINK. */
 typedef struct {
@@ -166,6 +198,30 @@ static int64_t product_size(int64_t inputs, int64_t outputs) {
     return round_up(inputs, TILE_ROWS) * round_up(outputs, LANES);
 }
 
+/* sum += a^T b over `count` rows of a (count, inputs) and b (count, outputs). `sum` is padded to
+ * product_size(). */
+static void add_transposed_product(float *sum, const float *a, int64_t a_stride, const float *b,
+                                   int64_t b_stride, int64_t inputs, int64_t outputs,
+                                   int64_t count) {
+    int64_t width = round_up(outputs, LANES);
+    for (int64_t start = 0; start < width; start += PANEL)
+        for (int64_t input = 0; input < inputs; input += TILE_ROWS) {
+            float *to = sum + input * width + start;
+            int two = width - start > LANES;
+            vec acc[TILE_ROWS][PANEL_VECTORS];
+            for (int r = 0; r < TILE_ROWS; r++) {
+                acc[r][0] = *(vec *)(to + r * width);
+                acc[r][1] = two ? *(vec *)(to + r * width + LANES) : acc[r][0];
+            }
+            if (two) multiply_transposed(acc, a + input, a_stride, b + start, b_stride, count, 2);
+            else multiply_transposed(acc, a + input, a_stride, b + start, b_stride, count, 1);
+            for (int r = 0; r < TILE_ROWS; r++) {
+                *(vec *)(to + r * width) = acc[r][0];
+                if (two) *(vec *)(to + r * width + LANES) = acc[r][1];
+            }
+        }
+}
+
 /* Add dW = a^H g and db = sum of g over `count` rows to `to`. Gauss' product with a^H =
  * (a.re - i a.im)^T:
  *     p = (a.re - a.im)^T g.re,    q = a.im^T (g.re + g.im),    r = a.re^T (g.im - g.re).
@@ -178,23 +234,8 @@ static void add_weight_gradient(Gradient *to, int64_t block, Matrix a, Matrix g,
     const float *left[3] = {a.combined, a.im, a.re};
     const float *right[3] = {g.re, g.combined, g_difference};
     for (int which = 0; which < 3; which++)
-        for (int64_t start = 0; start < width; start += PANEL)
-            for (int64_t input = 0; input < to->inputs; input += TILE_ROWS) {
-                float *sum = to->products + (3 * block + which) * size + input * width + start;
-                int two = width - start > LANES;
-                vec acc[TILE_ROWS][PANEL_VECTORS];
-                for (int r = 0; r < TILE_ROWS; r++) {
-                    acc[r][0] = *(vec *)(sum + r * width);
-                    acc[r][1] = two ? *(vec *)(sum + r * width + LANES) : acc[r][0];
-                }
-                const float *from_a = left[which] + input, *from_g = right[which] + start;
-                if (two) multiply_transposed(acc, from_a, a.stride, from_g, g.stride, count, 2);
-                else multiply_transposed(acc, from_a, a.stride, from_g, g.stride, count, 1);
-                for (int r = 0; r < TILE_ROWS; r++) {
-                    *(vec *)(sum + r * width) = acc[r][0];
-                    if (two) *(vec *)(sum + r * width + LANES) = acc[r][1];
-                }
-            }
+        add_transposed_product(to->products + (3 * block + which) * size, left[which], a.stride,
+                               right[which], g.stride, to->inputs, to->outputs, count);
     for (int part = 0; part < 2; part++) {
         float *sum = to->bias + (2 * block + part) * width;
         for (int64_t r = 0; r < count; r++)

@@ -17,13 +17,13 @@ from torch import Tensor
 from ...frequency_filter import Filter, factors_of
 from ...precision import autocast_off
 from ...spectral import kept_modes
-from ..custom_op import define, empty_gradients, needs_backward
+from ..custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
 from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
 # Measured limit: a transform of prime size n takes n^2 operations in fft.h, fewer in PyTorch.
 LARGEST_PRIME = 512
-SIZES = 'batch height width channels blocks hidden rows columns spectrum_rows residual threads'
+SIZES = 'batch height width channels blocks hidden rows columns spectrum_rows rank residual threads'
 SCALES = 'shrink forward_scale inverse_scale'
 
 
@@ -100,10 +100,12 @@ def _spectrum_rows(width, rows, columns):
     return columns * rows - symmetric * (rows - rows // 2 - 1)
 
 
-def _shape(x, w1, sparsity_threshold, mode_fraction, norm, residual):
+def _shape(x, w1, factors, sparsity_threshold, mode_fraction, norm, residual):
     rows, columns = kept_modes(x.shape[1:3], mode_fraction)
     spectrum_rows = _spectrum_rows(x.shape[2], rows, columns)
-    sizes = *x.shape, w1.shape[1], w1.shape[3], rows, columns, spectrum_rows
+    factor, weight = factors
+    rank = 0 if weight is None else factor.shape[2]
+    sizes = *x.shape, w1.shape[1], w1.shape[3], rows, columns, spectrum_rows, rank
     scale = 1 / max(1, x.shape[1] * x.shape[2])
     scales = {'ortho': (math.sqrt(scale), math.sqrt(scale)), 'forward': (scale, 1.0)}[norm]
     return Shape(*sizes, residual, torch.get_num_threads(), sparsity_threshold, *scales)
@@ -135,38 +137,51 @@ def _call(function, shape, *tensors):
     getattr(build(SOURCE), function)(ctypes.byref(shape), *addresses)
 
 
-def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
+def _forward(x, w1, b1, w2, b2, factor, weight, *settings):
     """Return the output for contiguous tokens ``(B, H, W, C)``, the spectrum and hidden layer."""
     *of_shape, keep = settings
-    shape = _shape(x, w1, *of_shape)
+    factors = _contiguous(factor, weight)
+    shape = _shape(x, w1, factors, *of_shape)
     y, saved = torch.empty_like(x), _empty_saved(x, w1, *settings)
     if x.numel():
         buffers = _workspace(x, shape), *(saved if keep else [None] * 2)
-        frequency_filter = None if frequency_filter is None else frequency_filter.contiguous()
-        _call('afno_forward', shape, x, w1, b1, w2, b2, frequency_filter, y, *buffers)
+        _call('afno_forward', shape, x, w1, b1, w2, b2, *factors, y, *buffers)
     return y, *saved
 
 
-def _backward(grad_output, w1, b1, w2, b2, frequency_filter, spectrum, hidden, *settings):
+def _backward(grad_output, w1, b1, w2, b2, factor, weight, spectrum, hidden, *settings):
     """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
     *of_shape, for_input, for_weights, for_filter = settings
     grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
-    grad_filter = w1.new_empty(frequency_filter.shape if for_filter else 0)
-    shape = _shape(grad_output, w1, *of_shape)
+    of_factor, of_weight = (empty_filter_gradient(t, for_filter, w1) for t in (factor, weight))
+    factors = _contiguous(factor, weight)
+    shape = _shape(grad_output, w1, factors, *of_shape)
     if grad_output.numel():
-        grad_input = grads[0] if for_input else None
-        of_weights = grads[1:] if for_weights else [None] * 4
-        of_filter = grad_filter if for_filter else None
-        buffers = grad_input, _workspace(grad_output, shape), *of_weights, of_filter
-        grad_output = grad_output.contiguous()
-        frequency_filter = None if frequency_filter is None else frequency_filter.contiguous()
-        saved = spectrum, hidden, w1, w2, frequency_filter
-        _call('afno_backward', shape, grad_output, *saved, *buffers)
-    else:
-        grad_filter.zero_()
-    return *grads, grad_filter
+        if weight is not None and for_filter:
+            of_factor = w1.new_empty(shape.blocks, *factor.shape)  # for each block
+        addresses = [
+            grads[0] if for_input else None,
+            _workspace(grad_output, shape),
+            *(grads[1:] if for_weights else [None] * 4),
+            *((of_factor, of_weight) if for_filter else [None] * 2),
+        ]
+        saved = spectrum, hidden, w1, w2, *factors
+        _call('afno_backward', shape, grad_output.contiguous(), *saved, *addresses)
+        if weight is not None and for_filter:
+            of_factor = of_factor.sum(0)
+    return *grads, of_factor, of_weight
+
+
+def _contiguous(*factors):
+    return [None if t is None else t.contiguous() for t in factors]
 
 
 _afno, _gradient = define(
-    'cpu', _forward, _backward, _empty_saved, ('spectrum', 'hidden'), device_types='cpu'
+    'cpu',
+    _forward,
+    _backward,
+    _empty_saved,
+    ('spectrum', 'hidden'),
+    device_types='cpu',
+    takes_factors=True,
 )

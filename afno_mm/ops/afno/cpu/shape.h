@@ -12,6 +12,7 @@ typedef struct {
     int64_t hidden;                         /* h: hidden units of a block, at least C / k */
     int64_t rows, columns;                  /* K1, K2: frequencies kept along H and W */
     int64_t spectrum_rows;                  /* saved per image and block: column_pass.h */
+    int64_t rank;                           /* R of a filter's factors: filter.h */
     int64_t residual;                       /* whether to add the tokens to the result */
     int64_t threads;
     double shrink;                          /* lambda of the soft shrinkage, 0 for none */
