@@ -42,8 +42,10 @@ void afno_forward(const Shape *s, const float *x, const float *w1, const float *
     Weights layer1 = pack(s, w1, b1, plan.block_size, s->hidden);
     Weights layer2 = pack(s, w2, b2, s->hidden, plan.block_size);
     Filter factors = new_filter(s, filter, filter_weight, plan.block_size);
-    /* One thread takes the same job of all images: it computes the filter once. */
-    int64_t jobs = s->batch * plan.groups * s->blocks, together = filter ? s->batch : 1;
+    /* One thread takes the same job of all images, so that it computes the filter once. If this
+     * leaves too few jobs for the threads, each image is a job of its own. */
+    int64_t jobs = s->batch * plan.groups * s->blocks;
+    int64_t together = filter && plan.groups * s->blocks >= 2 * s->threads ? s->batch : 1;
     FftPlan fft_plan = new_fft_plan(s->height);
     rows_to_columns(s, x, workspace, s->forward_scale, 0);
 #pragma omp parallel num_threads(s->threads)
