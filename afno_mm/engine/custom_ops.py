@@ -52,12 +52,14 @@ def check_custom_ops(cfg: Config) -> None:
     needs = NEEDS if get_device() == 'cpu' else {**NEEDS, **NEEDS_ON_GPU}
     lines = []
     for place in places(cfg) if missing else ():
-        if not place.path.startswith('model') or 'type' not in place.node:
+        named = place.node.get('type')
+        # A list has a mixer's type for each stage. No mixer needs these parts.
+        if not place.path.startswith('model') or not named or isinstance(named, list):
             continue
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
-            kind = find_class(place.node['type'], (MODELS,))
+            kind = find_class(named, (MODELS,))
         classes = getmro(kind) if isclass(kind) else ()
-        names = [type_name(place.node['type']), *(each.__name__ for each in classes)]
+        names = [type_name(named), *(each.__name__ for each in classes)]
         wanted = next((needs[name] for name in names if name in needs), ())
         lacking = ' and '.join(part for part in wanted if part in missing)
         if lacking:

@@ -114,7 +114,8 @@ def check_types(cfg: Mapping[str, Any], source: str) -> None:
 def _types(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         if 'type' in value:
-            yield path, value['type']
+            kinds = value['type']  # A list has a mixer's type for each stage.
+            yield from ((path, kind) for kind in (kinds if isinstance(kinds, list) else [kinds]))
         for key, inner in value.items():
             yield from _types(inner, f'{path}.{key}')
     elif isinstance(value, (list, tuple)):

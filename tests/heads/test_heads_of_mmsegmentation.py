@@ -145,6 +145,15 @@ def test_nothing_is_refused_where_everything_is_installed(monkeypatch):
     check_custom_ops(config('MiT', dict(type='Mask2FormerHead', in_index=3)))
 
 
+def test_a_mixer_s_type_for_each_stage_is_no_part_that_lacks(monkeypatch):
+    monkeypatch.setattr(ops, 'has_custom_ops', lambda: False)
+    cfg = config('MiT', head('FCNHead'))
+    cfg.model.backbone.mixer = dict(type=['AFNO', 'GFN', 'SA', 'afno_mm.Identity'])
+    model = build_model(cfg, None, 'cpu')
+    mixers = [type(blocks[0].attn).__name__ for _, blocks, _ in model.backbone.layers]
+    assert mixers == ['AFNO', 'GFN', 'SA', 'Identity']
+
+
 def test_focal_loss_is_refused_on_gpus_only(monkeypatch):
     monkeypatch.setattr(ops, 'has_custom_ops', lambda: False)
     focal = dict(FEW, type='FCNHead', in_index=3, loss_decode=dict(type='FocalLoss'))

@@ -64,7 +64,16 @@ def test_objects_are_not_written():
 
 @pytest.mark.parametrize(
     'kind',
-    ['os.system', 'subprocess.Popen', 'mmengine.load', 'this', 'torch.nn.ReLU', 'builtins.eval', 3],
+    [
+        'os.system',
+        'subprocess.Popen',
+        'mmengine.load',
+        'this',
+        'torch.nn.ReLU',
+        'builtins.eval',
+        3,
+        ['AFNO', 'os.system'],
+    ],
 )
 @pytest.mark.parametrize('scope', ['mmseg', 'nobody', None])
 def test_types_that_are_not_registered_are_refused(kind, scope):
@@ -82,6 +91,7 @@ def test_types_that_are_not_registered_are_refused(kind, scope):
         ('mmseg', 'AFNO'),
         ('mmseg', 'LoadImageFromFile'),
         ('mmseg', 'SyncBN'),
+        ('mmseg', ['AFNO', 'afno_mm.SA']),  # one for each stage
     ],
 )
 def test_registered_types_are_accepted(scope, kind):
