@@ -68,14 +68,15 @@ def publish(
     check_weights(model, str(checkpoint))
     cfg = {key: value for key, value in (found.cfg or {}).items() if key not in OF_THE_RUN}
     cfg['model'] = dict(cfg['model'], backbone=dict(cfg['model'].get('backbone') or {}))
-    init = cfg['model']['backbone'].pop('init_cfg', None) or {}
+    init = cfg['model']['backbone'].pop('init_cfg', None) or []
     teacher = cfg['model'].pop('teacher', None) or {}
     if teacher:  # The weights are those of the student alone, an ordinary model.
         from ..tasks.warm_start import ORDINARY
 
         cfg['model']['type'] = ORDINARY[cfg['model']['type'].split('.')[-1]]
-    start = (found.cfg or {}).get('load_from') or init.get('checkpoint')
-    start = start or (teacher.get('init_cfg') or {}).get('checkpoint')
+    inits = [init] if isinstance(init, dict) else [*init]
+    starts = [one.get('checkpoint') for one in [*inits, teacher.get('init_cfg') or {}]]
+    start = (found.cfg or {}).get('load_from') or next(filter(None, starts), None)
     meta = loaded.get('meta') or {}
     provenance = dict(
         author=author,

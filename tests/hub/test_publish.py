@@ -135,6 +135,17 @@ def test_weights_that_began_as_nvidias_say_so(start, restricted, key, checkpoint
         assert ('non-commercial' in (provenance['restriction'] or '')) == restricted
 
 
+def test_a_list_of_initialisers_may_name_the_weights_too(checkpoint, tmp_path):
+    cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
+    init = dict(type='Pretrained', checkpoint='weights/mit_b2.pth')
+    cfg.model.backbone.init_cfg = [dict(type='Constant', layer='LayerNorm', val=1.0), init]
+    checkpoint['meta']['cfg'] = cfg.pretty_text
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    for _, texts in contents(publish(tmp_path / 'epoch_1.pth', tmp_path / 'a')):
+        assert json.loads(texts['provenance'])['started_from'] == 'mit_b2.pth'
+        assert 'init_cfg' not in json.loads(texts['config'])['model']['backbone']
+
+
 def test_a_warm_started_student_is_published_as_an_ordinary_model(checkpoint, tmp_path):
     cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
     init = dict(type='Pretrained', checkpoint='weights/mit_b2.pth')
