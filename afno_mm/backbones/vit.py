@@ -39,15 +39,12 @@ def _find_layer_scale(block: ViTBlock, state_dict: dict, prefix: str, *_: Any) -
             state_dict[key.replace('attn.gamma1', 'after_mixing.1')] = value
 
 
-def _is_square(number: int) -> bool:
-    return isqrt(number) ** 2 == number
-
-
 class _MixerViT(MixerBackbone):
     """Put mixers in the layers and pass them the grid of the tokens, which upstream does not."""
 
     layers: Any
     patch_embed: Any
+    pos_embed: Tensor
     with_cls_token: bool
     get_layer_depth = mmpretrain_vit.VisionTransformer.get_layer_depth
 
@@ -87,6 +84,26 @@ class _MixerViT(MixerBackbone):
                     state_dict[other] = state_dict.pop(key)
                     break
 
+    def _fit_class_token(self, state_dict: dict, prefix: str, extra: int) -> int:
+        """Remove the saved position embedding of a class token, or add this model's own.
+
+        ``extra`` is 1 if this model has one, else 0. Return the side of the saved grid if it is
+        another, square one, which must be resized, else 0.
+        """
+        key, own = prefix + 'pos_embed', self.pos_embed
+        saved = state_dict.get(key)
+        # Loading refuses other widths, with both shapes.
+        if saved is None or saved.shape == own.shape or saved.shape[2:] != own.shape[2:]:
+            return 0
+        if f'{prefix}cls_token' not in state_dict:
+            saved = torch.cat([own[:, :extra].detach().to(saved), saved], dim=1)
+        elif not extra:
+            saved = saved[:, 1:]
+        state_dict[key] = saved
+        patches = saved.shape[1] - extra
+        side = isqrt(patches)
+        return side if side**2 == patches and saved.shape != own.shape else 0
+
     def _mixer_blocks(self) -> list[MixerBlock]:
         return [layer for layer in self.layers if isinstance(layer, MixerBlock)]
 
@@ -122,14 +139,8 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
         self._put_mixers(mixer, ViTBlock, known, skip, settings)
 
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        key = prefix + 'pos_embed'
-        saved = state_dict.get(key)
-        # Remove the class token's embedding. Upstream does this only if the image size is the same.
-        # Leave embeddings of this grid alone: 5x10 tokens are one more than a square, too.
-        if saved is not None and saved.shape != self.pos_embed.shape:
-            if not self.with_cls_token and _is_square(saved.shape[1] - 1):
-                state_dict[key] = saved[:, 1:]
-        super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
+        if self._fit_class_token(state_dict, prefix, self.num_extra_tokens):
+            super()._prepare_pos_embed(state_dict, prefix, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -184,13 +195,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         If the saved model has no class token, this model keeps its own embedding for it.
         """
         key = prefix + 'pos_embed'
-        saved, own = state_dict.get(key), self.pos_embed
-        if saved is None or saved.shape == own.shape:
-            return
-        if _is_square(saved.shape[1]):
-            saved = torch.cat([own[:, :1].detach().to(saved), saved], dim=1)
-        if _is_square(saved.shape[1] - 1):
-            side = isqrt(saved.shape[1] - 1)
+        if side := self._fit_class_token(state_dict, prefix, 1):
             state_dict[key] = self.resize_pos_embed(
-                saved, self._grid(), (side, side), self.interpolate_mode
+                state_dict[key], self._grid(), (side, side), self.interpolate_mode
             )

@@ -5,6 +5,7 @@ import threading
 import pytest
 import torch
 from afno_mm.backbones import MiT, ViT
+from afno_mm.backbones.pretrained import load_pretrained
 from five import BACKBONES, initialised
 from mmseg.models.backbones import MixVisionTransformer
 
@@ -126,12 +127,13 @@ def test_position_embeddings_follow_a_transposed_image():
 @pytest.mark.parametrize('name', ['ViT', 'SegViT'])
 @pytest.mark.parametrize('class_token', [False, True])
 @pytest.mark.parametrize('size', [64, 96])
-def test_position_embeddings_with_and_without_class_token(name, class_token, size):
+@pytest.mark.parametrize('wanted', [False, True])
+def test_position_embeddings_with_and_without_class_token(name, class_token, size, wanted):
     """Embeddings of patches go to their patches, with or without one of a class token."""
     vit = BACKBONES['ViT']
     source = initialised(vit.ours(**dict(vit.settings, with_cls_token=class_token)))
     target = BACKBONES[name].ours(
-        **dict(BACKBONES[name].settings, img_size=size, with_cls_token=False)
+        **dict(BACKBONES[name].settings, img_size=size, with_cls_token=wanted)
     )
     target.load_state_dict(source.state_dict(), strict=False)
     saved, loaded = source.pos_embed[:, -64:], target.pos_embed[:, -((size // 8) ** 2) :]
@@ -158,6 +160,30 @@ def test_position_embeddings_of_a_grid_with_one_token_more_than_a_square_stay():
     torch.nn.init.normal_(source.pos_embed)
     target.load_state_dict(source.state_dict())
     assert torch.equal(target.pos_embed, source.pos_embed)
+
+
+@pytest.mark.parametrize('name', ['ViT', 'SegViT'])
+def test_position_embeddings_of_grids_that_are_not_square(name, tmp_path):
+    """Those of the same grid load without a class token, others are refused with both shapes."""
+    vit = dict(BACKBONES['ViT'].settings, img_size=(64, 96), with_cls_token=False)
+    source = initialised(BACKBONES['ViT'].ours(**vit))
+    settings = dict(BACKBONES[name].settings, with_cls_token=True)
+    target = BACKBONES[name].ours(**dict(settings, img_size=(64, 96)))
+    target.load_state_dict(source.state_dict(), strict=False)
+    assert torch.equal(target.pos_embed[:, 1:], source.pos_embed)
+    torch.save(source.state_dict(), tmp_path / 'vit.pth')
+    report = load_pretrained(BACKBONES[name].ours(**settings), tmp_path / 'vit.pth')
+    assert report['mismatched'] == ['pos_embed (1, 97, 24) for (1, 65, 24)']
+
+
+@pytest.mark.parametrize('name', ['ViT', 'SegViT'])
+def test_position_embeddings_of_another_width_are_refused_with_both_shapes(name, tmp_path):
+    vit = BACKBONES['ViT'].settings
+    wide = dict(vit, arch=dict(vit['arch'], embed_dims=48), with_cls_token=False)
+    torch.save(BACKBONES['ViT'].ours(**wide).state_dict(), tmp_path / 'vit.pth')
+    target = BACKBONES[name].ours(**BACKBONES[name].settings)
+    with pytest.raises(ValueError, match=r'pos_embed \(1, 64, 48\) for \(1, 65, 24\)'):
+        load_pretrained(target, tmp_path / 'vit.pth')
 
 
 @torch.no_grad()
