@@ -52,13 +52,13 @@ class _MixerViT(MixerBackbone):
         self,
         mixer: MixerConfig,
         block_class: type[MixerBlock],
-        known: dict,
+        known: list[dict],
         skip: str,
         without_class_token: str,
     ) -> None:
         stages = [[layer] for layer in self.layers]
         mixers = mixer_per_stage(mixer, len(stages))
-        put_mixers(stages, mixers, block_class, [known] * len(stages), skip)
+        put_mixers(stages, mixers, block_class, known, skip)
         for layer in self._mixer_blocks():
             if self.with_cls_token and needs_grid(type(layer.attn)):
                 raise ValueError(
@@ -131,10 +131,13 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
         self, *args: Any, mixer: MixerConfig = None, skip: str = 'double', **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        attention = self.layers[0].attn
-        known = dict(embed_dims=self.embed_dims, grid_size=tuple(self.patch_resolution))
-        known |= dict(num_heads=attention.num_heads, qkv_bias=attention.qkv.bias is not None)
-        known |= dict(attn_drop=attention.attn_drop)
+        of_all = dict(embed_dims=self.embed_dims, grid_size=tuple(self.patch_resolution))
+        known = [  # layer_cfgs may differ
+            of_all
+            | dict(num_heads=attention.num_heads, qkv_bias=attention.qkv.bias is not None)
+            | dict(attn_drop=attention.attn_drop)
+            for attention in (layer.attn for layer in self.layers)
+        ]
         settings = "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones"
         self._put_mixers(mixer, ViTBlock, known, skip, settings)
 
@@ -172,7 +175,8 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
         known |= dict(attn_drop=attention.dropout)
         self.num_layers = num_layers
-        self._put_mixers(mixers, SegViTBlock, known, skip, 'with_cls_token=False')
+        of_all = [known] * num_layers
+        self._put_mixers(mixers, SegViTBlock, of_all, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
     def _grid(self) -> tuple[int, int]:

@@ -126,6 +126,15 @@ def test_a_mixer_gets_the_grid_and_heads_that_the_backbone_knows(name, grids):
     )
 
 
+def test_each_layer_of_a_vit_has_its_own_settings():
+    """MMPretrain's ``layer_cfgs`` may differ from layer to layer."""
+    layers = [dict(num_heads=2), dict(num_heads=4, qkv_bias=False, attn_drop_rate=0.1)]
+    model = ViT(**BACKBONES['ViT'].settings, layer_cfgs=layers, mixer=dict(type='SA'))
+    mixers = [layer.attn for layer in model.layers]
+    found = [(m.num_heads, m.qkv.bias is not None, m.attn_drop) for m in mixers]
+    assert found == [(2, True, 0.0), (4, False, 0.1)]
+
+
 def test_grids_of_odd_sizes_are_rounded_up():
     """Patch embedding and patch merging round up too."""
     for name, settings in (
