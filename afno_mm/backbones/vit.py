@@ -171,7 +171,10 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         heads = num_heads if None in mixers else 1
         super().__init__(num_layers=num_layers, num_heads=heads, **kwargs)
         attention = self.layers[0].attn.attn
-        known = dict(embed_dims=attention.embed_dim, grid_size=self._grid())
+        patches = self.patch_embed  # Padded, they cover the image. Position embeddings do not.
+        pad = self.patch_size - 1 if patches.adap_padding else 2 * patches.projection.padding[0]
+        grid = tuple((size + pad) // self.patch_size for size in self.img_size)
+        known = dict(embed_dims=attention.embed_dim, grid_size=grid)
         known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
         known |= dict(attn_drop=attention.dropout)
         self.num_layers = num_layers

@@ -141,9 +141,14 @@ def test_grids_of_odd_sizes_are_rounded_up():
         ('MiT', dict(pretrain_img_size=(225, 224))),
         ('SegSwin', dict(pretrain_img_size=(225, 224))),
         ('Swin', dict(img_size=(225, 224))),
+        ('ViT', dict(img_size=(225, 224), out_indices=[0, 1])),
+        ('SegViT', dict(img_size=(225, 224), out_indices=[0, 1])),
+        ('SegViT', dict(img_size=(225, 224), out_indices=[0, 1], patch_pad='same')),
+        ('SegViT', dict(img_size=(225, 224), out_indices=[0, 1], patch_pad=0)),  # rounded down
     ):
         backbone = BACKBONES[name]
-        model = backbone.ours(**dict(backbone.settings, **settings), mixer=dict(type='GFN'))
+        settings = dict(backbone.settings, **settings) | backbone.for_grids
+        model = backbone.ours(**settings, mixer=dict(type='GFN'))
         grids = [tuple(map_.shape[2:]) for map_ in model(torch.randn(1, 3, 225, 224))]
         assert [stage[0].attn.grid_size for stage in blocks_of(model)] == grids
 
