@@ -126,8 +126,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
                 raise ValueError(
                     f'{name} must have one value per stage, {num_stages} in all, got {values}'
                 )
-        if max(out_indices) >= num_stages:
-            raise ValueError(f'out_indices {out_indices} must be below num_stages={num_stages}')
+        if not out_indices or min(out_indices) < 0 or max(out_indices) >= num_stages:
+            raise ValueError(f'out_indices must be in 0..{num_stages - 1}, got {out_indices}')
         mixers = mixer_per_stage(mixer, num_stages)
         norm_cfg = norm_cfg or dict(type='LN', eps=1e-6)
         self.embed_dims = embed_dims

@@ -55,7 +55,9 @@ def test_checkpointing_gives_the_same_gradients():
     [
         (dict(num_layers=[1, 1]), 'num_layers must have one value per stage'),
         (dict(embed_dims=[8, 16]), 'embed_dims must have one value per stage'),
-        (dict(out_indices=(4,)), 'out_indices'),
+        (dict(out_indices=(4,)), r'out_indices must be in 0..3, got \(4,\)'),
+        (dict(out_indices=(-1,)), r'out_indices must be in 0..3, got \(-1,\)'),
+        (dict(out_indices=()), r'out_indices must be in 0..3, got \(\)'),
         (dict(mixer=dict(type='AFNO', num_blocks=[3, 2, 5, 8])), 'num_blocks=3 for embed_dims=8'),
     ],
 )
