@@ -85,15 +85,15 @@ class AFNO(nn.Module):
         checks.check_choice('init', init, INITS)
         checks.check_choice('frequency_filter', frequency_filter, ('none', 'smooth'))
         checks.check_threshold(sparsity_threshold)
-        if not 0 < mode_fraction <= 1:
-            raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction}')
-        if not isinstance(padding, (int, float)) or not 0 <= padding <= 1:
+        if not 0 < checks.number(mode_fraction) <= 1:
+            raise ValueError(f'mode_fraction must be in (0, 1], got {mode_fraction!r}')
+        if not 0 <= checks.number(padding) <= 1:
             raise ValueError(f'padding must be a number in [0, 1], got {padding!r}')
         checks.check_whole('hidden_ratio', hidden_ratio)
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks = int(num_blocks)
-        self.sparsity_threshold = sparsity_threshold
-        self.mode_fraction = mode_fraction
+        self.sparsity_threshold = float(sparsity_threshold)
+        self.mode_fraction = float(mode_fraction)
         self.norm = norm
         self.padding = float(padding)
         # A whole number of thousandths or less, so that exported programs take any grid.

@@ -1,7 +1,9 @@
 """Checks of arguments and tokens. Each error names the value found and the values wanted."""
 
 import inspect
+import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ def check_divisor(name: str, value: Any, embed_dims: int) -> None:
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Raise ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
+    if value not in list(choices):  # A list is in no dict.
         raise ValueError(f'{name} must be one of {list(choices)}, got {value!r}')
 
 
@@ -57,16 +59,21 @@ def whole_pair(name: str, value: Any) -> tuple[int, int]:
     return pair
 
 
+def number(value: Any) -> float:
+    """Return a number as a float. Return NaN, which is in no range, for all else, such as text."""
+    return float(value) if isinstance(value, Real) else math.nan
+
+
 def check_threshold(sparsity_threshold: Any) -> None:
     """Raise ValueError unless ``sparsity_threshold`` is a number >= 0."""
-    if not isinstance(sparsity_threshold, (int, float)) or not sparsity_threshold >= 0:
+    if not number(sparsity_threshold) >= 0:
         raise ValueError(f'sparsity_threshold must be >= 0, got {sparsity_threshold!r}')
 
 
-def check_dropout(name: str, rate: float) -> None:
-    """Raise ValueError unless ``rate`` is in [0, 1)."""
-    if not 0 <= rate < 1:
-        raise ValueError(f'{name} must be in [0, 1), got {rate}')
+def check_dropout(name: str, rate: Any) -> None:
+    """Raise ValueError unless ``rate`` is a number in [0, 1)."""
+    if not 0 <= number(rate) < 1:
+        raise ValueError(f'{name} must be in [0, 1), got {rate!r}')
 
 
 def show_settings(module: nn.Module) -> str:

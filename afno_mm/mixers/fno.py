@@ -104,7 +104,7 @@ class StaticAFNO(nn.Module):
         self.embed_dims = embed_dims
         self.num_blocks = num_blocks = int(num_blocks)
         self.num_modes = whole_pair('num_modes', num_modes)
-        self.sparsity_threshold = sparsity_threshold
+        self.sparsity_threshold = float(sparsity_threshold)
         b = embed_dims // num_blocks
         shape = num_blocks, b, b, *self.num_modes, 2
         scale = 0.02 if init == 'published' else (2 * b) ** -0.5

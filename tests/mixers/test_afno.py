@@ -200,10 +200,12 @@ def test_resolution_invariance():
         (dict(num_blocks=0), 'num_blocks must divide'),
         (dict(mode_fraction=0.0), r'mode_fraction must be in \(0, 1\]'),
         (dict(mode_fraction=1.1), 'mode_fraction'),
+        (dict(mode_fraction='32/56'), r"mode_fraction must be in \(0, 1\], got '32/56'"),
         (dict(sparsity_threshold=-1), 'sparsity_threshold'),
         (dict(bias='konv'), "bias must be one of .*'konv'"),
         (dict(norm='backward'), 'norm must be one of'),
         (dict(hidden_ratio=0.5), 'hidden_ratio'),
+        (dict(init=['scaled']), r"init must be one of .*\['scaled'\]"),
         (dict(init='zero'), "init must be one of .*'published'.*'zero'"),
     ],
 )

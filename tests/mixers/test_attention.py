@@ -296,6 +296,7 @@ def test_shapes_on_the_meta_device(make):
         (dict(type='ESA', num_heads=5, sr_ratio=2), 'num_heads must divide embed_dims'),
         (dict(type='SA', num_heads=3, attn_drop=1.0), r'attn_drop must be in \[0, 1\), got 1.0'),
         (dict(type='ESA', num_heads=3, sr_ratio=1, attn_drop=-0.1), 'attn_drop must be'),
+        (dict(type='SA', num_heads=3, attn_drop='10%'), r"attn_drop must be .*, got '10%'"),
         (dict(type='ESA', num_heads=3, sr_ratio=0), 'sr_ratio must be a whole number >= 1, got 0'),
         (
             dict(type='ESA', num_heads=3, sr_ratio=2.5),

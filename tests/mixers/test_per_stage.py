@@ -6,6 +6,7 @@ from typing import Any, Literal, Optional, Union
 
 import numpy as np
 import pytest
+import torch
 from afno_mm.backbones import MiT
 from afno_mm.mixers import AFNO, FNO, mixer_per_stage
 from mmengine.config import Config, DictAction
@@ -231,3 +232,7 @@ def test_a_tuple_is_advised_only_where_one_is_taken():
 def test_numbers_of_numpy_are_numbers():
     assert AFNO(8, num_blocks=np.int64(2)).num_blocks == 2
     assert FNO(8, num_modes=(np.int64(2), 3)).num_modes == (2, 3)
+    shares = dict(mode_fraction=np.float32(0.5), padding=np.float32(0.25))
+    mixer = AFNO(8, 2, sparsity_threshold=np.float32(0.5), **shares)
+    assert (mixer.sparsity_threshold, mixer.mode_fraction, mixer.padding) == (0.5, 0.5, 0.25)
+    assert mixer(torch.ones(1, 3, 4, 8)).shape == (1, 3, 4, 8)
