@@ -78,7 +78,9 @@ def load_from_file(filename: str | Path, map_location: Any = None) -> Any:
             ) from error
         wrong = error
     except (pickle.UnpicklingError, AttributeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        # PyTorch names the object after advice of its own.
+        reason = str(error).partition('WeightsUnpickler error: ')[2] or str(error)
+        reason = reason.partition('\n')[0].partition('. ')[0]
         raise CheckpointError(
             f'{path} holds more than tensors, numbers and text, and loading such objects can run '
             f'code: {reason}. Convert it where you trust it: load it with torch.load(..., '

@@ -1,5 +1,6 @@
 """No scheme of MMEngine's checkpoint loader executes what is in a file."""
 
+import argparse
 import json
 import os
 import shutil
@@ -84,6 +85,13 @@ def test_a_torchscript_program_is_not_called_damaged(tmp_path):
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
     with pytest.raises(CheckpointError, match=r'is a TorchScript program: save its state_dict'):
         read_weights(path)
+
+
+def test_the_object_that_is_refused_is_named(tmp_path):
+    """Many training scripts save their command line in the checkpoint."""
+    torch.save(dict(model={}, args=argparse.Namespace(lr=0.1)), tmp_path / 'mae.pth')
+    with pytest.raises(CheckpointError, match=r'can run code: .*argparse.Namespace .*Convert it'):
+        read_weights(tmp_path / 'mae.pth')
 
 
 def test_every_scheme_of_mmengine_is_tried():
