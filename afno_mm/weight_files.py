@@ -3,6 +3,7 @@
 MMEngine 0.10 fully unpickles a file if the safe load fails, and each file that it downloads.
 """
 
+import hashlib
 import json
 import os
 import pickle
@@ -97,7 +98,10 @@ def load_from_url(
 ) -> Any:
     """Download a file into PyTorch's cache and read it by :func:`load_from_file`."""
     folder = Path(model_dir or Path(get_dir(), 'checkpoints'))
-    path = folder / os.path.basename(url.partition('?')[0])
+    name = os.path.basename(url.partition('?')[0])
+    if name in NAMES:  # The repositories of Hugging Face all have files of these names.
+        name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}'
+    path = folder / name
     rank, world_size = get_dist_info()
     if rank == 0 and not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)

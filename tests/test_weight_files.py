@@ -80,6 +80,14 @@ def test_no_address_executes_what_it_gives(address, load, anywhere):
     assert not os.path.exists('executed')
 
 
+def test_files_of_the_same_name_from_two_repositories_are_two_files(anywhere):
+    for value in (1.0, 2.0):
+        torch.save(dict(a=torch.tensor(value)), 'file.pth')
+        for _ in range(2):  # The second time it comes from the cache.
+            found = read_weights(f'https://host/model-{value}/resolve/main/pytorch_model.bin')
+            assert found['a'] == value
+
+
 def test_a_torchscript_program_is_not_called_damaged(tmp_path):
     path = tmp_path / 'program.pt'
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
