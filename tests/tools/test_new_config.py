@@ -449,3 +449,12 @@ def test_lists_that_cannot_be_written_are_named(folder, monkeypatch):
     monkeypatch.setattr(Path, 'write_text', refuse)
     with pytest.raises(SystemExit, match='cannot be written: Permission denied'):
         new_config(folder, '--out', 'out.py')
+
+
+@pytest.mark.parametrize('above', [['val/'], ['test/'], ['', 'valid/']])
+def test_samples_to_validate_alone_are_refused(folder, above):
+    for start in above:
+        masked(folder, image=start + 'images/{}.jpg', mask=start + 'masks/{}.png')
+    with pytest.raises(SystemExit, match='has samples in (val|test), and none in train; wanted'):
+        new_config(folder, '--out', 'out.py')
+    assert not Path('out.py').exists()

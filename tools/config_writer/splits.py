@@ -39,6 +39,11 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
     if 'val' not in parts and {'train', 'test'} <= {*parts}:
         parts['val'] = parts.pop('test')
         said.append('there is no val, so the images of test are for validation')
+    if 'train' not in parts and ('val' in parts or '' not in parts):
+        raise ValueError(
+            f'{root} has samples in {" and ".join(filter(None, parts))}, and none in train; wanted '
+            'samples in both, or no such folders: then lists split the samples. Rename or move them'
+        )
     if 'val' not in parts:
         part = parts.get('train') or parts['']
         names = _split(part.names, bool(layout.classes), val_share, seed)
