@@ -458,3 +458,13 @@ def test_samples_to_validate_alone_are_refused(folder, above):
     with pytest.raises(SystemExit, match='has samples in (val|test), and none in train; wanted'):
         new_config(folder, '--out', 'out.py')
     assert not Path('out.py').exists()
+
+
+def test_samples_in_both_lists_are_said(folder, capsys):
+    masked(folder, names='abcdef')
+    for split, names in dict(train='abcd', val='cde').items():
+        (folder / f'{split}.txt').write_text('\n'.join(names))
+    new_config(folder, '--out', 'out.py')
+    said = capsys.readouterr().out
+    assert '1 samples are in neither list of mine' in said
+    assert '2 samples are in both lists of mine: check' in said

@@ -58,8 +58,10 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
             raise ValueError(
                 f'{root} has {found}{lists}; wanted some to train on, others to validate{mend}'
             )
-        unused = len(part.names) - sum(map(len, names.values()))
+        train, val = map(set, names.values())
+        unused, both = len({*part.names} - train - val), len(train & val)
         said += [f'{unused} samples are in neither list of {root / kept}'] if unused else []
+        said += [f'{both} samples are in both lists of {root / kept}: check'] if both else []
         parts = {s: replace(part, names=n, lone=0, ann_file='new') for s, n in names.items()}
         folder = kept or LISTS[0]
     else:
