@@ -468,3 +468,12 @@ def test_samples_in_both_lists_are_said(folder, capsys):
     said = capsys.readouterr().out
     assert '1 samples are in neither list of mine' in said
     assert '2 samples are in both lists of mine: check' in said
+
+
+def test_masks_in_jpeg_are_refused_with_few_values_too(folder):
+    masked(folder, mask='masks/{}.jpg')
+    for path in folder.glob('masks/*.jpg'):
+        ids = np.indices((40, 72)).sum(0) > 50
+        Image.fromarray(ids.astype(np.uint8) * 20).save(path)
+    with pytest.raises(SystemExit, match='saved as JPEG have mixed ones'):
+        new_config(folder, '--out', 'out.py')

@@ -223,8 +223,10 @@ def mask_classes(
     colours = sorted(value for value in values if isinstance(value, tuple))
     ids = sorted(value for value in values if not isinstance(value, tuple))
     below = [value for value in ids if value != 255] or [0]
-    gapless = not colours and below == [*range(len(below))] and len(below) < 200
-    if (len(values) > max(MOST_VALUES, len(names) + 1) and not gapless) or (colours and ids):
+    lossy = any((sample.label or '').lower().endswith(('.jpg', '.jpeg')) for sample in samples)
+    gapless = not (colours or lossy) and below == [*range(len(below))] and len(below) < 200
+    most = max(2, len(names)) if lossy else max(MOST_VALUES, len(names) + 1)
+    if (len(values) > most and not gapless) or (colours and ids):
         raise ValueError(
             f'the masks have {len(values)} values: {first([*ids, *colours])}; wanted one class id '
             'or one colour for each class. Masks that were resized or saved as JPEG have mixed '
