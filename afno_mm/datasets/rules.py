@@ -27,7 +27,9 @@ Add the colours to metainfo.palette, or map them: label_map={{(128, 0, 0): 1}}.
 Mixed colours come from resizing or from JPEG: make such labels anew, as PNG."""
 OWN_PALETTE = f"""\
 The class id of a pixel is its index. If the colour is right, make it the value:
-  {EDIT.format("Image.open(p).convert('RGB').save(p)")} LABELS"""
+  {EDIT.format("Image.open(p).convert('RGB').save(p)")} LABELS
+If the index is right, leave out the colours:
+  {EDIT.format("Image.frombytes('L', (i := Image.open(p)).size, i.tobytes()).save(p)")} LABELS"""
 ORIENTATION = """\
 LoadImageFromFile turns images by EXIF with color_type='color', and does not with
 color_type='color_ignore_orientation'. Labels are never turned."""
@@ -169,6 +171,7 @@ class Rules:
         faults: list[Fault] = []
         labels, values, counts = 0, Counter[int](), Counter[int]()
         ignored, deep, flat, most = [], [], [], 0
+        shades, indices = dict[int, int](), dict[int, tuple[int, str]]()  # of all palettes
         for index, ((image_path, path), (image, label)) in enumerate(zip(pairs, seen)):
             for name, facts in ((image_path, image), (path, label)):
                 if facts and 'fault' in facts:
@@ -184,7 +187,8 @@ class Rules:
                 faults.append(Fault('decoder', image_path, index, False, image_path))
             if not label or 'mode' not in label:
                 continue
-            for kind, text in self._faults_of_label(image, label):
+            found = self._faults_of_label(image, label) or _mixed(label, str(path), shades, indices)
+            for kind, text in found:
                 text = f'{path} {text.format(image_path)}'
                 faults.append(Fault(kind, text, index, True, str(path)))
             labels += 1
@@ -241,6 +245,25 @@ class Rules:
                 elif wanted is not None:
                     faults.append(('orientation', 'is turned against its image {} as it is read'))
         return faults
+
+
+def _mixed(
+    label: dict, path: str, shades: dict[int, int], indices: dict[int, tuple[int, str]]
+) -> list[tuple[str, str]]:
+    """Return a fault if the palettes of this label and of an earlier one number colours otherwise.
+
+    ``shades`` has the first colour of each index. ``indices`` has the first index of each colour,
+    and the path of its label. Both are extended.
+    """
+    pairs = [*zip(label['values'], label.get('colours', ()))]
+    if len({shade for _, shade in pairs}) < len(pairs):
+        return []  # no palette that tells classes apart
+    other = [value for value, shade in pairs if shades.setdefault(value, shade) != shade]
+    odd = [pair for pair in pairs if indices.setdefault(pair[1], (pair[0], path))[0] != pair[0]]
+    if not (other and odd):
+        return []
+    (value, shade), (index, known) = odd[0], indices[odd[0][1]]
+    return [('own palette', f'has the colour {shown(shade)} at {value}, {known} at {index}')]
 
 
 def colour(red: int, green: int, blue: int) -> int:

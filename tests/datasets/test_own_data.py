@@ -234,6 +234,53 @@ def test_a_palette_that_contradicts_the_indices_is_refused(tmp_path):
     assert '0 has the colour of 1, 1 has the colour of 0' in text and "convert('RGB')" in text
 
 
+def paletted(root, palettes):
+    """Write a mask with two colours for each palette, and its image."""
+    for number, palette in enumerate(palettes):
+        picture = Image.fromarray(IDS % 2 if len(palette) == 6 else IDS * 0)
+        picture.putpalette(palette)
+        put(root / f'photos/{number}.jpg', Image.new('RGB', (4, 2), 'red'))
+        put(root / f'masks/{number}.png', picture)
+    return root
+
+
+def run_mend(text, line, root):
+    """Run a command of a message on all masks."""
+    code = re.search(rf'{line}.*\n +python -c "(.*)" LABELS', text)[1]
+    masks = [*map(str, root.glob('masks/*.png'))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('sys.argv', ['-c', *masks])
+        exec(code, {})
+
+
+BLUE, RED, NAMED = [0, 0, 255], [255, 0, 0], dict(classes=['sea', 'fire'])
+
+
+@pytest.mark.parametrize('other', [RED + BLUE, RED], ids=['two colours', 'one colour'])
+def test_palettes_that_number_colours_otherwise_are_refused(tmp_path, other):
+    """An editor that saves indexed pictures gives each file a palette of its own."""
+    paletted(tmp_path, [BLUE + RED, BLUE + RED, other])
+    text = refusal(tmp_path, metainfo=NAMED)
+    assert '1 of 3 labels have colours of other classes than their indices' in text
+    assert f'2.png has the colour (255, 0, 0) at 0, {tmp_path}/masks/0.png at 1' in text
+    run_mend(text, 'make it the value', tmp_path)
+    shown = build(tmp_path, metainfo=NAMED | dict(palette=[BLUE, RED]))[2]['gt_seg_map']
+    assert (shown == (1 - IDS % 2 if len(other) == 6 else 1)).all()
+
+
+def test_palettes_that_mean_nothing_can_be_left_out(tmp_path):
+    paletted(tmp_path, [BLUE + RED, RED + BLUE])
+    run_mend(refusal(tmp_path, metainfo=NAMED), 'leave out', tmp_path)
+    assert (build(tmp_path, metainfo=NAMED)[1]['gt_seg_map'] == IDS % 2).all()
+
+
+@pytest.mark.parametrize(
+    'others', [[BLUE + RED], [[0, 0, 0, 1, 1, 1]], [RED + RED], [[9, 9, 9], BLUE]]
+)
+def test_palettes_without_contradiction_are_taken(tmp_path, others):
+    build(paletted(tmp_path, [BLUE + RED, *others]), metainfo=NAMED)
+
+
 @pytest.mark.parametrize(
     'values, classes, wanted',
     [
