@@ -13,10 +13,8 @@ from mmpretrain.datasets import CustomDataset
 from ..registry import DATASETS
 from .audit import inventory, list_files
 from .checked import AuditedFiles
-from .pairs import suffixes_of
+from .pairs import IMAGE_SUFFIXES, suffixes_of
 from .rules import Outcome, first
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 
 
 @DATASETS.register_module()
@@ -49,7 +47,7 @@ For images without classes, as in inpainting, set with_label=False. A list of li
     NAME_THEM = """If classes=('cat', 'dog', ...) of the dataset has the names of the folders, a
 folder can be missing, and every split numbers its classes alike."""
 
-    def __init__(self, *, extensions: str | Sequence[str] = SUFFIXES, **kwargs: Any) -> None:
+    def __init__(self, *, extensions: str | Sequence[str] = IMAGE_SUFFIXES, **kwargs: Any) -> None:
         super().__init__(extensions=suffixes_of(extensions), **kwargs)
 
     def load_data_list(self) -> list[dict]:

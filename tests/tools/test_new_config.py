@@ -232,9 +232,9 @@ def test_a_call_that_fails_leaves_no_lists_behind(folder):
 @pytest.mark.parametrize(
     'task, found',
     [
-        (None, 'mine has no image. It has:\n  no picture\nWanted are images: mine/{train,val}'),
+        (None, 'mine has no image. It has:\n  1 ./*.txt\nWanted are images: mine/{train,val}'),
         ('segmentation', 'no image with a mask of its name'),
-        ('classification', 'mine has no image. It has:\n  no picture\nWanted is one folder'),
+        ('classification', 'mine has no image. It has:\n  1 ./*.txt\nWanted is one folder'),
     ],
 )
 def test_a_folder_without_pictures_is_refused_with_the_wanted_layout(folder, task, found):
@@ -477,3 +477,22 @@ def test_masks_in_jpeg_are_refused_with_few_values_too(folder):
         Image.fromarray(ids.astype(np.uint8) * 20).save(path)
     with pytest.raises(SystemExit, match='saved as JPEG have mixed ones'):
         new_config(folder, '--out', 'out.py')
+
+
+def test_masks_in_gif_and_images_in_ppm_are_found(folder):
+    masked(folder, image='images/{}.ppm', mask='masks/{}.gif')
+    assert lengths(config(folder)) == dict(train=8, val=2)
+    for name in ('cat/1', 'cat/2', 'dog/1', 'dog/2'):
+        picture(Path(f'pets/{name}.ppm'))
+    assert config(Path('pets'), out='b.py').model.type == 'ImageClassifier'
+
+
+def test_labels_that_are_no_pictures_are_not_passed_over(folder):
+    for name in 'abcd':
+        picture(folder / f'images/train/{name}.jpg')
+        picture(folder / f'labels/train/{name}.png')
+        (folder / f'labels/train/{name}.png').rename(folder / f'labels/train/{name}.npy')
+    with pytest.raises(SystemExit) as error:
+        new_config(folder, '--out', 'out.py')
+    assert '4 images/train/*.jpg\n  4 labels/train/*.npy' in str(error.value)
+    assert config(folder, '--task', 'inpainting').model.type == 'afno_mm.InpaintingModel'

@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 
 from afno_mm.datasets.audit import list_files
-from afno_mm.datasets.pairs import IMAGE_SUFFIXES
+from afno_mm.datasets.pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from PIL import Image
 
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
@@ -27,7 +27,8 @@ WANTED = """Wanted is one of these layouts (subfolders are allowed):
   {root}/{{train,val}}/images/*.jpg and {root}/{{train,val}}/masks/*.png
   {root}/images/*.jpg and {root}/masks/*.png, split by a list
   {root}/*.jpg and {root}/*.png, split by a list
-A mask has the name of its image, with another suffix such as .png or _mask.png."""
+A mask is a picture with the name of its image, and another suffix such as .png or _mask.png.
+For images without masks, give --task inpainting."""
 WANTED_CLASSES = """Wanted is one folder for each class, with images inside:
   {root}/{{train,val}}/<class>/*.jpg, or {root}/<class>/*.jpg, split by a list"""
 WANTED_IMAGES = (
@@ -88,7 +89,7 @@ def find_layout(root: Path, task: str | None = None) -> Layout:
     finders = dict(segmentation=_pairs, classification=_classes, inpainting=_images)
     if task:
         return finders[task](root)
-    words = {word.lower() for path in pictures(root) for word in path.split('/')[:-1]}
+    words = _folders_of(pictures(root))
     if words & {*IMAGES} and words & {*MASKS}:
         return _pairs(root)  # if no names match, fail: these folders are no classes
     if folders := _images_and_masks(root):
@@ -105,6 +106,8 @@ def find_layout(root: Path, task: str | None = None) -> Layout:
             return finder(root)
         except FileNotFoundError:
             continue
+    if _folders_of(_visible(root)) & {*MASKS} and words & {*IMAGES}:
+        return _pairs(root)  # fail: the labels are no pictures
     return _images(root)
 
 
@@ -184,7 +187,7 @@ def _is_mask(path):
 
 def _images(root: Path, wanted: str = WANTED_IMAGES) -> Layout:
     parts: dict[str, Part] = {}
-    paths, above = sorted(pictures(root)), ''
+    paths, above = [path for path in pictures(root) if path.lower().endswith(IMAGE_SUFFIXES)], ''
     # Enter a folder that is alone and has nothing but folders.
     while len({path.split('/')[0] for path in paths}) == 1 and '/' in paths[0]:
         first, rest = paths[0].split('/')[0], [path.split('/', 1)[1] for path in paths]
@@ -210,8 +213,15 @@ def pictures(root: Path) -> list[str]:
     """Return the relative paths of all pictures below a folder. Skip hidden files and folders."""
     if not root.is_dir():
         raise FileNotFoundError(f'there is no folder {root}')
-    visible = (name for name in list_files(str(root)) if '/.' not in f'/{name}')
-    return [name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
+    return [n for n in _visible(root) if n.lower().endswith(IMAGE_SUFFIXES + LABEL_SUFFIXES)]
+
+
+def _visible(root: Path) -> list[str]:
+    return [name for name in list_files(str(root)) if '/.' not in f'/{name}']
+
+
+def _folders_of(paths: list[str]) -> set[str]:
+    return {word.lower() for path in paths for word in path.split('/')[:-1]}
 
 
 def _read_name(path: str) -> tuple[str, str, bool]:
@@ -267,9 +277,9 @@ def _tails(names: list[str]) -> list[str]:
 
 def _refusal(root: Path, found: str, wanted: str) -> FileNotFoundError:
     counts = Counter(
-        f'{os.path.dirname(path) or "."}/*{os.path.splitext(path)[1]}' for path in pictures(root)
+        f'{os.path.dirname(path) or "."}/*{os.path.splitext(path)[1]}' for path in _visible(root)
     )
     there = [f'  {number} {kind}' for kind, number in sorted(counts.items())[:12]]
     there += ['  ...'] * (len(counts) > 12)
-    lines = [f'{root} has {found}. It has:', *(there or ['  no picture']), wanted.format(root=root)]
+    lines = [f'{root} has {found}. It has:', *(there or ['  no file']), wanted.format(root=root)]
     return FileNotFoundError('\n'.join(lines))
