@@ -496,3 +496,12 @@ def test_labels_that_are_no_pictures_are_not_passed_over(folder):
         new_config(folder, '--out', 'out.py')
     assert '4 images/train/*.jpg\n  4 labels/train/*.npy' in str(error.value)
     assert config(folder, '--task', 'inpainting').model.type == 'afno_mm.InpaintingModel'
+
+
+@pytest.mark.parametrize('names', [[], ['--classes', 'a,b']])
+def test_masks_that_cannot_be_read_are_named(folder, names):
+    masked(folder)
+    for path in folder.glob('masks/*.png'):
+        Image.open(path).convert('LA').save(path)
+    with pytest.raises(SystemExit, match='images with masks in mine can be read: .*has mode LA'):
+        new_config(folder, '--out', 'out.py', *names)

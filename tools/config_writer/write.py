@@ -18,7 +18,7 @@ from typing import Any
 from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
 from afno_mm.datasets.pairs import lines_of
-from afno_mm.datasets.rules import first
+from afno_mm.datasets.rules import Fault, first
 from afno_mm.datasets.segmentation import class_rows
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
@@ -177,11 +177,15 @@ def fill(
 def look(root: Path, layout: Layout, data: dict[str, Any]) -> list[Sample]:
     """Inspect all images and masks. Leave it to check_data.py to report their faults."""
     found: list[Sample] = []
+    faults: list[Fault] = []
     for split in ('train', 'val'):
         settings = dict(data, data_root=str(root), lazy_init=True) | files(layout.parts[split])
-        found += inspect_files(DATASETS.build(settings))[0]
-    if not any(sample.size for sample in found):
-        raise ValueError(f'none of the {len(found)} images in {root} can be read')
+        samples, outcome = inspect_files(DATASETS.build(settings))
+        found, faults = found + samples, faults + outcome.faults
+    if not any(sample.size and (sample.values or not sample.label) for sample in found):
+        what = 'images' if layout.mask_suffix == [] else 'images with masks'
+        why = first([fault.text for fault in faults], 3)
+        raise ValueError(f'none of the {len(found)} {what} in {root} can be read: {why}')
     return found
 
 
