@@ -101,7 +101,8 @@ class MixerBlock:
             for name, child in parent.named_children():
                 if isinstance(child, DropPath):
                     setattr(parent, name, TensorDropPath(child.drop_prob, device))
-        self.compiled = torch.compile(self.run, **options)
+        # Stages differ in size: PyTorch would compile a slower program for all sizes.
+        self.compiled = torch.compile(self.run, **{'dynamic': False, **options})
 
     def mix(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Apply the mixer to tokens ``(B, N, C)``.

@@ -59,9 +59,9 @@ def compile_for_training(model: nn.Module, **options: Any) -> int:
     These are modules with a method ``compile_for_training``: blocks with a mixer, and the losses of
     :class:`afno_mm.SegformerHead`. Blocks of the same shape share one program, so this takes less
     time than compiling the whole model. Evaluation is not compiled. ``options`` are those of
-    :func:`torch.compile`; ``dynamic`` is False by default.
+    :func:`torch.compile`; for blocks, ``dynamic`` is False by default.
     """
     parts: list[Any] = [m for m in model.modules() if hasattr(m, 'compile_for_training')]
     for part in parts:
-        part.compile_for_training(**{'dynamic': False, **options})
+        part.compile_for_training(**options)
     return len(parts)

@@ -135,7 +135,10 @@ class SegformerHead(BaseDecodeHead):
         return losses
 
     def compile_for_training(self, **options: Any) -> None:
-        """Compile the losses for training. ``options`` are those of :func:`torch.compile`."""
+        """Compile the losses for training. ``options`` are those of :func:`torch.compile`.
+
+        Leave ``dynamic`` to PyTorch: the number of labelled pixels differs from step to step.
+        """
         self.compiled = torch.compile(self.losses_of, **options)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from afno_mm.backbones.mixer_block import MixerBlock, TensorDropPath
 from afno_mm.engine import CompileHook, build_model, compile_for_training, read_config
+from afno_mm.heads import SegformerHead
 from afno_mm.tasks import task_of
 from torch import nn
 
@@ -118,3 +119,25 @@ def test_the_hook_compiles_when_training_starts_and_says_so():
 def test_the_hook_refuses_a_model_with_nothing_to_compile():
     with pytest.raises(ValueError, match='nothing to compile.*Leave out --compile'):
         CompileHook().before_train(SimpleNamespace(model=nn.Linear(1, 1)))
+
+
+@pytest.mark.slow
+def test_losses_that_count_labelled_pixels_are_not_compiled_in_every_step():
+    """The number of pixels with a label differs in each batch."""
+    torch.manual_seed(0)
+    head = SegformerHead(
+        in_channels=[4],
+        in_index=[0],
+        channels=4,
+        num_classes=3,
+        norm_cfg=dict(type='BN'),
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', class_weight=[1.0, 2.0, 3.0]),
+    ).train()
+    programs, counts = Programs(), []
+    assert compile_for_training(head, backend=programs) == 1
+    for step in range(4):
+        logits, labels = torch.randn(2, 3, 4, 4), torch.randint(3, (2, 1, 8, 8))
+        labels[:, :, : step + 1] = 255
+        torch.testing.assert_close(head.compiled(logits, labels), head.losses_of(logits, labels))
+        counts.append(len(programs))
+    assert counts[1] == counts[3], counts
