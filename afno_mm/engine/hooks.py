@@ -153,12 +153,13 @@ class CompileHook(Hook):
         self.options = options
 
     def before_train(self, runner: Runner) -> None:
+        runner.model.train()  # as the loop does: parts that stay in evaluation mode do not count
         count = compile_for_training(runner.model, **self.options)
         if not count:
             raise ValueError(
                 'there is nothing to compile: only blocks with a mixer and the losses of '
-                'afno_mm.SegformerHead are. Leave out --compile, or set compile=True in the config '
-                'to compile the whole model'
+                'afno_mm.SegformerHead are, and none of them is in training mode here. Leave out '
+                '--compile'
             )
         runner.logger.info(f'compiled for training: {count} blocks and losses, at their first use')
 

@@ -58,10 +58,12 @@ def compile_for_training(model: nn.Module, **options: Any) -> int:
 
     These are modules with a method ``compile_for_training``: blocks with a mixer, and the losses of
     :class:`afno_mm.SegformerHead`. Blocks of the same shape share one program, so this takes less
-    time than compiling the whole model. Evaluation is not compiled. ``options`` are those of
-    :func:`torch.compile`; for blocks, ``dynamic`` is False by default.
+    time than compiling the whole model. Evaluation is not compiled, nor are parts that are in
+    evaluation mode now, such as frozen ones. ``options`` are those of :func:`torch.compile`; for
+    blocks, ``dynamic`` is False by default.
     """
-    parts: list[Any] = [m for m in model.modules() if hasattr(m, 'compile_for_training')]
+    modules: Any = model.modules()
+    parts = [m for m in modules if m.training and hasattr(m, 'compile_for_training')]
     for part in parts:
         part.compile_for_training(**options)
     return len(parts)

@@ -1,6 +1,7 @@
 """Compiling the parts of a model for training."""
 
 import copy
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -116,9 +117,29 @@ def test_the_hook_compiles_when_training_starts_and_says_so():
     assert '9 blocks and losses' in said[0]
 
 
-def test_the_hook_refuses_a_model_with_nothing_to_compile():
+class StaysInEvaluation(nn.Module):
+    """A model that trains in evaluation mode, as a warm start does."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = segformer()[0]
+
+    def train(self, mode=True):
+        return super().train(False)
+
+
+@pytest.mark.parametrize('model', [partial(nn.Linear, 1, 1), StaysInEvaluation])
+def test_the_hook_refuses_a_model_with_nothing_to_compile(model):
     with pytest.raises(ValueError, match='nothing to compile.*Leave out --compile'):
-        CompileHook().before_train(SimpleNamespace(model=nn.Linear(1, 1)))
+        CompileHook().before_train(SimpleNamespace(model=model()))
+
+
+def test_frozen_blocks_are_not_counted_as_compiled():
+    model, _ = segformer()
+    _, blocks, _ = model.backbone.layers[0]
+    blocks.eval()
+    assert compile_for_training(model) == 6 + 1
+    assert not any(block.compiled for block in blocks)
 
 
 @pytest.mark.slow
