@@ -71,8 +71,10 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def add_hook(cfg: Config, name: str) -> None:
-    """Add one of this package's hooks to a config."""
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=f'afno_mm.{name}')]
+    """Add one of this package's hooks to a config, unless the config has it with its settings."""
+    hooks = cfg.get('custom_hooks') or []
+    if name not in [type_name(hook['type']) for hook in hooks]:
+        cfg.custom_hooks = [*hooks, dict(type=f'afno_mm.{name}')]
 
 
 if __name__ == '__main__':

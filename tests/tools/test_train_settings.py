@@ -1,0 +1,31 @@
+"""What the options of tools/train.py change in a config."""
+
+import runpy
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from running import REPOSITORY
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """A function that returns the config of which train.py builds a Runner."""
+    train = runpy.run_path(str(REPOSITORY / 'tools/train.py'))['train']
+    built = []
+    runner = SimpleNamespace(train=lambda: None)
+    train.__globals__['build_runner'] = lambda cfg: built.append(cfg) or runner
+
+    def change(settings, **options):
+        off = dict.fromkeys(('resume', 'compile', 'amp', 'no_validate', 'auto_scale_lr'))
+        cfg = Config(dict(work_dir=str(tmp_path), train_cfg=dict(max_epochs=1)) | settings)
+        train(cfg, SimpleNamespace(**off | options))
+        return built.pop()
+
+    return change
+
+
+@pytest.mark.parametrize('own', [[], [dict(type='afno_mm.CompileHook', mode='max-autotune')]])
+def test_compile_keeps_the_mode_of_a_hook_in_the_config(changed, own):
+    hooks = changed(dict(custom_hooks=own), compile=True).custom_hooks
+    assert hooks == (own or [dict(type='afno_mm.CompileHook')])
