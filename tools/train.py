@@ -57,7 +57,7 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
         use_amp(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.get('default_hooks', {}).get('checkpoint', {}).pop('save_best', None)
+        ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).pop('save_best', None)
         hooks = cfg.get('custom_hooks') or []
         cfg.custom_hooks = [h for h in hooks if type_name(h['type']) != 'BestValueHook']
     if args.auto_scale_lr:

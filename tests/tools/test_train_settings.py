@@ -29,3 +29,12 @@ def changed(tmp_path):
 def test_compile_keeps_the_mode_of_a_hook_in_the_config(changed, own):
     hooks = changed(dict(custom_hooks=own), compile=True).custom_hooks
     assert hooks == (own or [dict(type='afno_mm.CompileHook')])
+
+
+@pytest.mark.parametrize(
+    'hooks', [None, *(dict(checkpoint=c) for c in (None, dict(save_best='a')))]
+)
+def test_no_validate_takes_a_config_without_checkpoints(changed, hooks):
+    cfg = changed(dict(default_hooks=hooks), no_validate=True)
+    assert cfg.val_cfg is None
+    assert not ((cfg.default_hooks or {}).get('checkpoint') or {}).get('save_best')
