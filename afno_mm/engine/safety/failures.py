@@ -22,6 +22,11 @@ def explained(runner: Any, error: RuntimeError, batch: Any) -> Exception:
         for hook in runner.hooks:
             if isinstance(hook, FiniteNumbersHook):
                 return hook.error('the norm of the gradients is not finite')
+    if type(error).__module__.startswith(('torch._dynamo', 'torch._inductor')):
+        return RuntimeError(
+            f'torch.compile failed: {" ".join(text.splitlines()[:2])}\nLeave out --compile, or '
+            'install the compiler that is missing: apt-get install -y g++ python3-dev'
+        )
     return error
 
 

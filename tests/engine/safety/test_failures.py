@@ -1,7 +1,8 @@
-"""A training that runs out of memory says what to do."""
+"""A training that runs out of memory, or cannot be compiled, says what to do."""
 
 import pytest
 import torch
+import torch._inductor.config
 from tiny import Model, runner
 
 
@@ -23,6 +24,16 @@ def test_settings_that_lower_memory_are_named(tmp_path, error):
     model = Greedy()
     model.error = error
     with pytest.raises(MemoryError, match=r'allocate(.|\n)*2 images(.|\n)*with_cp(.|\n)*--resume'):
+        runner(tmp_path, model).train()
+
+
+@pytest.mark.slow
+def test_a_missing_compiler_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch._inductor.config, 'force_disable_caches', True)
+    monkeypatch.setattr(torch._inductor.config.cpp, 'cxx', (None, 'no-such-compiler'))
+    model = Model()
+    model.layers.forward = torch.compile(model.layers.forward)
+    with pytest.raises(RuntimeError, match='compile failed.*no-such-compiler.*\nLeave out --comp'):
         runner(tmp_path, model).train()
 
 
