@@ -53,7 +53,7 @@ class SafeRunner(MMEngineRunner):
         randomness = dict(kwargs.get('randomness') or {})
         if randomness.get('seed') is None and kwargs.get('resume') and kwargs.get('load_from'):
             # Set the checkpoint's seed now: MMEngine sets it only after it has built the samplers.
-            meta = CheckpointLoader.load_checkpoint(kwargs['load_from'], 'cpu')['meta']
+            meta = CheckpointLoader.load_checkpoint(kwargs['load_from'], 'cpu').get('meta', {})
             kwargs['randomness'] = dict(randomness, seed=meta.get('seed'))
         super().__init__(*args, **kwargs)
         self.register_hook(ForeignWeightsHook())
@@ -107,7 +107,14 @@ class SafeRunner(MMEngineRunner):
             raise failures.other_model(filename, error) or error from None
         check_weights(bare_model(self), str(filename))
         if self._resuming:
-            self._check_epoch(filename, loaded['meta'])
+            lacking = [k for k in ('meta', 'message_hub', 'optimizer') if k not in loaded]
+            if lacking and checked:
+                raise ValueError(
+                    f'a training cannot resume from {filename}, which lacks {", ".join(lacking)}, '
+                    'as best_*.pth does. Resume from epoch_*.pth or iter_*.pth, or start a new '
+                    f'training from the weights: --cfg-options load_from={filename}'
+                )
+            self._check_epoch(filename, loaded.get('meta', {}))
         elif not strict and checked:
             self._check_share(filename, loaded)
         return loaded

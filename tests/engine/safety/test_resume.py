@@ -87,6 +87,18 @@ def test_a_checkpoint_of_longer_epochs_is_refused():
         loop.run_epoch()
 
 
+@pytest.mark.parametrize('lost', [['optimizer', 'param_schedulers'], ['meta', 'message_hub']])
+def test_a_file_of_weights_alone_is_not_resumed_from(tmp_path, lost):
+    """The optimiser and the schedule would start anew, without a word."""
+    runner(tmp_path, most=1).train()
+    whole = torch.load(tmp_path / 'epoch_1.pth')
+    weights_alone = {key: value for key, value in whole.items() if key not in lost}
+    path = str(tmp_path / 'best_loss_epoch_1.pth')
+    torch.save(weights_alone, path)
+    with pytest.raises(ValueError, match=f'lacks {lost[0]}(.|\\n)*load_from={path}'):
+        runner(tmp_path, most=2, resume=True, load_from=path).train()
+
+
 @pytest.mark.slow
 def test_a_finite_sampler_resumes_in_a_loop_over_iterations(tmp_path):
     def train(folder, model, *hooks, **settings):
