@@ -45,10 +45,10 @@ def main() -> None:
     args = parse_args()
     try:
         text, notes = config_text(args)
-    except (FileNotFoundError, ValueError) as error:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text, encoding='utf-8')
+    except (OSError, ValueError) as error:  # also a folder without the right to read or write
         raise SystemExit(str(error)) from None
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text, encoding='utf-8')
     print(*notes, f'\nRead {args.out}, then run:', sep='\n')
     print(*(f'  {line}' for line in re.findall('^#   (.*)', text, re.MULTILINE)), sep='\n')
 

@@ -186,6 +186,7 @@ def test_names_come_from_a_file(folder, file):
         (dict(values=(0, 1, 2)), ['--classes', 'a,b'], 'values 0, 1, 2. Wanted are 2 classes'),
         (dict(mask='masks/x{}.png'), [], 'no image with a mask of its name. It has:\n  10 images'),
         (dict(names='a'), [], 'has 1 samples, 1 to train on'),
+        (dict(), ['--classes', 'a,a'], '2 classes (at most 255), 1 different names'),
         (dict(), ['--model', 'resnet'], 'for segmentation there are deeplabv3plus_mobilenetv2,'),
         (dict(), ['--task', 'classification', '--classes', 'a'], '--classes names the values of'),
         (dict(), ['--task', 'inpainting', '--size', '32', '64'], 'inpainting needs a square'),
@@ -505,3 +506,57 @@ def test_masks_that_cannot_be_read_are_named(folder, names):
         Image.open(path).convert('LA').save(path)
     with pytest.raises(SystemExit, match='images with masks in mine can be read: .*has mode LA'):
         new_config(folder, '--out', 'out.py', *names)
+
+
+@pytest.mark.parametrize('given', [True, False])
+def test_class_names_in_another_encoding_name_their_file(folder, given):
+    masked(folder)
+    file = Path('names.txt') if given else folder / 'classes.txt'
+    file.write_bytes('Käse\nBrot\n'.encode('latin-1'))
+    with pytest.raises(SystemExit, match=f'{file} is not text in UTF-8: .*Save it as UTF-8'):
+        new_config(folder, '--out', 'out.py', *(['--classes', file] if given else []))
+
+
+def test_names_of_files_in_another_encoding_are_named(folder):
+    masked(folder, names=['a', 'b', 'k\udce9'])
+    with pytest.raises(SystemExit) as error:
+        new_config(folder, '--out', 'out.py')
+    assert str(error.value) == r"the name 'k\udce9' is not text in UTF-8. Rename the file"
+    assert not [*folder.glob('splits/*')]
+
+
+def test_a_stray_image_beside_class_folders_is_left_out(folder, capsys):
+    for name in ('cat/1', 'cat/2', 'dog/1', 'dog/2', 'overview'):
+        picture(folder / f'{name}.jpg')
+    cfg = config(folder)
+    assert list(cfg.train_dataloader.dataset.metainfo.classes) == ['cat', 'dog']
+    assert '1 images in mine have no class: left out' in capsys.readouterr().out
+    assert lengths(cfg) == dict(train=2, val=2)
+
+
+def test_few_images_in_folders_beside_many_others_are_no_classes(folder):
+    for name in ('old/1', 'new/1', 'a', 'b', 'c'):
+        picture(folder / f'{name}.jpg')
+    assert config(folder).model.type == 'afno_mm.InpaintingModel'
+    with pytest.raises(SystemExit, match='2 folders of classes, and 3 images outside of them'):
+        new_config(folder, '--out', 'b.py', '--task', 'classification')
+
+
+def test_a_folder_without_the_right_to_read_or_write_is_named(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, 'Permission denied', 'mine')
+
+    masked(folder)
+    monkeypatch.setattr(Path, 'mkdir', refuse)
+    with pytest.raises(SystemExit, match='Permission denied'):
+        new_config(folder / 'images', '--task', 'inpainting', '--out', 'sub/out.py')
+    monkeypatch.setattr('os.scandir', refuse)
+    with pytest.raises(SystemExit, match="Permission denied: 'mine'"):
+        new_config(folder, '--out', 'out.py')
+
+
+def test_large_pictures_in_folders_of_unknown_names_are_looked_at(folder, monkeypatch):
+    masked(folder, image='photos/{}.jpg', mask='truth/{}.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    with pytest.raises(SystemExit, match='those in truth look like masks'):
+        new_config(folder, '--out', 'out.py')

@@ -13,8 +13,8 @@ from itertools import product
 from pathlib import Path
 
 from afno_mm.datasets.audit import list_files
+from afno_mm.datasets.masks import open_picture
 from afno_mm.datasets.pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES
-from PIL import Image
 
 IMAGES = 'image images img imgs img_dir jpegimages leftimg8bit photo photos rgb'.split()
 MASKS = """mask masks label labels ann anns ann_dir annotation annotations segmentation
@@ -178,7 +178,7 @@ def _images_and_masks(root: Path) -> tuple[str, str] | None:
 def _is_mask(path):
     """Return whether a picture has one channel (or a palette) and at most 64 values."""
     try:
-        with Image.open(path) as picture:
+        with open_picture(path.read_bytes()) as picture:
             gray = picture.mode in ('1', 'L', 'P', 'I', 'I;16')
             return gray and len(picture.getcolors(1 << 24) or range(99)) <= 64
     except OSError:

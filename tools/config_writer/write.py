@@ -89,6 +89,8 @@ def segmentation_config(
     samples = look(args.folder, layout, dict(settings, type='afno_mm.SegDataset', **any_id))
     classes, palette, label_map = mask_classes(samples, *read_names(args), notes)
     settings |= dict(label_map=label_map) if label_map else {}
+    final = dict(type='afno_mm.SegDataset', metainfo=dict(classes=classes, palette=palette))
+    DATASETS.build(dict(final, lazy_init=True))  # refuses too many classes, and equal names
     height, width = middle(samples)
     if args.size:
         crop, factor = args.size, max(args.size[0] / height, args.size[1] / width)
