@@ -74,14 +74,18 @@ def split_by_lists(root: Path, layout: Layout, val_share: float, seed: int) -> l
     return said
 
 
+def lines_of_file(path: Path) -> list[str]:
+    """Return the lines of a text file that are not empty."""
+    try:
+        return lines_of(path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not text in UTF-8: {error}. Save it as UTF-8') from None
+
+
 def _samples_of(path: Path, layout: Layout) -> dict[str, str]:
     """Return the line of each sample that a list names, as :func:`_write_list` would write it."""
     samples = {}
-    try:
-        lines = lines_of(path.read_bytes())
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not text in UTF-8: {error}. Save it as UTF-8') from None
-    for line in lines:
+    for line in lines_of_file(path):
         name, _, index = line.replace('\t', ' ').rpartition(' ')
         if layout.classes:
             samples[name.strip()] = f'{name.strip()} {index}'
@@ -110,6 +114,9 @@ def _write_list(path: Path, names: list[str], layout: Layout, kept: bool) -> str
     try:
         path.parent.mkdir(exist_ok=True)
         path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    except UnicodeEncodeError:
+        odd = next(name for name in names if not name.isprintable())
+        raise ValueError(f'the name {odd!r} is not text in UTF-8. Rename the file') from None
     except OSError as error:
         raise ValueError(
             f'{path} lists the samples, and cannot be written: {error.strerror}. Make the folder '

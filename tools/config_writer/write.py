@@ -17,14 +17,13 @@ from typing import Any
 
 from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
-from afno_mm.datasets.pairs import lines_of
 from afno_mm.datasets.rules import Fault, first
 from afno_mm.datasets.segmentation import class_rows
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
 
 from .layout import Layout, Part, find_layout
-from .splits import LISTS, split_by_lists
+from .splits import LISTS, lines_of_file, split_by_lists
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TEMPLATES = Path(__file__).parent / 'templates'
@@ -212,7 +211,7 @@ def read_names(args: argparse.Namespace) -> tuple[list[str], list[tuple[int, ...
     """
     file = args.classes or args.folder / 'classes.txt'
     if os.path.isfile(file):  # Path.is_file fails for a long list of names
-        rows = class_rows(lines_of(Path(file).read_bytes()))
+        rows = class_rows(lines_of_file(Path(file)))
         colours = [tuple(map(int, re.findall(r'\d+', rgb))) for _, rgb in rows]
         return [name for name, _ in rows], colours if all(colours) else []
     return [name.strip() for name in args.classes.split(',')] if args.classes else [], []
