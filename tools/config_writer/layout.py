@@ -139,16 +139,22 @@ def _pairs(root: Path) -> Layout:
 
 
 def _classes(root: Path) -> Layout:
-    layout = _images(root, WANTED_CLASSES)
-    test = layout.parts.get('test')
-    if test and len(layout.parts) > 1 and not any('/' in name for name in test.names):
-        del layout.parts['test']
-        layout.notes.append(f'{len(test.names)} images in {test.images} have no class: left out')
-    names = [name for part in layout.parts.values() for name in part.names]
+    layout, names, loose = _images(root, WANTED_CLASSES), list[str](), 0
+    for split, part in [*layout.parts.items()]:
+        without = [name for name in part.names if '/' not in name]
+        part.names = [name for name in part.names if '/' in name]
+        if without:
+            where = root / part.images
+            layout.notes.append(f'{len(without)} images in {where} have no class: left out')
+        if not part.names:
+            del layout.parts[split]
+        names += part.names
+        loose += len(without) * (split != 'test')
     layout.task = 'classification'
-    layout.classes = sorted({name.split('/')[0] for name in names if '/' in name})
-    if len(layout.classes) < 2 or any('/' not in name for name in names):
-        raise _refusal(root, f'{len(layout.classes)} folders of classes', WANTED_CLASSES)
+    layout.classes = sorted({name.split('/')[0] for name in names})
+    if len(layout.classes) < 2 or loose >= len(names):
+        found = f'{len(layout.classes)} folders of classes, and {loose} images outside of them'
+        raise _refusal(root, found, WANTED_CLASSES)
     return layout
 
 
