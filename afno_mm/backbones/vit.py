@@ -92,7 +92,7 @@ class _MixerViT(MixerBackbone):
         """
         key, own = prefix + 'pos_embed', self.pos_embed
         saved = state_dict.get(key)
-        # Loading refuses other widths, with both shapes.
+        # Other widths and other grids that are not square stay: loading refuses them.
         if saved is None or saved.shape == own.shape or saved.shape[2:] != own.shape[2:]:
             return 0
         if f'{prefix}cls_token' not in state_dict:
@@ -100,9 +100,8 @@ class _MixerViT(MixerBackbone):
         elif not extra:
             saved = saved[:, 1:]
         state_dict[key] = saved
-        patches = saved.shape[1] - extra
-        side = isqrt(patches)
-        return side if side**2 == patches and saved.shape != own.shape else 0
+        side = isqrt(saved.shape[1] - extra)
+        return side if side**2 + extra == saved.shape[1] != own.shape[1] else 0
 
     def _mixer_blocks(self) -> list[MixerBlock]:
         return [layer for layer in self.layers if isinstance(layer, MixerBlock)]
@@ -131,13 +130,10 @@ class ViT(_MixerViT, mmpretrain_vit.VisionTransformer):
         self, *args: Any, mixer: MixerConfig = None, skip: str = 'double', **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        of_all = dict(embed_dims=self.embed_dims, grid_size=tuple(self.patch_resolution))
-        known = [  # layer_cfgs may differ
-            of_all
-            | dict(num_heads=attention.num_heads, qkv_bias=attention.qkv.bias is not None)
-            | dict(attn_drop=attention.attn_drop)
-            for attention in (layer.attn for layer in self.layers)
-        ]
+        known, grid = [], tuple(self.patch_resolution)
+        for attn in (layer.attn for layer in self.layers):  # layer_cfgs may differ
+            sizes = dict(embed_dims=self.embed_dims, num_heads=attn.num_heads, grid_size=grid)
+            known.append(sizes | dict(qkv_bias=attn.qkv.bias is not None, attn_drop=attn.attn_drop))
         settings = "with_cls_token=False and out_type='featmap', or 'avg_featmap' for pooled ones"
         self._put_mixers(mixer, ViTBlock, known, skip, settings)
 
@@ -178,8 +174,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         known |= dict(num_heads=num_heads, qkv_bias=attention.in_proj_bias is not None)
         known |= dict(attn_drop=attention.dropout)
         self.num_layers = num_layers
-        of_all = [known] * num_layers
-        self._put_mixers(mixers, SegViTBlock, of_all, skip, 'with_cls_token=False')
+        self._put_mixers(mixers, SegViTBlock, [known] * num_layers, skip, 'with_cls_token=False')
         self._register_load_state_dict_pre_hook(self._resize_saved_pos_embed)
 
     def _grid(self) -> tuple[int, int]:
@@ -197,10 +192,7 @@ class SegViT(_MixerViT, mmseg_vit.VisionTransformer):
         return super()._pos_embeding(x, hw_shape, pos_embed)
 
     def _resize_saved_pos_embed(self, state_dict: dict, prefix: str, *_: Any) -> None:
-        """Resize position embeddings of another, square image size, as upstream for ``init_cfg``.
-
-        If the saved model has no class token, this model keeps its own embedding for it.
-        """
+        """Resize position embeddings of another, square grid, as upstream for ``init_cfg``."""
         key = prefix + 'pos_embed'
         if side := self._fit_class_token(state_dict, prefix, 1):
             state_dict[key] = self.resize_pos_embed(

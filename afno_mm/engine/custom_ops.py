@@ -53,9 +53,8 @@ def check_custom_ops(cfg: Config) -> None:
     lines = []
     for place in places(cfg) if missing else ():
         named = place.node.get('type')
-        # A list has a mixer's type for each stage. No mixer needs these parts.
         if not place.path.startswith('model') or not named or isinstance(named, list):
-            continue
+            continue  # A list has a mixer's type for each stage. No mixer needs these parts.
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
             kind = find_class(named, (MODELS,))
         classes = getmro(kind) if isclass(kind) else ()
