@@ -69,7 +69,7 @@ def _panels(sweep, width):
     figure = Figure(figsize=(width * len(sweep.stages), 3.5), layout='constrained')
     FigureCanvasAgg(figure)
     if sweep.note:
-        figure.suptitle(sweep.note, fontsize=8)
+        figure.suptitle(sweep.note, fontsize=8, wrap=True)
     return figure, figure.subplots(1, len(sweep.stages), squeeze=False)[0]
 
 

@@ -309,7 +309,7 @@ def test_operators_are_well_formed():
     leaves = [t.requires_grad_() for t in (x, *weights)]
     settings = (0.05, 1.0, 'ortho', True)
     checks = ('test_schema', 'test_autograd_registration', 'test_faketensor')
-    for of_filter in [(None, None), (torch.ones(4, 3, 5), torch.ones(2, 5, 16))]:
+    for of_filter in [(None, None), (torch.ones(4, 3, 5), torch.ones(2, 6, 16))]:
         of_filter = [t if t is None else t.to(DEVICE).requires_grad_() for t in of_filter]
         inputs = (*leaves, *of_filter, *settings, True)
         torch.library.opcheck(triton._afno, inputs, test_utils=checks)
