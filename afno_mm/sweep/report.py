@@ -112,7 +112,8 @@ def _value(stage, metric, outcomes):
     mean, error = mean_and_error(values)
     # Show two digits of the error, and the mean with as many decimals.
     digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 2
-    return f'{mean:.{digits}f} ± {error:.{digits}f} ({len(values)} of {len(outcomes)} seeds)'
+    spread = f' ± {error:.{digits}f}' if len(values) > 1 else ''
+    return f'{mean:.{digits}f}{spread} ({len(values)} of {len(outcomes)} seeds)'
 
 
 def _compare(sweep: Sweep, outcomes: Outcomes) -> list[dict]:
