@@ -35,3 +35,16 @@ def test_page_has_the_comparisons_of_a_study_and_their_committed_results(name):
     text = own[SECTIONS[name]] if name in SECTIONS else '\n'.join(sections.values())
     rows = re.findall(r'^\| .+ \| .+ \| ([\w+.-]+ - [\w+.-]+) \| (.+) \|$', text, re.MULTILINE)
     assert dict(rows) == expected
+
+
+@pytest.mark.parametrize('name', ['sizes', 'sizes_b0'])
+def test_tables_of_image_sizes_have_the_means_of_the_committed_results(name):
+    expected = {}
+    for point in json.loads((REPOSITORY / f'docs/{name}/results.json').read_text())['points']:
+        values = [stage['value'] for stage in point['stages'] if stage['state'] == 'finished']
+        mixer = point['name'].rpartition('-')[0]
+        expected.setdefault(mixer, []).append(f'{sum(values) / len(values):.1f}')
+    page = (REPOSITORY / 'docs/evidence.md').read_text()
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in page.split('\n')]
+    for mixer, means in expected.items():
+        assert [mixer, *means, *[''] * (4 - len(means))] in rows
