@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from .plan import Sweep
 from .statistics import mean_and_error
 
-MOST_NUMBERS = 16  # a plot of lines with more points has no numbers: they would overlap
-
 
 def results(sweep: Sweep, outcomes: dict) -> Figure:
     """Draw a panel for each stage: means over the seeds with standard errors, and each seed.
@@ -88,7 +86,7 @@ def _lines(axes, places, known):
         points = series.setdefault(name.rpartition('-')[0] or name, [])
         points.append((places[name], found['values']))
     for name, points in series.items():
-        _points(axes, points, '-', label=name, numbers=len(known) <= MOST_NUMBERS)
+        _points(axes, points, '-', numbers=False, label=name)  # numbers would overlap
     if series:
         axes.legend(fontsize=8)
 
