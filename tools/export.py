@@ -1,7 +1,7 @@
 """Export a model to ONNX, TorchScript or torch.export, and check the file against PyTorch.
 
 Without CHECKPOINT, or with 'none', the file has initial weights. If the file differs from PyTorch
-by more than 1e-4 (float16: 2e-2), it is removed, and the exit status is 1. If the largest expected
+by more than 1e-4 (float16: 2e-2), it is not kept, and the exit status is 1. If the largest expected
 value is above 1, this limit is multiplied by it.
 """
 
@@ -86,7 +86,7 @@ def main() -> None:
         raise SystemExit(f'{type(error).__name__}: {error}') from error
     print(f'\n{describe(exported)}')
     if not exported.ok:
-        raise SystemExit('the file differs from PyTorch and was removed')
+        raise SystemExit('the file differs from PyTorch and was not kept')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Export a config's model, and check the file against PyTorch."""
 
 import copy
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class Exported:
 
     @property
     def ok(self) -> bool:
-        """Return True if all files agree with PyTorch. Otherwise export_model has removed them."""
+        """Return True if all files agree with PyTorch. Otherwise export_model kept none."""
         return all(result.ok for results in self.parity.values() for result in results)
 
 
@@ -125,32 +126,31 @@ def export_model(
         if half:
             network.use_half()
         metadata = describe(cfg, checkpoint, network, dynamic)
-        request = Request(
-            network, inputs[0], DYNAMIC[dynamic], list(expected[0]), path, metadata, opset
-        )
         step()
-        with portable(network):
-            FORMATS[format].write(request)
-        step()
-        loaders = {path: FORMATS[format].load}
-        tolerance = HALF_TOLERANCE if half else TOLERANCE
-        ok = False
-        try:
+        # Files move to their place when the check has passed: until then, older ones stay there.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            new = Path(folder, path.name)
+            request = Request(
+                network, inputs[0], DYNAMIC[dynamic], list(expected[0]), new, metadata, opset
+            )
+            with portable(network):
+                FORMATS[format].write(request)
+            step()
+            loaders = {new: FORMATS[format].load}
             if package:
-                compiled = path.with_name(path.name.removesuffix('.pt2') + '.aoti.pt2')
-                compile_package(path, compiled)
+                compiled = new.with_name(new.name.removesuffix('.pt2') + '.aoti.pt2')
+                compile_package(new, compiled)
                 loaders[compiled] = load_package
                 step()
+            tolerance = HALF_TOLERANCE if half else TOLERANCE
             parity = {
-                written: check_parity(expected, load(written), inputs, tolerance)
-                for written, load in loaders.items()
+                path.with_name(file.name): check_parity(expected, load(file), inputs, tolerance)
+                for file, load in loaders.items()
             }
             step()
-            ok = all(result.ok for results in parity.values() for result in results)
-        finally:
-            if not ok:  # Remove all files: nobody must use one that differs from the model.
-                for written in loaders:
-                    written.unlink(missing_ok=True)
+            if all(result.ok for results in parity.values() for result in results):
+                for file in Path(folder).iterdir():  # A large ONNX file has a second one, *.data.
+                    file.replace(path.with_name(file.name))
     return Exported(
         path,
         metadata,

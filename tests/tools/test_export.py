@@ -83,15 +83,19 @@ def test_a_compiled_package_agrees(files, tmp_path):
     assert 'tiny.aoti.pt2 on 1x3x64x64: largest error' in tool('export.py', *arguments)
 
 
-def test_a_file_that_differs_makes_the_tool_fail(files, tmp_path, monkeypatch, capsys):
+def test_a_file_that_differs_makes_the_tool_fail_and_keeps_the_earlier_file(
+    files, tmp_path, monkeypatch, capsys
+):
     from afno_mm.export.formats import FORMATS
 
     load = FORMATS['torchscript'].load
     wrong = lambda path: lambda images: load(path)(images) + 3e-4  # noqa: E731
     monkeypatch.setattr(FORMATS['torchscript'], 'load', wrong)
     arguments = ['none', '--format', 'torchscript', '--out', 'tiny.pt']
+    (tmp_path / 'tiny.pt').write_text('earlier')
     with pytest.raises(SystemExit, match='differs from PyTorch'):
         run(monkeypatch, tmp_path, files[0], *arguments)
     output = capsys.readouterr().out
     assert 'largest error 3.0e-04' in output and 'initial weights' in output
-    assert not (tmp_path / 'tiny.pt').exists()
+    assert [file.name for file in tmp_path.iterdir()] == ['tiny.pt']
+    assert (tmp_path / 'tiny.pt').read_text() == 'earlier'
