@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_world_size, is_distributed, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from torch import distributed
 
 from ...registry import HOOKS
@@ -22,6 +23,8 @@ from .checkpoint_files import checkpoints
 
 # EX_TEMPFAIL of sysexits.h: not finished, run the same command again with --resume.
 EXIT_CODE = 75
+# A scheduler can signal all processes, and the launcher then passes the signal on once more.
+SAME_SIGNAL = 3  # seconds
 
 
 @HOOKS.register_module()
@@ -31,7 +34,8 @@ class StopSignalHook(Hook):
     All processes finish the same step, so only one of them needs to get the signal. The checkpoint
     is ``stopped_at_iter_N.pth`` and the exit code is 75. ``--resume`` continues from there,
     bit-identically to a training that was never stopped. The file is removed when the training has
-    saved a later checkpoint. If the same signal comes a second time, it acts as without this hook.
+    saved a later checkpoint. If the same signal comes again more than three seconds later, it acts
+    as without this hook.
 
     Args:
         signals: Names of the signals. Slurm sends SIGTERM, or the signal of ``--signal``.
@@ -42,6 +46,7 @@ class StopSignalHook(Hook):
     def __init__(self, signals: Sequence[str] = ('SIGTERM', 'SIGINT', 'SIGUSR1')) -> None:
         self.signals = [signal.Signals[name] for name in signals]
         self.received = 0
+        self.first: dict[int, float] = {}
         self.before: dict[signal.Signals, Any] = {}
         self.group: Any = None
         self.shared = float('inf')
@@ -67,24 +72,34 @@ class StopSignalHook(Hook):
 
     def before_val_epoch(self, runner: Any) -> None:
         """Find how many batches every process has: with ``round_up=False`` some have one more."""
+        shared = torch.tensor([len(runner.val_dataloader)])
         if self.group is not None:
-            shared = torch.tensor([len(runner.val_dataloader)])
             distributed.all_reduce(shared, distributed.ReduceOp.MIN, group=self.group)
-            self.shared = int(shared)
+        self.shared = int(shared)
 
     def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train'):
         # Stop in a validation too: the resumed training repeats the validation.
         iteration = runner.iter + (mode == 'train')
         if mode == 'train' and iteration % getattr(runner.optim_wrapper, '_accumulative_counts', 1):
             return  # The optimiser has not applied these gradients.
-        if mode == 'val' and batch_idx >= self.shared:
-            return  # The other processes have no such batch, and would not answer.
+        self.shared -= mode == 'val'
+        if mode == 'val' and self.shared < 0:
+            # Other processes have no such batch, and would not answer. Or MMPretrain's EMAHook
+            # validates once more, with its weights exchanged back.
+            return
         if mode != 'test' and self.before and self._anyone_asked():
+            for hook in runner.hooks if mode == 'val' else ():
+                # MMEngine's EMAHook exchanges the weights for a validation, and saves as if not.
+                if isinstance(hook, EMAHook) and getattr(hook, 'evaluate_on_ema', True):
+                    hook._swap_ema_parameters()
             self._save_and_leave(runner, iteration)
 
     def _receive(self, number, frame):
         self.received = number
-        signal.signal(number, self.before[number])
+        now = time.monotonic()
+        if now - self.first.setdefault(number, now) > SAME_SIGNAL:
+            signal.signal(number, self.before[number])
+            signal.raise_signal(number)
 
     def _anyone_asked(self):
         if self.group is None:

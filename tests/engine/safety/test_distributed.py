@@ -207,6 +207,17 @@ def test_a_signal_to_the_script_saves_and_exits_with_75(tmp_path, name):
     assert newest_checkpoint(tmp_path / 'work').name.startswith('stopped_at_iter_')
 
 
+@pytest.mark.slow
+def test_a_signal_to_the_script_and_its_processes_is_one_signal(tmp_path):
+    """As Slurm sends SIGTERM at the time limit, and the launcher passes it on once more."""
+    with Launched(tmp_path, '--how', 'slow', '--most', 1000) as run:
+        run.expect('iteration 3 begins')
+        subprocess.run(['pkill', '-TERM', '-P', str(run.process.pid)])
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end(20) == EXIT_CODE, run.text()[-5000:]
+    assert newest_checkpoint(tmp_path / 'work').name.startswith('stopped_at_iter_')
+
+
 @pytest.fixture
 def machines():
     """Two network namespaces with a loopback of their own and a link between them."""

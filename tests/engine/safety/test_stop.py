@@ -7,12 +7,15 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
+import mmpretrain.engine  # noqa: F401  registers its EMAHook
 import pytest
 import torch
-from afno_mm.engine.safety import check_work_dir, newest_checkpoint, only_one
+from afno_mm.engine.safety import StopSignalHook, check_work_dir, newest_checkpoint, only_one, stop
 from afno_mm.engine.safety.stop import EXIT_CODE
-from mmengine.hooks import Hook
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.hooks import EMAHook, Hook
 from tiny import Model, runner
 
 HOOK = dict(type='afno_mm.StopSignalHook')
@@ -44,6 +47,60 @@ def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, nam
     assert stopped.seen + resumed.seen == whole.seen
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+class InValidation(Hook):
+    """Send a signal in a validation, after the EMAHook has exchanged the weights."""
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 10 and batch_idx == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Nothing(BaseMetric):
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        return dict(count=len(results))
+
+
+@pytest.mark.parametrize('kind', ['EMAHook', 'mmpretrain.EMAHook'])
+def test_a_signal_in_a_validation_keeps_weights_and_their_average_apart(tmp_path, kind):
+    def train(folder, *hooks, **settings):
+        data = [dict(inputs=torch.ones(4))] * 4
+        loader = dict(dataset=data, batch_size=2, collate_fn=dict(type='default_collate'))
+        loader['sampler'] = dict(type='DefaultSampler', shuffle=False)
+        settings |= dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=Evaluator(Nothing()))
+        average = dict(type=kind, momentum=0.1)
+        model = Model()
+        training = runner(folder, model, hooks=[HOOK, average, *hooks], **settings)
+        training.train()
+        (hook,) = (hook for hook in training.hooks if isinstance(hook, EMAHook))
+        return [*model.state_dict().values(), *hook.ema_model.state_dict().values()]
+
+    whole = train(tmp_path / 'whole')
+    with pytest.raises(SystemExit):
+        train(tmp_path / 'b', InValidation())
+    newest = newest_checkpoint(tmp_path / 'b')
+    assert newest.name == 'stopped_at_iter_10.pth'
+    resumed = train(tmp_path / 'b', resume=True, load_from=str(newest))
+    for one, other in zip(whole, resumed, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_signal_that_comes_again_later_ends_the_training_at_once(monkeypatch):
+    hook, seen = StopSignalHook(['SIGUSR1']), []
+    times = iter([10.0, 12.0, 14.0])
+    monkeypatch.setattr(stop, 'time', SimpleNamespace(monotonic=lambda: next(times)))
+    former = signal.signal(signal.SIGUSR1, hook._receive)
+    hook.before = {signal.SIGUSR1: lambda *_: seen.append('as without the hook')}
+    try:
+        for count in (0, 0, 1):  # the second one is the launcher's copy of the first
+            signal.raise_signal(signal.SIGUSR1)
+            assert len(seen) == count
+    finally:
+        signal.signal(signal.SIGUSR1, former)
 
 
 def test_the_checkpoint_of_a_signal_is_removed_after_a_later_one(tmp_path):
