@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce_dict
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, ValLoop
 from mmengine.runner.amp import autocast
@@ -52,12 +52,12 @@ class ValLossHook(Hook):
         self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        if metrics is None or not self.sums:
-            return
-        all_reduce_dict(self.sums, op='sum')
-        samples = self.sums.pop('samples')
-        for name, value in self.sums.items():
-            metrics[f'val/{name}'] = (value / samples).item()
+        sums: dict[str, Tensor] = {}
+        for part in all_gather_object(self.sums):  # empty for a process without samples
+            sums = sums | {name: sums.get(name, 0.0) + value for name, value in part.items()}
+        if metrics is not None and sums:
+            samples = sums.pop('samples')
+            metrics |= {f'val/{name}': (value / samples).item() for name, value in sums.items()}
 
 
 @LOOPS.register_module()

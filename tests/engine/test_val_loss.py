@@ -167,13 +167,12 @@ def test_loss_is_the_mean_over_the_samples_of_all_processes(monkeypatch):
         hook.before_val_iter(runner, 0, dict(inputs=samples))
     first, second = (dict(hook.sums) for hook in hooks)
 
-    def all_reduce_dict(data, op):
-        assert op == 'sum'
-        data.update({name: first[name] + second[name] for name in data})
-
-    monkeypatch.setattr(val_loss, 'all_reduce_dict', all_reduce_dict)
+    # The third process has no samples, as with round_up=False. It must not leave the others alone.
+    idle = ValLossHook()
+    idle.before_val_epoch(runner)
+    monkeypatch.setattr(val_loss, 'all_gather_object', lambda own: [first, second, idle.sums])
     expected = model.layers(SAMPLES).square().mean().item()
-    for hook in hooks:
+    for hook in (*hooks, idle):
         metrics = {}
         hook.after_val_epoch(runner, metrics)
         assert metrics['val/loss_a'] == pytest.approx(expected, rel=1e-5)
