@@ -7,7 +7,7 @@ from typing import Any
 
 import mmcv
 import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmseg.visualization import SegLocalVisualizer
 
@@ -53,6 +53,9 @@ class PredictionPicturesHook(Hook):
     wait_time: float = 0.0  # seconds to show each picture; 0 means no limit
     out_dir: str | None = None  # folder for PNGs; by default they go to the Runner's visualizer
 
+    def __post_init__(self) -> None:
+        self.names: dict[str, str] = {}  # of a test on several processes, by path
+
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
@@ -74,6 +77,11 @@ class PredictionPicturesHook(Hook):
         if not self.enable:
             return
         loader, wanted = runner.test_dataloader, range(0, sys.maxsize, self.interval)
+        if batch_idx == 0 and get_world_size() > 1 and hasattr(loader.dataset, 'get_data_info'):
+            # All processes choose the same names, so none overwrites a picture of another.
+            infos, used = map(loader.dataset.get_data_info, range(len(loader.dataset))), set()
+            paths = dict.fromkeys(info.get('img_path', '') for info in infos)
+            self.names = {path: picture_name(path, used) for path in paths if path}
         for path, panels in self._drawn(runner, loader, wanted, batch_idx, data_batch, outputs):
             name, picture = path.stem, _joined(panels)
             if self.show:
@@ -96,7 +104,8 @@ class PredictionPicturesHook(Hook):
             if self.seen in wanted:
                 path = sample.get('img_path', f'{self.seen}.png')
                 if panels := task.draw_prediction(image, sample, loader.dataset):
-                    yield Path(picture_name(path, self.used) + Path(path).suffix), panels
+                    name = self.names.get(path) or picture_name(path, self.used)
+                    yield Path(name + Path(path).suffix), panels
             self.seen += 1
 
 

@@ -6,6 +6,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from afno_mm.tasks import visualization
 from afno_mm.tasks.visualization import PartsVisualizer, PredictionPicturesHook, picture_name
 from mmengine.config import Config
 from mmengine.structures import PixelData
@@ -63,6 +64,27 @@ def test_every_nth_image_of_a_test_whatever_the_batches(runner):
     draw(runner, [sample(0), sample(1)], [sample(2), sample(3)], [sample(4)], interval=3)
     assert list(runner.visualizer.drawn) == [('discs_0', 0), ('discs_3', 0)]
     assert all(np.shape(p) == (4, 15, 3) for p in runner.visualizer.drawn.values())
+
+
+def test_two_processes_give_images_of_equal_names_different_pictures(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(visualization, 'get_world_size', lambda: 2)
+    runner.cfg.model.type = 'ImageClassifier'
+    paths = [f'{folder}/{name}.png' for folder in ('cat', 'dog') for name in (0, 1)]
+    runner.test_dataloader.dataset = Listed(paths)
+    for rank in (0, 1):
+        samples = [classified(path) for path in paths[2 * rank :][:2]]
+        draw(runner, samples, out_dir=str(tmp_path), interval=1)
+    drawn = {path.stem for path in tmp_path.iterdir()}
+    assert drawn == {'0', '1', 'dog_0', 'dog_1'}
+
+
+class Listed(list):
+    """The paths of the images of a dataset."""
+
+    metainfo: dict = {}
+
+    def get_data_info(self, index):
+        return dict(img_path=self[index])
 
 
 def test_a_test_is_drawn_only_when_enabled(runner):
