@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from mmengine.dist import get_world_size
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -90,19 +91,24 @@ class SafeRunner(MMEngineRunner):
         finally:
             self._resuming = False
 
+    def load_or_resume(self) -> None:
+        """Load or resume as MMEngine does. All processes must reach the same iteration."""
+        super().load_or_resume()
+        reached = all_gather_object(self.iter)
+        if len(set(reached)) > 1:
+            raise ValueError(
+                f'the processes resume after different iterations, {reached} by rank: not all of '
+                'them see the same work dir. Put it where all machines can read it'
+            )
+
     def load_checkpoint(
-        self,
-        filename: str,
-        map_location: Any = 'cpu',
-        strict: bool = False,
-        *args: Any,
-        **kwargs: Any,
+        self, filename: str, map_location: Any = 'cpu', strict: bool = False, **kwargs: Any
     ) -> Any:
         """Load weights, and check them by the rules that the class describes."""
         checked = is_on(self.cfg, 'strict_weights')
         exact = strict or (self._resuming and checked)
         try:
-            loaded = super().load_checkpoint(filename, map_location, exact, *args, **kwargs)
+            loaded = super().load_checkpoint(filename, map_location, exact, **kwargs)
         except RuntimeError as error:
             raise failures.other_model(filename, error) or error from None
         check_weights(bare_model(self), str(filename))
@@ -121,6 +127,10 @@ class SafeRunner(MMEngineRunner):
 
     def _check_epoch(self, filename, meta):
         before, now = meta.get('iterations_per_epoch'), len(self.train_dataloader)
+        sampler = self.train_dataloader.sampler
+        if before and isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler):
+            # Its length is that of all processes together.
+            before, now = -(-before // meta['world_size']), -(-now // get_world_size())
         if before not in (None, now):
             raise ValueError(
                 f'{filename} is from a training of {before} iterations per epoch on '

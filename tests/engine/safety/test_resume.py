@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import mmpretrain.datasets  # noqa: F401  registers RepeatAugSampler
 import pytest
 import torch
+from afno_mm.engine.safety import runner as safe_runner
 from afno_mm.engine.safety.resume import (
     ResumableEpochLoop,
     SeededDataset,
@@ -97,6 +98,23 @@ def test_a_file_of_weights_alone_is_not_resumed_from(tmp_path, lost):
     torch.save(weights_alone, path)
     with pytest.raises(ValueError, match=f'lacks {lost[0]}(.|\\n)*load_from={path}'):
         runner(tmp_path, most=2, resume=True, load_from=path).train()
+
+
+def test_the_samples_of_a_step_count_on_all_processes(tmp_path, monkeypatch):
+    """An InfiniteSampler has the same length whatever the number of processes."""
+    training = runner(tmp_path, by_epoch=False, most=1)  # batches of 2 of 10 samples
+    monkeypatch.setattr(safe_runner, 'get_world_size', lambda: 2)
+    with pytest.raises(ValueError, match='of 5 iterations per epoch on 1 processes'):
+        training._check_epoch('x.pth', dict(iterations_per_epoch=5, world_size=1))
+    training._check_epoch('x.pth', dict(iterations_per_epoch=5, world_size=2))
+    training._check_epoch('x.pth', dict(iterations_per_epoch=10, world_size=4))  # batches of 1
+
+
+def test_processes_that_see_different_work_dirs_do_not_train(tmp_path, monkeypatch):
+    runner(tmp_path, most=1).train()
+    monkeypatch.setattr(safe_runner, 'all_gather_object', lambda own: [own, 0])
+    with pytest.raises(ValueError, match=r'different iterations, \[5, 0\] by rank'):
+        runner(tmp_path, most=2, resume=True).train()
 
 
 @pytest.mark.slow
