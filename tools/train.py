@@ -4,7 +4,14 @@ import argparse
 import contextlib
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
-from afno_mm.engine import build_runner, check_schedule, command_line, load_config, use_amp
+from afno_mm.engine import (
+    ValidateResumedHook,
+    build_runner,
+    check_schedule,
+    command_line,
+    load_config,
+    use_amp,
+)
 from afno_mm.engine.safety import check_work_dir, is_on, newest_checkpoint, only_one
 from afno_mm.registry import type_name
 from mmengine.config import Config
@@ -50,7 +57,6 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
     checkpoint = newest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if checkpoint:  # without one, this is a first launch: keep the config's load_from
         cfg.resume, cfg.load_from = True, str(checkpoint)
-        add_hook(cfg, 'ValidateResumedHook')
     if args.compile:
         add_hook(cfg, 'CompileHook')
     if args.amp:
@@ -67,7 +73,10 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
                 'set auto_scale_lr.base_batch_size in the config'
             )
         cfg.auto_scale_lr.enable = True
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    if checkpoint and not any(isinstance(hook, ValidateResumedHook) for hook in runner.hooks):
+        runner.register_hook(ValidateResumedHook())  # last, after StopSignalHook
+    runner.train()
 
 
 def add_hook(cfg: Config, name: str) -> None:

@@ -134,6 +134,8 @@ class ValidateResumedHook(Hook):
                 return  # In the middle of an epoch: the validation before it is done.
         if runner.val_loop is None or done < max(runner.val_begin, 1):
             return
+        if hasattr(runner.train_loop, '_decide_current_val_interval'):
+            runner.train_loop._decide_current_val_interval()  # for dynamic_intervals
         if done % runner.val_interval == 0 or done == end:
             runner.val_loop.run()
 

@@ -34,7 +34,7 @@ class Validated(BaseMetric):
         return dict(weight=results[0])
 
 
-def train(work_dir, name, by_epoch, end, **settings):
+def train(work_dir, name, by_epoch, end, dynamic=None, **settings):
     # MMEngine waits for seconds between epochs, so all iterations are one epoch.
     loader = dict(
         dataset=[dict(inputs=torch.zeros(1))] * (1 if by_epoch else end),
@@ -54,6 +54,7 @@ def train(work_dir, name, by_epoch, end, **settings):
             by_epoch=by_epoch,
             val_interval=2,
             val_begin=4,
+            dynamic_intervals=dynamic,
             **{'max_epochs' if by_epoch else 'max_iters': end},
         ),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
@@ -80,6 +81,14 @@ def test_resumed_training_first_runs_the_validation_that_was_due(tmp_path, by_ep
             )
             == steps
         )
+
+
+def test_the_interval_is_that_of_the_time_of_the_checkpoint(tmp_path):
+    dynamic = [(5, 1)]  # from then on after each iteration
+    assert train(tmp_path, 'whole', False, 6, dynamic) == [4, 5, 6]
+    hooks = [dict(type='afno_mm.ValidateResumedHook')]
+    resume = dict(resume=True, load_from=str(tmp_path / 'iter_5.pth'), custom_hooks=hooks)
+    assert train(tmp_path, 'resumed', False, 6, dynamic, **resume) == [5, 6]
 
 
 @pytest.mark.parametrize('iteration, times', [(10, 1), (13, 0), (20, 0)])

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size, is_distributed, is_main_process
 from mmengine.hooks import EMAHook, Hook
+from mmengine.logging import print_log
 from torch import distributed
 
 from ...registry import HOOKS
@@ -180,6 +181,8 @@ def only_one(folder: str | Path) -> Iterator[None]:
                 f'another training (process {lock.read().strip() or "unknown"}) works in {folder}. '
                 'Choose another --work-dir, or wait for it'
             ) from None
+        except OSError as error:  # as on Lustre without -o flock
+            print_log(f'{folder} has no lock: {error}. Start no other training there', 'current')
         lock.truncate(0)
         lock.write(f'{os.getpid()} on {os.uname().nodename}')
         lock.flush()

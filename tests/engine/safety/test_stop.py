@@ -1,5 +1,6 @@
 """A signal saves after the current step and leaves; a work dir has one training at a time."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import mmpretrain.engine  # noqa: F401  registers its EMAHook
@@ -16,6 +18,8 @@ from afno_mm.engine.safety import StopSignalHook, check_work_dir, newest_checkpo
 from afno_mm.engine.safety.stop import EXIT_CODE
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import EMAHook, Hook
+from mmengine.registry import HOOKS
+from running import REPOSITORY
 from tiny import Model, runner
 
 HOOK = dict(type='afno_mm.StopSignalHook')
@@ -153,6 +157,57 @@ def test_data_loading_workers_do_not_keep_the_lock_of_a_killed_training(tmp_path
     finally:
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
+
+
+def test_a_file_system_without_locks_does_not_end_the_training(tmp_path, monkeypatch):
+    """As Lustre without its option flock."""
+
+    def lockf(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(stop.fcntl, 'lockf', lockf)
+    said = []
+    monkeypatch.setattr(stop, 'print_log', lambda text, *_: said.append(text))
+    with only_one(tmp_path):
+        assert len(said) == 1 and 'has no lock: ' in said[0]
+
+
+CONFIG = """
+_base_ = ['{drills}/tiny_config.py']
+custom_imports = dict(imports=['tiny_parts', 'test_stop'])
+train_cfg = dict(max_epochs=1)
+custom_hooks = [dict(type='InResumed')]
+"""
+
+
+@HOOKS.register_module()
+class InResumed(Hook):
+    """Send a signal in the validation with which a training resumes."""
+
+    def before_train(self, runner):
+        self.resumed = runner.iter > 0
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        if self.resumed:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_validation_of_a_resumed_training_saves_too(tmp_path):
+    drills = Path(__file__).parents[2] / 'drills'
+    (tmp_path / 'config.py').write_text(CONFIG.format(drills=drills))
+    path = os.pathsep.join(map(str, (REPOSITORY, drills, Path(__file__).parent)))
+    command = [
+        sys.executable,
+        'tools/train.py',
+        tmp_path / 'config.py',
+        '--work-dir',
+        tmp_path / 'work',
+    ]
+    for more, code in ([], 0), (['--resume'], EXIT_CODE):
+        env = dict(os.environ, PYTHONPATH=f'{path}:{REPOSITORY}/tests')
+        left = subprocess.run([*command, *more], cwd=REPOSITORY, env=env, timeout=100)
+        assert left.returncode == code
 
 
 def test_a_used_work_dir_is_refused(tmp_path):
