@@ -11,14 +11,5 @@ from .rules import Outcome
 from .segmentation import SegDataset
 
 __all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
-__all__ += [
-    'ImageFolder',
-    'ImageNet',
-    'LoadDeepImage',
-    'LoadMask',
-    'RandomWalkMask',
-    'Outcome',
-    'Sample',
-    'SegDataset',
-    'inspect_files',
-]
+__all__ += ['ImageFolder', 'ImageNet', 'LoadDeepImage', 'LoadMask', 'RandomWalkMask']
+__all__ += ['Outcome', 'Sample', 'SegDataset', 'inspect_files']

@@ -49,6 +49,12 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read and :func:`complete` the config, from the parsed arguments of :func:`command_line`."""
+    rank = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+    if args.launcher in rank and rank[args.launcher] not in os.environ:
+        raise ValueError(
+            f'--launcher {args.launcher} is for processes that its launcher starts: '
+            f'{rank[args.launcher]} is not set. Use tools/dist_train.sh, or leave out --launcher'
+        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher

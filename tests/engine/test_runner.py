@@ -1,7 +1,9 @@
 """A Runner from a config file alone, as in a notebook."""
 
-from afno_mm.engine import build_runner
+import pytest
+from afno_mm.engine import build_runner, command_line, load_config
 from mmengine.config import Config
+from running import REPOSITORY
 
 CONFIG = """
 default_scope = '{scope}'
@@ -24,3 +26,13 @@ def test_config_needs_neither_launcher_nor_work_dir(tmp_path, monkeypatch):
         assert cfg.launcher == 'none' and cfg.work_dir == f'work_dirs/toy_{scope}'
         assert cfg.train_dataloader.collate_fn.type == collate
         assert (tmp_path / cfg.work_dir).is_dir()
+
+
+@pytest.mark.parametrize('launcher, variable', [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')])
+def test_a_launcher_that_has_not_started_the_process_is_refused(monkeypatch, launcher, variable):
+    monkeypatch.delenv(variable, raising=False)
+    args = command_line('').parse_args(
+        [str(REPOSITORY / 'configs/vit_afno_scenes.py'), '--launcher', launcher]
+    )
+    with pytest.raises(ValueError, match=f'{variable} is not set. Use tools/dist_train.sh'):
+        load_config(args)

@@ -38,7 +38,7 @@ class RankWatchHook(Hook):
     Args:
         timeout: Seconds. 0 turns the hook off. Default: nine tenths of
             ``env_cfg.dist_cfg.timeout``, so that the hook names the rank before a collective
-            times out, or 600 if that is not set.
+            times out. NCCL's own is 600.
     """
 
     # Run after FiniteNumbersHook, which waits for the GPU, and before all long hooks.
@@ -58,7 +58,7 @@ class RankWatchHook(Hook):
         if self.timeout is not None:
             return self.timeout
         limit = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
-        return 0.9 * limit if limit else 600
+        return 0.9 * (limit or 600)
 
     def before_train(self, runner: Any) -> None:
         timeout = self.bound(runner.cfg)
