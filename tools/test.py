@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
 import mmengine
@@ -51,7 +52,12 @@ def main() -> None:
     if args.amp:
         cfg.test_cfg.fp16 = True
     cfg.load_from, cfg.resume = args.checkpoint, False
+    copy = Path(cfg.work_dir, Path(cfg.filename).name)
+    trained = copy.is_file() and copy.with_name('last_checkpoint').is_file() and copy.read_bytes()
     runner = build_runner(cfg)
+    if trained and runner.rank == 0:
+        # MMEngine has overwritten the config of the training, to which the weights belong.
+        copy.write_bytes(trained)
     # Load strictly, to refuse a checkpoint that does not fit the model.
     runner.load_checkpoint = functools.partial(runner.load_checkpoint, strict=True)
     metrics = runner.test()

@@ -149,6 +149,16 @@ def test_checkpoint_that_does_not_fit_is_refused(trained, config, tmp_path):
     assert 'size mismatch' in output and 'decode_head' in output
 
 
+def test_a_test_leaves_the_config_of_the_training_as_it_is(trained, config, tmp_path):
+    copy = trained / config.name
+    before = copy.read_bytes()
+    options = '--cfg-options', 'model.decode_head.channels=128'
+    tool(
+        'test.py', config, trained / 'epoch_1.pth', '--work-dir', trained, *options, succeeds=False
+    )
+    assert copy.read_bytes() == before
+
+
 def test_two_processes_step_as_one_with_twice_the_batch(trained, config, tmp_path):
     call(
         'bash',
