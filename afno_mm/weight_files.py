@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_dist_info
+from mmengine.dist import barrier, is_main_process
 from mmengine.fileio import get_file_backend
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -102,14 +102,11 @@ def load_from_url(
     if name in NAMES:  # The repositories of Hugging Face all have files of these names.
         name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}'
     path = folder / name
-    rank, world_size = get_dist_info()
-    if rank == 0 and not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_main_process() and not path.is_file():
         torch.hub.download_url_to_file(url, str(path), progress=progress)
-    if world_size > 1:
-        torch.distributed.barrier()
+    barrier()
     if not path.is_file():  # another machine, with a cache of its own
-        folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), progress=False)
     try:
         return load_from_file(path, map_location)

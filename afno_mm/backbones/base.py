@@ -45,21 +45,20 @@ class MixerBackbone(BaseModule):
         """
         given = self.init_cfg
         entries = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
-        others = [cfg for cfg in entries if not _is_pretrained(cfg.get('type'))]
+        pretrained = [dict(cfg) for cfg in entries if _is_pretrained(cfg.get('type'))]
         _, *known = inspect.signature(load_pretrained).parameters
-        for cfg in entries:
-            unknown = sorted(set(cfg) - {'type', *known})
-            if unknown and cfg not in others:
+        for cfg in pretrained:
+            del cfg['type']
+            if unknown := sorted(set(cfg) - set(known)):
                 takes = ', '.join(known)
                 raise TypeError(f'init_cfg of type Pretrained takes {takes}, got {unknown}')
-        self.init_cfg = others or None
+        self.init_cfg = [cfg for cfg in entries if not _is_pretrained(cfg.get('type'))] or None
         try:
             super().init_weights()
         finally:
             self.init_cfg = given
-        for cfg in entries:
-            if cfg not in others:
-                load_pretrained(self, **{key: value for key, value in cfg.items() if key != 'type'})
+        for cfg in pretrained:
+            load_pretrained(self, **cfg)
 
     def train(self, mode: bool = True) -> 'MixerBackbone':
         super().train(mode)

@@ -148,9 +148,8 @@ def _how_to_get(checkpoint: str | Path) -> str:
     )
 
 
-def run_load_hooks(module: nn.Module, state: dict[str, Tensor], prefix: str = '') -> None:
+def run_load_hooks(module: nn.Module, state: dict[str, Tensor]) -> None:
     """Run the pre-hooks of load_state_dict. They convert keys and shapes before a comparison."""
-    for hook in list(module._load_state_dict_pre_hooks.values()):
-        hook(state, prefix, {}, True, [], [], [])
-    for name, child in module.named_children():
-        run_load_hooks(child, state, f'{prefix}{name}.')
+    for name, part in module.named_modules(remove_duplicate=False):
+        for hook in part._load_state_dict_pre_hooks.values():
+            hook(state, name and f'{name}.', {}, True, [], [], [])
