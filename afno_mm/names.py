@@ -1,4 +1,4 @@
-"""Find configs by name, and suggest the nearest name for a misspelled one.
+"""Find configs by name, suggest the nearest name for a misspelled one, and list names.
 
 Configs are named as their files in ``configs/``. ``model-index.yml`` and ``configs/metafile_*.yml``
 list them for mim, MMEngine and MMPretrain; ``tools/write_model_index.py`` writes these files.
@@ -6,7 +6,7 @@ list them for mim, MMEngine and MMPretrain; ``tools/write_model_index.py`` write
 
 import difflib
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 # Names of at least this similarity (0 to 1) count as misspellings of each other.
@@ -27,6 +27,12 @@ def nearest(name: str, known: Iterable[str], cutoff: float = CLOSE) -> str | Non
 
 def _sorted_words(name):
     return '_'.join(sorted(name.split('_')))
+
+
+def first(names: Sequence, most: int = 5) -> str:
+    """Join the first ``most`` names for a message, and count the others."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(map(str, names[:most])) + more
 
 
 def root_folder() -> Path:

@@ -31,7 +31,7 @@ COMPOSED = {
     'afno_mm/backbones/pretrained.py': {'_how_to_get', 'load_pretrained'},
     'afno_mm/datasets/checked.py': {'refusal', '_audit', '_complete', '_check_folder'},
     'afno_mm/datasets/image_folder.py': {'_listed', '_in_folders', '_number_folders'},
-    'afno_mm/datasets/rules.py': {'KINDS', 'judge', '_deep'},
+    'afno_mm/datasets/rules.py': {'KINDS', 'judge', 'DEEP'},
     'afno_mm/datasets/segmentation.py': {'load_data_list', '_read_metainfo', '_set_label_map'},
     'afno_mm/environment.py': {'check_environment', 'find_problems', 'torch_pair_problem'}
     | {'opencv_problem'},

@@ -9,6 +9,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..names import first
 from ..weight_files import read_weights, tensors_of
 from .foreign_keys import other_architecture, to_openmmlab
 
@@ -55,8 +56,7 @@ def load_pretrained(
     if min_match > 0 and (other := other_architecture(found)):
         raise ValueError(
             f'{checkpoint} holds {other[0]}: it has {other[1]}, which {type(module).__name__} does '
-            'not compute. Use weights of the same architecture, or set init_cfg.min_match=0 to '
-            'load what fits'
+            'not compute. Use weights of the same architecture, or set init_cfg.min_match=0'
         )
     if converted is not found or not prefix:
         is_whole = any(k.startswith('backbone.') for k in converted)
@@ -81,8 +81,7 @@ def load_pretrained(
     )
     for kind in ('missing', 'mismatched', 'unused'):
         if keys := report[kind]:
-            dots = ', ...' if len(keys) > 6 else ''
-            summary += f'\n  {len(keys)} {kind}: {", ".join(keys[:6])}{dots}'
+            summary += f'\n  {len(keys)} {kind}: {first(keys, 6)}'
     if share < min_match:
         summary += (
             f'\nAt least {min_match:.0%} were wanted. Use weights of a {name} with the '
@@ -95,8 +94,7 @@ def load_pretrained(
     if min_match > 0 and theirs and ours and theirs != ours:
         raise ValueError(
             f'{summary}\nThe checkpoint has {theirs} blocks in its stages, and this {name} has '
-            f'{ours}. Give the backbone these numbers, or set init_cfg.min_match=0 to load the '
-            'blocks that both have'
+            f'{ours}. Give it these numbers, or load the blocks of both by init_cfg.min_match=0'
         )
     with torch.no_grad():
         module.load_state_dict(fitting, strict=False)

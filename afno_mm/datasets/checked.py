@@ -13,9 +13,10 @@ from mmengine import fileio
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from ..names import first
 from .audit import Memory, audit, count_suffixes, on_one_process
 from .pairs import lines_of
-from .rules import KINDS, WHOLE_SET, Fault, Outcome, Rules, first
+from .rules import KINDS, WHOLE_SET, Fault, Outcome, Rules
 
 # Folder of the data scripts, for commands in messages. A wheel installs them below .mim.
 INSTALLED_SCRIPTS = Path(__file__).parents[1] / '.mim/data'

@@ -10,11 +10,12 @@ from mmengine import fileio
 from mmengine.utils import is_abs
 from mmpretrain.datasets import CustomDataset
 
+from ..names import first
 from ..registry import DATASETS
 from .audit import inventory, list_files
 from .checked import AuditedFiles
 from .pairs import IMAGE_SUFFIXES, suffixes_of
-from .rules import Outcome, first
+from .rules import Outcome
 
 
 @DATASETS.register_module()

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..names import first
+
 EDIT = 'python -c "import sys; from PIL import Image, ImageOps; [{} for p in sys.argv[1:]]"'
 # Datasets call str.format on these texts, so braces are doubled.
 ONE_CLASS = (
@@ -39,6 +41,11 @@ This turns the pixels, and removes the orientation:
 UNCLEAR = f"""\
 Look whether the labels fit the images as a viewer shows them, or the stored pixels that are not
 turned. Then set label_orientation='shown' or 'stored' in the dataset. {ORIENTATION}"""
+DEEP = (
+    'LoadImageFromFile keeps the upper 8 of 16 bits: 4095 becomes 15 of 255. Put '
+    "dict(type='afno_mm.LoadDeepImage', max_value={}) in its place in every pipeline, with the "
+    'largest value that the images can have'
+)
 REMOVE = 'Remove broken files first, then replace them.'
 # Kind of fault -> its headline, and how to fix it.
 KINDS = {
@@ -204,7 +211,7 @@ class Rules:
             faults.append(Fault('all ignored', f'all {labels} labels', None, True))
         notes = {'labels ignore every pixel': ignored}
         if not self.keeps_16_bits:
-            notes[f'images have 16 bits. {_deep(most)}'] = deep
+            notes[f'images have 16 bits. {DEEP.format(2 ** int(most).bit_length() - 1)}'] = deep
         elif deep:
             notes['images have 8 bits, others have 16, and all are read as 16'] = flat
         warnings = [f'{len(n)} {text}: {first(n)}' for text, n in notes.items() if n]
@@ -274,17 +281,3 @@ def colour(red: int, green: int, blue: int) -> int:
 def shown(value: int) -> int | tuple[int, ...]:
     """Return the value, or (R, G, B) if it stands for a colour."""
     return tuple((value - COLOUR).to_bytes(3, 'big')) if value >= COLOUR else value
-
-
-def first(items: Sequence, most: int = 5) -> str:
-    """Join the first items of a list for a message."""
-    return ', '.join(map(str, items[:most])) + (', ...' if len(items) > most else '')
-
-
-def _deep(most: int) -> str:
-    """Say how to read images of more than 8 bits with values up to ``most``."""
-    return (
-        'LoadImageFromFile keeps the upper 8 of 16 bits: 4095 becomes 15 of 255. Put '
-        f"dict(type='afno_mm.LoadDeepImage', max_value={2 ** int(most).bit_length() - 1}) in its "
-        'place in every pipeline, with the largest value that the images can have'
-    )

@@ -10,11 +10,12 @@ from typing import Any
 from mmengine import fileio
 from mmseg.datasets import BaseSegDataset
 
+from ..names import first
 from ..registry import DATASETS, type_name
 from .audit import inventory
 from .checked import AuditedFiles, with_text_paths
 from .pairs import IMAGE_SUFFIXES, LABEL_SUFFIXES, Folders, suffixes_of
-from .rules import COLOUR, Fault, Outcome, Rules, colour, first, shown
+from .rules import COLOUR, Fault, Outcome, Rules, colour, shown
 
 CLASSES = """Name the classes, in the order of their ids: metainfo=dict(classes=('road', 'car')),
 or metainfo=dict(classes='FILE'), or {root}/classes.txt. A file has one name in each line, if

@@ -159,9 +159,8 @@ class CompileHook(Hook):
         count = compile_for_training(runner.model, **self.options)
         if not count:
             raise ValueError(
-                'there is nothing to compile: only blocks with a mixer and the losses of '
-                'afno_mm.SegformerHead are, and none of them is in training mode here. Leave out '
-                '--compile'
+                'there is nothing to compile: only blocks with a mixer and the losses of afno_mm.'
+                'SegformerHead are, and none of them is in training mode here. Leave out --compile'
             )
         runner.logger.info(f'compiled for training: {count} blocks and losses, at their first use')
 

@@ -53,9 +53,8 @@ class CityscapesMetric(MMSegCityscapesMetric):
             for path in (label, label.replace('labelIds', 'instanceIds')):
                 if not (self.format_only or osp.isfile(path)):
                     raise FileNotFoundError(
-                        f'The official evaluation needs {path}. It comes with '
-                        'gtFine_trainvaltest.zip. To evaluate without it, keep only IoUMetric '
-                        'in test_evaluator'
+                        f'The official evaluation needs {path}, of gtFine_trainvaltest.zip. '
+                        'To evaluate without it, keep only IoUMetric in test_evaluator'
                     )
 
     def compute_metrics(self, results: list) -> dict[str, float]:

@@ -17,6 +17,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from ..backbones.pretrained import convert
+from ..names import first
 from ..registry import MODELS
 from ..weight_files import read_weights, tensors_of
 
@@ -115,7 +116,7 @@ class WarmStart(BaseModel):
         share = sum(own[k].numel() for k in taken) / sum(t.numel() for t in own.values())
         mixers = tuple(f'backbone.{name}.attn.' for name in self.blocks)
         others = [key for key in new if not key.startswith(mixers)]
-        more = f': {", ".join(others[:6])}{", ..." if len(others) > 6 else ""}' if others else ''
+        more = f': {first(others, 6)}' if others else ''
         print_log(
             f'{file}: the student takes {len(taken)} of its {len(own)} tensors from the teacher, '
             f'{share:.1%} of the values. Its {len(mixers)} mixers and the norms before them are '

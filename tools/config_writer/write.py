@@ -17,8 +17,9 @@ from typing import Any
 
 from afno_mm.datasets import Sample, inspect_files
 from afno_mm.datasets.datasetgan import metainfo
-from afno_mm.datasets.rules import Fault, first
+from afno_mm.datasets.rules import Fault
 from afno_mm.datasets.segmentation import class_rows
+from afno_mm.names import first
 from afno_mm.registry import DATASETS
 from mmengine.config import Config
 

@@ -35,9 +35,8 @@ class AtomicLocalBackend(LocalBackend):
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY}')
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            with os.fdopen(descriptor, 'wb') as file:
+            with temporary.open('wb') as file:
                 self._write(file, obj)
                 file.flush()
                 os.fsync(file.fileno())
@@ -46,8 +45,7 @@ class AtomicLocalBackend(LocalBackend):
             raise OSError(
                 error.errno,
                 f'{error.strerror}: {path} could not be written. The files that were there before '
-                'are untouched. Free some space, then run the same command again, a training with '
-                '--resume',
+                'are untouched. Free some space, then repeat the command, a training with --resume',
             ) from error
         finally:
             temporary.unlink(missing_ok=True)

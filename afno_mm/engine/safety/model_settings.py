@@ -7,9 +7,9 @@ from typing import Any
 from mmengine.hooks import Hook
 from torch import nn
 
-from ...names import nearest
+from ...names import first, nearest
 from ...registry import HOOKS
-from .numbers import bare_model, first
+from .numbers import bare_model
 from .settings import SettingsError
 
 # custom_keys that configs share between networks. They may match nothing.

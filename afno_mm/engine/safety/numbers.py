@@ -1,7 +1,7 @@
 """Stop a training before numbers that are not finite reach the weights."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from ...names import first
 from ...registry import HOOKS
 
 
@@ -66,9 +67,8 @@ class FiniteNumbersHook(Hook):
             if self.skipped >= self.max_skipped:
                 raise self.error(
                     f'loss scaling skipped {self.skipped} steps in a row, and its scale fell to '
-                    f'{scalers[0].get_scale():.1e}: the gradients are never finite. Train with '
-                    '--cfg-options optim_wrapper.dtype=bfloat16, a lower learning rate, or '
-                    'without --amp'
+                    f'{scalers[0].get_scale():.1e}: the gradients are never finite. Train without '
+                    '--amp, with --cfg-options optim_wrapper.dtype=bfloat16, or a lower rate'
                 )
 
     def _before_step(self, optimizer, *_):
@@ -97,8 +97,7 @@ class FiniteNumbersHook(Hook):
         if lacking:
             print_log(
                 f'{len(lacking)} parameters got no gradient in the first step, so the optimiser '
-                f'leaves them as they are: {first(lacking)}. Does the loss not use this part of '
-                'the model?',
+                f'leaves them as they are: {first(lacking)}. Does the loss not use them?',
                 'current',
                 logging.WARNING,
             )
@@ -167,8 +166,3 @@ def _scaler(wrapper):
 def bare_model(runner: Any) -> Any:
     """Return a Runner's model without the wrapper of a distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
-def first(names: Sequence[str], most: int = 5) -> str:
-    """Join the first ``most`` names for a message, and count the others."""
-    return ', '.join(names[:most]) + (f' and {len(names) - most} more' * (len(names) > most))

@@ -10,10 +10,11 @@ from mmengine.runner import Runner as MMEngineRunner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch.utils.checkpoint import checkpoint
 
+from ...names import first
 from ...registry import RUNNERS
 from ...weight_files import tensors_of
 from . import checkpoint_files, failures, resume
-from .numbers import bare_model, check_weights, first
+from .numbers import bare_model, check_weights
 from .stop import StopSignalHook
 from .switches import is_on
 

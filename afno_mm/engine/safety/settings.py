@@ -17,9 +17,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ...names import nearest
+from ...names import first, nearest
 from .known_keys import TOP, Place, places
-from .numbers import first
 from .switches import is_on
 
 # Type names often resemble each other, so a misspelling needs more similarity than names.CLOSE.

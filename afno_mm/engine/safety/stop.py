@@ -201,6 +201,5 @@ def check_work_dir(folder: str | Path) -> None:
     if found:
         raise FileExistsError(
             f'{folder} holds checkpoints of an earlier training ({found[-1]}), and a new one would '
-            'overwrite them. Continue it with --resume, choose another --work-dir, or delete this '
-            'one'
+            'overwrite them. Continue it with --resume, choose another --work-dir, or delete it'
         )
