@@ -5,6 +5,7 @@ when it looks up a name. So a config needs no ``custom_imports``. Without MMEngi
 come from :mod:`afno_mm.plain`, and only mixers register.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from .plain import is_installed
@@ -23,24 +24,13 @@ FRAMEWORKS = ('mmseg', 'mmpretrain')
 
 class _Registry(mmengine.Registry):
     def get(self, key: str) -> Any:
-        keys = [key]
-        if '.' not in key and _is_default_scope():
-            keys += [f'{scope}.{key}' for scope in FRAMEWORKS]
-        failure = None
-        for each in keys:
-            try:
-                if found := super().get(each):
-                    return found
-            except RuntimeError as error:  # MMEngine 0.10 raises it for an unknown name
-                failure = failure or error
-        if failure:
-            raise failure
-        return None
-
-
-def _is_default_scope():
-    scope = is_installed('mmengine') and mmengine.DefaultScope.get_current_instance()
-    return bool(scope) and scope.scope_name == 'afno_mm'
+        scope = is_installed('mmengine') and mmengine.DefaultScope.get_current_instance()
+        if '.' not in key and scope and scope.scope_name == 'afno_mm':
+            for each in (key, *(f'{framework}.{key}' for framework in FRAMEWORKS)):
+                with suppress(RuntimeError):  # MMEngine 0.10 raises it for an unknown name
+                    if found := super().get(each):
+                        return found
+        return super().get(key)
 
 
 def _child(name: str, parent: mmengine.Registry, *locations: str) -> mmengine.Registry:

@@ -30,7 +30,6 @@ class SegSwinBlock(MixerBlock, mmseg_swin.SwinBlock):
 
 
 class _MixerSwin(MixerBackbone):
-    stages: Any
     get_layer_depth = mmpretrain_swin.SwinTransformer.get_layer_depth
 
     def _put_mixers(

@@ -42,10 +42,6 @@ def _find_layer_scale(block: ViTBlock, state_dict: dict, prefix: str, *_: Any) -
 class _MixerViT(MixerBackbone):
     """Put mixers in the layers and pass them the grid of the tokens, which upstream does not."""
 
-    layers: Any
-    patch_embed: Any
-    pos_embed: Tensor
-    with_cls_token: bool
     get_layer_depth = mmpretrain_vit.VisionTransformer.get_layer_depth
 
     def _put_mixers(

@@ -2,8 +2,7 @@
 
 from .cityscapes import CityscapesDataset
 from .datasetgan import ADECarsDataset, CarsDataset, CatsDataset, FacesDataset
-from .image_folder import ImageFolder
-from .imagenet import ImageNet
+from .image_folder import ImageFolder, ImageNet
 from .masks import LoadDeepImage, LoadMask
 from .random_walk import RandomWalkMask
 from .report import Sample, inspect_files

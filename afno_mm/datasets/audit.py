@@ -170,10 +170,9 @@ def audit(
 
     seen = [] if seen is None else seen
     seen += [[None, None] for _ in pairs]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     start = shown = time.monotonic()
     try:
-        with ThreadPool(min(8, cores or 1)) as pool:
+        with ThreadPool(min(8, len(os.sched_getaffinity(0)))) as pool:
             looks = pool.imap_unordered(see, files, chunksize=16)
             for done, (index, is_label, facts) in enumerate(looks, 1):
                 seen[index][is_label] = facts

@@ -1,11 +1,9 @@
 """Report what the audit of a dataset found, for tools that show it."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from .checked import AuditedFiles
 from .rules import Outcome, shown
-
-if TYPE_CHECKING:
-    from .checked import AuditedFiles
 
 
 class Sample(NamedTuple):
@@ -24,7 +22,7 @@ class Sample(NamedTuple):
     class_id: int | None = None
 
 
-def inspect_files(dataset: 'AuditedFiles') -> tuple[list[Sample], Outcome]:
+def inspect_files(dataset: AuditedFiles) -> tuple[list[Sample], Outcome]:
     """Look at all files of a dataset. Faults of files are in the outcome and raise nothing.
 
     Build the dataset with ``lazy_init=True``: otherwise faults stop it first. ``fault.sample`` is

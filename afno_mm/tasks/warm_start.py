@@ -40,8 +40,6 @@ class WarmStart(BaseModel):
             'double', or the blocks of student and teacher differ in number or width.
     """
 
-    backbone: Any
-
     def __init__(self, *, backbone: dict, teacher: dict, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, **kwargs)
         given = dict(teacher.get('init_cfg') or {})
