@@ -13,6 +13,8 @@ from ..registry import METRICS
 class ReconstructionMetric(BaseMetric):
     """Mean over all images of a score of ``pred_image`` and ``gt_image``, uint8 ``(3, H, W)``.
 
+    A subclass defines ``score(predicted, truth)`` of one image; both are float ``(1, 3, H, W)``.
+
     Args:
         composite: Replace the predicted pixels outside ``mask`` by the true ones, which the model
             was shown. The name of the score then ends in '_composite'. By default all predicted
@@ -35,11 +37,6 @@ class ReconstructionMetric(BaseMetric):
     def compute_metrics(self, results: list[float]) -> dict[str, float]:
         name = type(self).__name__ + '_composite' * self.composite
         return {name: sum(results) / len(results)}
-
-    @staticmethod
-    def score(predicted: Tensor, truth: Tensor) -> Tensor:
-        """Return the score of one image; both are float ``(1, 3, H, W)``."""
-        raise NotImplementedError
 
 
 @METRICS.register_module()

@@ -129,8 +129,7 @@ def task_of(cfg: Config, default: Task | None = None) -> Task:
     if default is None:
         raise ValueError(
             f'no task handles model.type={model_type(cfg)!r} with default_scope='
-            f'{cfg.get("default_scope")!r}. Name one in the config, as in '
-            f'task={next(iter(tasks))!r}. {known}'
+            f'{cfg.get("default_scope")!r}. Name one, as in task={next(iter(tasks))!r}. {known}'
         )
     return default
 
