@@ -12,7 +12,7 @@ from ..ops import (
     afno_operator,
     as_autocast,
     choose_backend,
-    is_exported,
+    is_recorded,
     published_weights,
     scaled_weights,
 )
@@ -109,7 +109,7 @@ class AFNO(nn.Module):
         checks.check_grid(x, self.embed_dims)
         x = as_autocast(x)
         padded = self.pad(x)
-        if not (torch.compiler.is_compiling() or is_exported()):
+        if not is_recorded():
             _log_backend(*choose_backend(padded))
         identity = isinstance(self.bias, nn.Identity)
         weights = self.w1, self.b1, self.w2, self.b2

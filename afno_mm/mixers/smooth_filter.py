@@ -9,8 +9,7 @@ from ..ops import (
     Filter,
     autocast_off,
     frequency_features,
-    is_exported,
-    is_fake,
+    is_recorded,
     is_transformed,
     whole_filter,
 )
@@ -72,7 +71,7 @@ class SmoothFilter(nn.Module):
 
 def _needs_plain_operators(parameters):
     """Return whether autograd, torch.func, torch.compile or an export records the operators."""
-    if torch.compiler.is_compiling() or is_exported() or is_transformed() or is_fake():
+    if is_recorded() or is_transformed():
         return True
     return torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
 

@@ -27,22 +27,22 @@ def is_transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def is_fake() -> bool:
-    """Return True under FakeTensorMode, whose tensors have shapes but no values."""
-    return not torch.compiler.is_compiling() and detect_fake_mode() is not None
+def is_recorded() -> bool:
+    """Return True under torch.compile, exports and FakeTensorMode: tensors have no values then."""
+    return torch.compiler.is_compiling() or is_exported() or detect_fake_mode() is not None
 
 
 def cached(function: Callable) -> Callable:
     """Keep the last 64 results of a function that makes tensors from sizes.
 
-    It keeps no fake tensors, see :func:`is_fake`. A kept tensor can be used in training, even if it
-    was made in inference mode.
+    It keeps nothing if :func:`is_recorded`. A kept tensor can be used in training, even if it was
+    made in inference mode.
     """
     keep = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(function))
 
     @functools.wraps(function)
     def call(*args):
-        return function(*args) if is_fake() else keep(*args)
+        return function(*args) if is_recorded() else keep(*args)
 
     call.cache_clear = keep.cache_clear  # type: ignore[attr-defined]
     return call

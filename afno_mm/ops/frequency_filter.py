@@ -20,6 +20,7 @@ Filter = Tensor | tuple[Tensor, Tensor]
 NUM_FEATURES = 10
 
 
+@cached
 def frequency_features(
     grid: tuple[int, int], mode_fraction: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -29,12 +30,6 @@ def frequency_features(
     grid. fy is the row frequency with its sign, fx >= 0 the column frequency. With truncation, an
     exported program has one or two more frequencies per axis, see :func:`.real_dft.frequencies`.
     """
-    if torch.compiler.is_compiling() or is_exported():
-        return _features(grid, mode_fraction, dtype, device)
-    return _cached_features(tuple(grid), mode_fraction, dtype, device)
-
-
-def _features(grid, mode_fraction, dtype, device):
     if is_exported():
         rows, columns = real_dft.frequencies(grid, mode_fraction, device)
     else:
@@ -50,9 +45,6 @@ def _features(grid, mode_fraction, dtype, device):
     return torch.stack(features, dim=-1)
 
 
-_cached_features = cached(_features)
-
-
 def factors_of(frequency_filter: Filter | None) -> tuple[Tensor | None, Tensor | None]:
     """Return the pair that custom operators take: (basis, weight), or (full filter, None)."""
     return frequency_filter if isinstance(frequency_filter, tuple) else (frequency_filter, None)
@@ -62,17 +54,9 @@ def whole_filter(factor: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the full filter ``(2, K1, K2, C)`` of a pair from :func:`factors_of`."""
     if weight is None:
         return factor
-    whole = factor.flatten(0, 1) @ weight[:, :-1] + weight[:, -1:]
+    basis = factor.flatten(0, 1)
+    whole = torch.baddbmm(weight[:, -1:], basis.expand(2, *basis.shape), weight[:, :-1])
     return whole.unflatten(1, factor.shape[:2])
-
-
-def multiply_factors(basis: Tensor, weight: Tensor) -> Tensor:
-    """Return the full filter of a pair of factors, without autograd and without copies."""
-    whole = basis.new_empty(2, *basis.shape[:2], weight.shape[2])
-    for part in (0, 1):
-        out = whole[part].flatten(0, 1)
-        torch.addmm(weight[part, -1], basis.flatten(0, 1), weight[part, :-1], out=out)
-    return whole
 
 
 def gradients_of_factors(
@@ -80,11 +64,8 @@ def gradients_of_factors(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of ``basis`` and ``weight`` for the gradient of the full filter."""
     grad = grad_filter.flatten(1, 2)  # (2, K1 * K2, C)
-    grad_basis = torch.addmm(grad[0] @ weight[0, :-1].t(), grad[1], weight[1, :-1].t())
-    grad_weight = torch.empty_like(weight)
-    for part in (0, 1):
-        torch.mm(basis.flatten(0, 1).t(), grad[part], out=grad_weight[part, :-1])
-        torch.sum(grad[part], 0, out=grad_weight[part, -1])
+    grad_basis = (grad @ weight[:, :-1].mT).sum(0)
+    grad_weight = torch.cat([basis.flatten(0, 1).mT @ grad, grad.sum(1, keepdim=True)], 1)
     return grad_basis.view_as(basis), grad_weight
 
 

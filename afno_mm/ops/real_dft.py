@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .spectral import highest_frequencies
 
+# The forward transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
 FORWARD_POWERS = {'ortho': 0.5, 'forward': 1.0, 'backward': 0.0}
 
 

@@ -9,6 +9,7 @@ from ..block_mlp import block_mlp
 from ..frequency_filter import Filter, factors_of, whole_filter
 from ..precision import autocast_off, full_precision
 from ..spectral import irfft2, rfft2
+from .custom_op import Settings
 
 
 def refusal(x: Tensor) -> None:
@@ -16,15 +17,10 @@ def refusal(x: Tensor) -> None:
 
 
 def run(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    frequency_filter: Filter | None = None,
+    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
+    sparsity_threshold, mode_fraction, norm, residual = settings
     with autocast_off(x):
         tokens = full_precision(x)
         w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)

@@ -21,10 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..frequency_filter import gradients_of_factors, multiply_factors
+from ..frequency_filter import gradients_of_factors, whole_filter
 from ..precision import autocast_off
 
 WEIGHTS = 'Tensor w1, Tensor b1, Tensor w2, Tensor b2, Tensor? filter, Tensor? filter_weight'
+# The values of SETTINGS, in this order.
+Settings = tuple[float, float, str, bool]
 SETTINGS = 'float sparsity_threshold, float mode_fraction, str norm, bool residual'
 
 
@@ -59,9 +61,7 @@ def define(
 
     @gradient.register_fake
     def _(grad_output, w1, b1, w2, b2, factor, weight, *others):
-        *asked, for_filter = others[-3:]
-        of_filter = (empty_filter_gradient(t, for_filter, w1) for t in (factor, weight))
-        return *empty_gradients(grad_output, (w1, b1, w2, b2), *asked), *of_filter
+        return empty_gradients(grad_output, (w1, b1, w2, b2), (factor, weight), *others[-3:])
 
     def setup_context(ctx, inputs, output):
         ctx.settings = inputs[7:-1]
@@ -92,7 +92,7 @@ def _with_whole_filter(function, is_backward=False):
 
     def call(x, w1, b1, w2, b2, factor, weight, *others):
         with autocast_off(x):
-            whole = factor if weight is None else multiply_factors(factor, weight)
+            whole = whole_filter(factor, weight)
         results = function(x, w1, b1, w2, b2, whole, *others)
         if not is_backward:
             return results
@@ -107,21 +107,24 @@ def _with_whole_filter(function, is_backward=False):
 
 
 def empty_gradients(
-    grad_output: Tensor, weights: Sequence[Tensor], for_input: bool, for_weights: bool
+    grad_output: Tensor,
+    weights: Sequence[Tensor],
+    filters: Sequence[Tensor | None],
+    for_input: bool,
+    for_weights: bool,
+    for_filter: bool,
 ) -> tuple[Tensor, ...]:
-    """Return buffers for the gradients of x, w1, b1, w2 and b2, of size 0 if not asked for.
+    """Return buffers for the gradients of x, the weights and the filters: size 0 if not asked for.
 
-    The gradients of the weights hold zeros, the gradient of x is uninitialised.
+    The gradient of x is uninitialised, the others hold zeros.
     """
     grad_input = grad_output.new_empty(grad_output.shape if for_input else 0)
-    return grad_input, *(w.new_zeros(w.shape if for_weights else 0) for w in weights)
+    grads = [w.new_zeros(w.shape if for_weights else 0) for w in weights]
+    for t in filters:
+        grads.append(weights[0].new_zeros(0 if t is None or not for_filter else t.shape))
+    return grad_input, *grads
 
 
 def needs_backward(tensors: Sequence[Tensor | None]) -> bool:
     """Return whether autograd may need a gradient. Inside an operator it would return False."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-
-
-def empty_filter_gradient(frequency_filter: Tensor | None, asked: bool, like: Tensor) -> Tensor:
-    """Return a buffer of zeros for the gradient of a filter, of size 0 if not asked for."""
-    return like.new_zeros(frequency_filter.shape if asked and frequency_filter is not None else 0)

@@ -3,10 +3,10 @@
 A backend is a module with two functions::
 
     refusal(x)  # returns why the backend cannot take the tokens x, or None if it can
-    run(x, weights, sparsity_threshold, mode_fraction, norm, residual, frequency_filter)
+    run(x, weights, settings, frequency_filter)
 
-All backends agree with ``composed`` in values and gradients. To add one, write the module and its
-row in ``BACKENDS``.
+``settings`` are ``(sparsity_threshold, mode_fraction, norm, residual)``. All backends agree with
+``composed`` in values and gradients. To add one, write the module and its row in ``BACKENDS``.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ def afno_operator(
         _check_filter(x, mode_fraction, *factors_of(frequency_filter))
     backend, _ = choose_backend(x, backend)
     settings = float(sparsity_threshold), mode_fraction, norm, residual
-    return BACKENDS[backend].run(x, (w1, b1, w2, b2), *settings, frequency_filter)
+    return BACKENDS[backend].run(x, (w1, b1, w2, b2), settings, frequency_filter)
 
 
 def _check(x, w1, b1, w2, b2, mode_fraction):

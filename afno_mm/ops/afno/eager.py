@@ -16,12 +16,11 @@ from torch import Tensor
 
 from ..frequency_filter import Filter, factors_of, multiply
 from ..precision import autocast_off
+from ..real_dft import FORWARD_POWERS
 from ..spectral import kept_modes
 from . import planar
-from .custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
+from .custom_op import Settings, define, empty_gradients, needs_backward
 
-# The forward transform divides by ``(H W)**power``, the inverse by ``(H W)**(1 - power)``.
-POWERS = {'ortho': 0.5, 'forward': 1.0}
 # Bytes of a piece per CPU thread. Larger pieces leave the cache and need new memory pages from the
 # system. Smaller pieces gain nothing, and threads wait for each other more often.
 PIECE = 2**21
@@ -37,18 +36,11 @@ def refusal(x: Tensor) -> str | None:
 
 
 def run(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    frequency_filter: Filter | None = None,
+    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     factors = factors_of(frequency_filter)
     tensors = [None if t is None else t.float() for t in (x, *weights, *factors)]
-    settings = sparsity_threshold, mode_fraction, norm, residual
     y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 
@@ -59,7 +51,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     _, k, _, h = w1.shape
     modes = kept_modes(x.shape[1:3], mode_fraction)
     with autocast_off(x):
-        z = _analyse(x, modes, POWERS[norm])
+        z = _analyse(x, modes, FORWARD_POWERS[norm])
         _, hidden, mask = _empty_saved(x, w1, *settings)
         out = z if frequency_filter is None and not keep else torch.empty_like(z)
         factors1, factors2 = _gauss_factors(w1), _gauss_factors(w2)
@@ -75,7 +67,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
                     torch.add(real, imag, alpha=2, out=mask[i, m])
             if frequency_filter is not None:
                 out[i, :, m] += multiply(frequency_filter.flatten(1, 2)[:, m], z[i, :, m])
-        y = _synthesise(out, modes, 1 - POWERS[norm], x, residual, mirrored=True)
+        y = _synthesise(out, modes, 1 - FORWARD_POWERS[norm], x, residual, mirrored=True)
     return y, z if keep else z.new_empty(0, *z.shape[1:]), hidden, mask
 
 
@@ -96,14 +88,16 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, hidden, mask, *s
     _, k, b, h = w1.shape
     modes = kept_modes(grad_output.shape[1:3], mode_fraction)
     with autocast_off(grad_output):
-        grad_z = _analyse(grad_output, modes, 1 - POWERS[norm], mirrored=True)
+        grad_z = _analyse(grad_output, modes, 1 - FORWARD_POWERS[norm], mirrored=True)
         factors1, factors2 = (
             _gauss_factors(torch.stack([w[0], -w[1]]).transpose(2, 3))  # conjugate transposes
             for w in (w1, w2)
         )
         sums1, sums2 = z.new_zeros(3, k, b, h), z.new_zeros(3, k, h, b)
         grad_b1, grad_b2 = torch.zeros_like(b1), torch.zeros_like(b2)
-        grad_filter = empty_filter_gradient(frequency_filter, for_filter, z)
+        grad_input, *grads, grad_filter = empty_gradients(
+            grad_output, (w1, b1, w2, b2), [frequency_filter], False, False, for_filter
+        )
         for i, m in itertools.product(range(len(z)), _pieces(z[0], 1)):
             if for_filter:
                 grad_filter.flatten(1, 2)[:, m] += multiply(z[i, :, m], grad_z[i, :, m], True)
@@ -122,9 +116,8 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, hidden, mask, *s
             _product(grad_a, factors1, grad_out)
             if frequency_filter is not None:
                 grad_z[i, :, m] += filtered
-        grad_input, *grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
         if for_input:
-            grad_input = _synthesise(grad_z, modes, POWERS[norm], grad_output, residual)
+            grad_input = _synthesise(grad_z, modes, FORWARD_POWERS[norm], grad_output, residual)
         if for_weights:
             grad_w1, grad_w2 = (torch.stack([s[0] + s[2], s[0] + s[1]]) for s in (sums1, sums2))
             grads = grad_w1, grad_b1, grad_w2, grad_b2

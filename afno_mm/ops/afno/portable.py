@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import real_dft
 from ..frequency_filter import Filter, factors_of, multiply, whole_filter
 from ..precision import autocast_off, full_precision
+from .custom_op import Settings
 
 
 def refusal(x: Tensor) -> None:
@@ -16,15 +17,10 @@ def refusal(x: Tensor) -> None:
 
 
 def run(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    frequency_filter: Filter | None = None,
+    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
+    sparsity_threshold, mode_fraction, norm, residual = settings
     grid = x.shape[1:3]
     frequencies = real_dft.frequencies(grid, mode_fraction, x.device)
     with autocast_off(x):

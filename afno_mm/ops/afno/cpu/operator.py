@@ -17,7 +17,7 @@ from torch import Tensor
 from ...frequency_filter import Filter, factors_of
 from ...precision import autocast_off
 from ...spectral import kept_modes
-from ..custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
+from ..custom_op import Settings, define, empty_gradients, needs_backward
 from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
@@ -64,19 +64,12 @@ def _largest_prime(n):
 
 
 def run(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    frequency_filter: Filter | None = None,
+    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     tokens, *weights = (t.float() for t in (x, *weights))
     factors = [None if t is None else t.float() for t in factors_of(frequency_filter)]
     keep = needs_backward((tokens, *weights, *factors))
-    settings = sparsity_threshold, mode_fraction, norm, residual
     with autocast_off(x):
         tensors = [t.contiguous() for t in (tokens, *_padded(*weights))]
         y, *_ = _afno(*tensors, *factors, *settings, keep)
@@ -152,8 +145,9 @@ def _forward(x, w1, b1, w2, b2, factor, weight, *settings):
 def _backward(grad_output, w1, b1, w2, b2, factor, weight, spectrum, hidden, *settings):
     """Return the gradients of x, the weights and the filter: size 0 for those not asked for."""
     *of_shape, for_input, for_weights, for_filter = settings
-    grads = empty_gradients(grad_output, (w1, b1, w2, b2), for_input, for_weights)
-    of_factor, of_weight = (empty_filter_gradient(t, for_filter, w1) for t in (factor, weight))
+    *grads, of_factor, of_weight = empty_gradients(
+        grad_output, (w1, b1, w2, b2), (factor, weight), for_input, for_weights, for_filter
+    )
     factors = _contiguous(factor, weight)
     shape = _shape(grad_output, w1, factors, *of_shape)
     if grad_output.numel():

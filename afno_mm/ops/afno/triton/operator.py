@@ -25,7 +25,7 @@ from torch import Tensor
 from ...frequency_filter import Filter, factors_of, multiply
 from ...spectral import kept_modes
 from .. import planar
-from ..custom_op import define, empty_filter_gradient, empty_gradients, needs_backward
+from ..custom_op import Settings, define, empty_gradients, needs_backward
 
 _HAS_TRITON = importlib.util.find_spec('triton') is not None
 # Triton's interpreter runs the kernels on CPUs, slowly, for tests. bfloat16 is wrong there.
@@ -62,17 +62,10 @@ def _self_test_failure(device, dtype):
 
 
 def run(
-    x: Tensor,
-    weights: Sequence[Tensor],
-    sparsity_threshold: float,
-    mode_fraction: float,
-    norm: str,
-    residual: bool,
-    frequency_filter: Filter | None = None,
+    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
 ) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     tensors = x, *weights, *factors_of(frequency_filter)
-    settings = sparsity_threshold, mode_fraction, norm, residual
     return _afno(*tensors, *settings, needs_backward(tensors))[0]
 
 
@@ -117,8 +110,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
     for_input, for_weights, for_filter = asked
     weights = w1, b1, w2, b2
     if grad_output.numel() == 0:
-        no_filter = empty_filter_gradient(frequency_filter, for_filter, w1)
-        return *empty_gradients(grad_output, weights, *asked[:2]), no_filter
+        return empty_gradients(grad_output, weights, [frequency_filter], *asked)
     from . import block_mlp
 
     _, _, rows, columns, _ = z.shape
@@ -129,7 +121,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         kept = rows, columns, dtype, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
-        grad_filter = empty_filter_gradient(None, False, w1)
+        grad_filter = w1.new_empty(0)
         if for_filter:  # conj(z) times the gradient; for the scales see the module docstring
             products = multiply(z.flatten(2, 3).float(), grad_mixed.float(), conjugate=True)
             grad_filter = products.sum(0).unflatten(1, (rows, columns))
