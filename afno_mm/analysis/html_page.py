@@ -22,7 +22,7 @@ def escape(value: Any) -> str:
     return html.escape(str(value))
 
 
-def picture_tag(picture: np.ndarray, size: int = 240, kind: str = 'JPEG', alt: str = '') -> str:
+def picture_tag(picture: np.ndarray, size: int = 240, kind: str = 'JPEG') -> str:
     """Return an ``<img>`` of a picture ``(H, W, 3)``, uint8 RGB, with its data inside.
 
     ``size`` is the longest side in pixels; larger pictures become smaller. ``kind`` is 'JPEG' or
@@ -32,8 +32,7 @@ def picture_tag(picture: np.ndarray, size: int = 240, kind: str = 'JPEG', alt: s
     image.thumbnail((size, size))
     image.save(file, kind, quality=80)
     data = base64.b64encode(file.getvalue()).decode()
-    alt = f' alt="{escape(alt)}"' if alt else ''
-    return f'<img src="data:image/{kind.lower()};base64,{data}"{alt}>'
+    return f'<img src="data:image/{kind.lower()};base64,{data}">'
 
 
 def write_html(path: str | Path, title: str, parts: Sequence[str], style: str = STYLE) -> None:

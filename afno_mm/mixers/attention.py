@@ -141,13 +141,10 @@ class ESA(nn.Module):
         tokens, in_grid = gather_tokens(grid, row, column)
         tokens = tokens * in_grid[..., None]  # (B, M, R^2, C)
         weight = self.sr.weight.flatten(2).transpose(1, 2).flatten(1)  # (C, R^2 * C)
-        full = [
-            (index[:, -1] < size) | (index[:, 0] == 0)
-            for index, size in zip((row, column), grid.shape[1:3])
-        ]
-        return self.norm(F.linear(tokens.flatten(2), weight, self.sr.bias)), (full[0] & full[1])[
-            None
-        ]
+        full_rows = (row[:, -1] < grid.shape[1]) | (row[:, 0] == 0)
+        full_columns = (column[:, -1] < grid.shape[2]) | (column[:, 0] == 0)
+        mask = (full_rows & full_columns)[None]
+        return self.norm(F.linear(tokens.flatten(2), weight, self.sr.bias)), mask
 
     extra_repr = show_settings
 

@@ -10,7 +10,6 @@ from .build import constructor_parameters, find_mixer
 # One mixer for all stages, one per stage, or the backbone's own attention.
 MixerConfig = dict | Sequence[dict | None] | None
 
-SINGLE = (int, float, str, bool, NoneType, Literal)
 # The hint to assume for an argument without one, by the type of its default. Pairs are allowed.
 UNHINTED = {bool: bool, str: str, int: int | tuple[int, int], float: float | tuple[float, float]}
 
@@ -53,10 +52,9 @@ def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
     lists = {key: value for key, value in mixer.items() if isinstance(value, list)}
     for key, value in lists.items():
         if len(value) != num_stages:
-            kind = value[0] if key == 'type' else mixer.get('type')
-            kind = kind[0] if isinstance(kind, list) else kind
-            hint = _hint(find_mixer(kind), key)
-            is_value = hint and key != 'type' and _could_be_one_value(value, hint[0])
+            kind = mixer.get('type')
+            cls = find_mixer(kind[0] if isinstance(kind, list) else kind)
+            is_value = key != 'type' and _could_be_one_value(value, _hint(cls, key)[0])
             advice = f'. Write one value for all stages as a tuple: {key}={tuple(value)}'
             raise ValueError(
                 f'mixer.{key}={value} has {len(value)} values, but a list has one value per '
@@ -68,11 +66,11 @@ def _of_stage(mixer: dict, stage: int, num_stages: int) -> dict:
     return chosen
 
 
-def _hint(cls: type, key: str) -> tuple[Any, bool] | None:
-    """Return an argument's type hint, and whether it has one, or None for an unknown argument."""
+def _hint(cls: type, key: str) -> tuple[Any, bool]:
+    """Return an argument's type hint, or else one to assume, and whether it has one."""
     accepted, takes_any = constructor_parameters(cls)
     if key not in accepted and not takes_any:
-        return None  # build_mixer refuses it.
+        return NoneType, True  # No list fits. build_mixer refuses the argument.
     parameter = accepted.get(key) or inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY)
     if parameter.annotation is not parameter.empty:
         return parameter.annotation, True
@@ -80,8 +78,8 @@ def _hint(cls: type, key: str) -> tuple[Any, bool] | None:
 
 
 def _refuse_two_meanings(cls: type, key: str, value: list) -> None:
-    hint, has_hint = _hint(cls, key) or (None, False)
-    if hint is None or not _could_be_one_value(value, hint):
+    hint, has_hint = _hint(cls, key)
+    if not _could_be_one_value(value, hint):
         return
     one, more = tuple(value), ', ...' if len(value) > 2 else ''
     singles = ', '.join(f'dict(type=..., {key}={v!r})' for v in value[:2])
@@ -101,11 +99,9 @@ def _could_be_one_value(value: Any, hint: Any) -> bool:
         return any(_could_be_one_value(value, option) for option in inner)
     if not isinstance(value, (list, tuple)):
         return origin not in (list, tuple, Sequence)
-    if origin in SINGLE:
-        return False
     named = isinstance(origin, type) and origin not in (Any, tuple)
-    if named and not issubclass(list, origin):
-        return False  # a dict or another class
+    if origin is Literal or (named and not issubclass(list, origin)):
+        return False  # a number, a text, a dict or another class
     if origin is tuple and inner and inner[-1] is not Ellipsis:
         return len(value) == len(inner) and all(map(_could_be_one_value, value, inner))
     return not inner or all(_could_be_one_value(entry, inner[0]) for entry in value)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import real_dft
-from .exporting import is_exported
+from .frequency_filter import multiply
 from .spectral import irfft2, rfft2
 
 
@@ -43,13 +43,11 @@ def resize_bilinear(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, 
 
 def _interpolation(old: int, new: int, like: Tensor) -> Tensor:
     """Return the matrix ``(new, old)`` of linear interpolation with aligned ends."""
-    if is_exported():  # the same matrix, without a size that exporters take for a constant
-        steps = torch.arange(new, dtype=like.dtype, device=like.device) * (old - 1)
-        positions = steps / torch.full_like(steps[:1], new - 1).clamp(min=1)
-        distance = positions[:, None] - torch.arange(old, device=like.device)
-        return (1 - distance.abs()).clamp(min=0)
-    identity = torch.eye(old, dtype=like.dtype, device=like.device)[None]
-    return F.interpolate(identity, size=new, mode='linear', align_corners=True)[0].T
+    steps = torch.arange(new, dtype=like.dtype, device=like.device) * (old - 1)
+    # Exporters would take the size in F.interpolate for a constant.
+    positions = steps / torch.full_like(steps[:1], new - 1).clamp(min=1)
+    distance = positions[:, None] - torch.arange(old, device=like.device)
+    return (1 - distance.abs()).clamp(min=0)
 
 
 def resize_exact(weight: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
@@ -79,9 +77,8 @@ def portable_filter(x: Tensor, weight: Tensor, grid: tuple[int, int], resize: st
         weight = real_dft.analyse(kernel, *frequencies, 'backward', new_grid)[0]
     else:
         weight = resize_bilinear(weight, grid, new_grid).movedim(3, 0)  # (2, H, W//2+1, C)
-    real, imag = real_dft.analyse(x, *frequencies, 'ortho').unbind(1)
-    a, b = weight.unbind()
-    z = torch.stack([real * a - imag * b, real * b + imag * a], 1)
+    z = real_dft.analyse(x, *frequencies, 'ortho')
+    z = multiply(weight.flatten(2), z.flatten(3)).view_as(z)
     return real_dft.synthesise(z, *frequencies, 'ortho', new_grid)
 
 

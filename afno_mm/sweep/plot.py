@@ -77,6 +77,10 @@ def _over_names(axes, names, known):
         axes.axvline(place, color='0.9', linewidth=0.8, zorder=0)
     points = [(x, known[name]['values']) for x, name in zip(places, names) if name in known]
     _points(axes, points, line)
+    box = dict(facecolor='white', edgecolor='none', pad=0.5)
+    text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
+    for place, values in points:
+        axes.annotate(f'{np.mean(values):.4g}', (place, max(values)), **text)
 
 
 def _lines(axes, places, known):
@@ -86,16 +90,13 @@ def _lines(axes, places, known):
         points = series.setdefault(name.rpartition('-')[0] or name, [])
         points.append((places[name], found['values']))
     for name, points in series.items():
-        _points(axes, points, '-', numbers=False, label=name)  # numbers would overlap
+        _points(axes, points, '-', label=name)  # without numbers, which would overlap
     if series:
         axes.legend(fontsize=8)
 
 
-def _points(axes, points, line, numbers=True, **options):
-    """Plot the mean of the values at each place, with its error and, if several, each value.
-
-    ``numbers`` writes the means above the points.
-    """
+def _points(axes, points, line, **options):
+    """Plot the mean of the values at each place, with its error and, if several, each value."""
     points = sorted(points)
     places = [place for place, _ in points]
     means, errors = np.array([mean_and_error(values) for _, values in points]).reshape(-1, 2).T
@@ -104,12 +105,6 @@ def _points(axes, points, line, numbers=True, **options):
         axes.errorbar(places, means, errors, fmt='none', capsize=3, color=drawn.get_color())
         for place, values in points:
             axes.plot([place] * len(values), values, '_', color='0.6', zorder=3)
-    if not numbers:
-        return
-    box = dict(facecolor='white', edgecolor='none', pad=0.5)
-    text = dict(xytext=(0, 6), textcoords='offset points', ha='center', fontsize=8, bbox=box)
-    for place, mean, values in zip(places, means, (values for _, values in points)):
-        axes.annotate(f'{mean:.4g}', (place, max(values)), **text)
 
 
 def _axis(axes, names):
