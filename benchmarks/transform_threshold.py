@@ -29,7 +29,7 @@ def measure(side: int, channels: int, settings: Settings, repeats: int) -> dict:
     columns = side // 2 + 1
 
     def run(dense: bool) -> None:
-        z = planar.analyse(x, side, columns, dtype, dense, power=1)
+        z = planar.analyse(x, side, columns, dense, power=1)
         planar.synthesise(z, (side, side), dense, power=0, mirrored=True)
 
     samples: dict[bool, list[float]] = {True: [], False: []}

@@ -132,10 +132,10 @@ def _analyse(x: Tensor, modes: Sequence[int], power: float, mirrored: bool = Fal
     rows, columns = modes
     if planar.is_dense(x.shape[1:3], rows, columns, 'cpu'):
         x = x.contiguous()
-        return planar.analyse(x, rows, columns, x.dtype, True, power, mirrored).flatten(2, 3)
+        return planar.analyse(x, rows, columns, True, power, mirrored).flatten(2, 3)
     z = x.new_empty(x.shape[0], 2, rows, columns, x.shape[3])
     for c in _pieces(x, 3):
-        z[..., c] = planar.analyse(x[..., c], rows, columns, x.dtype, False, power, mirrored)
+        z[..., c] = planar.analyse(x[..., c], rows, columns, False, power, mirrored)
     return z.flatten(2, 3)
 
 

@@ -44,25 +44,19 @@ def is_dense(grid: Sequence[int], rows: int, columns: int, kind: str) -> bool:
 
 
 def analyse(
-    x: Tensor,
-    rows: int,
-    columns: int,
-    dtype: torch.dtype,
-    dense: bool,
-    power: float,
-    mirrored: bool = False,
+    x: Tensor, rows: int, columns: int, dense: bool, power: float, mirrored: bool = False
 ) -> Tensor:
     """Compute ``A x``, or ``D A x`` if ``mirrored``, divided by ``(H W)**power``.
 
     Contiguous tokens ``(B, H, W, C)`` become a contiguous planar spectrum ``(B, 2, K1, K2, C)``
-    with ``K1 = rows`` and ``K2 = columns``, in ``dtype``. With ``dense`` it uses matrix products,
+    with ``K1 = rows`` and ``K2 = columns``, in their dtype. With ``dense`` it uses matrix products,
     else an FFT in float32. ``power`` is 1, 1/2 or 0.
     """
     batch, height, width, channels = x.shape
     if dense:
-        along_h = _along_h(height, rows, dtype, x.device)  # (2*K1, 2*H)
-        matrix = matrix_along_w(width, columns, mirrored, dtype, x.device)  # (2*K2, W)
-        z = x.to(dtype).view(batch * height, width, channels)
+        along_h = _along_h(height, rows, x.dtype, x.device)  # (2*K1, 2*H)
+        matrix = matrix_along_w(width, columns, mirrored, x.dtype, x.device)  # (2*K2, W)
+        z = x.view(batch * height, width, channels)
         z = _product(matrix, z, width**-power)  # (B*H, 2*K2, C)
         z = z.view(batch, 2 * height, columns * channels)
         z = _product(along_h, z, height**-power)  # (B, 2*K1, K2*C)
@@ -72,7 +66,7 @@ def analyse(
     scale = (height * width) ** (1 - power)
     if mirrored:
         scale = scale * _multiplicity(width, columns, x.device)
-    z = torch.empty(batch, 2, rows, columns, channels, dtype=dtype, device=x.device)
+    z = x.new_empty(batch, 2, rows, columns, channels)
     return z.copy_(parts if power == 1 and not mirrored else parts * scale)
 
 

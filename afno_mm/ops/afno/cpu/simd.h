@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
 #include <sys/mman.h>
-#endif
 
 #if defined(__AVX512F__)
 enum { LANES = 16, TILE_ROWS = 12 };

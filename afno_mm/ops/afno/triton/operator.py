@@ -82,7 +82,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     with torch.autocast(x.device.type, enabled=False):
         x = x.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
-        z = planar.analyse(x, rows, columns, dtype, dense, power=1)
+        z = planar.analyse(x, rows, columns, dense, power=1)
         weights = _kernel_weights((w1, b1, w2, b2), dtype)
         mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, scale, keep)
         if frequency_filter is not None:
@@ -119,9 +119,9 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
     with torch.autocast(grad_output.device.type, enabled=False):
         grad_output = grad_output.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
-        kept = rows, columns, dtype, dense
+        kept = rows, columns, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
-        grad_filter = w1.new_empty(0)
+        grad_input, *grads, grad_filter = (t.new_empty(0) for t in (grad_output, *weights, w1))
         if for_filter:  # conj(z) times the gradient; for the scales see the module docstring
             products = multiply(z.flatten(2, 3).float(), grad_mixed.float(), conjugate=True)
             grad_filter = products.sum(0).unflatten(1, (rows, columns))
@@ -136,14 +136,12 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         if past_filter is not None:
             grad_z += past_filter
         del grad_mixed
-        grad_input = grad_output.new_empty(0)
         if for_input:
             last = dict(add=grad_output if residual else None, along_w=_last_step(dtype))
             grad_input = planar.synthesise(grad_z.view_as(z), grid, dense, power=0.5, **last)
-        if not for_weights:
-            return grad_input, *(w.new_empty(0) for w in weights), grad_filter
-        of_weights = (g.to(w.dtype) for g, w in zip(gradients, weights))
-        return grad_input, *of_weights, grad_filter
+        if for_weights:
+            grads = [g.to(w.dtype) for g, w in zip(gradients, weights)]
+    return grad_input, *grads, grad_filter
 
 
 def _last_step(dtype):
