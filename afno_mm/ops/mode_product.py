@@ -43,10 +43,9 @@ def portable_mode_product(
     rows, columns = (torch.arange(n, device=x.device) for n in (2 * m1, m2))
     frequencies = torch.where(rows < m1, rows, rows - 2 * m1), columns
     weight = torch.cat([weights1, weights2], 3).permute(5, 3, 4, 0, 1, 2)
+    matrices = real_dft.real_form(*weight.unbind())  # (K1, K2, k, 2b, 2b)
     z = real_dft.analyse(x, *frequencies, norm).unflatten(4, (weights1.shape[0], -1))
-    z = z.permute(2, 3, 4, 0, 1, 5).flatten(4) @ real_dft.real_form(
-        *weight.unbind()
-    )  # (K1, K2, k, B, 2b)
+    z = z.permute(2, 3, 4, 0, 1, 5).flatten(4) @ matrices  # (K1, K2, k, B, 2b)
     z = F.softshrink(z, sparsity_threshold) if sparsity_threshold else z
     z = z.unflatten(4, (2, -1)).permute(3, 4, 0, 1, 2, 5).flatten(4)  # (B, 2, K1, K2, C)
     return real_dft.synthesise(z, *frequencies, norm, x.shape[1:3])
