@@ -367,7 +367,7 @@ def test_a_backend_is_added_in_two_edits(monkeypatch):
     def refusal(x):
         return 'the tokens are wide' if x.shape[2] > 8 else None
 
-    def run(x, weights, settings, frequency_filter):
+    def run(x, weights, settings):
         return torch.full_like(x, 7)
 
     stub = SimpleNamespace(refusal=refusal, run=run)

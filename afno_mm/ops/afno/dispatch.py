@@ -3,10 +3,11 @@
 A backend is a module with two functions::
 
     refusal(x)  # returns why the backend cannot take the tokens x, or None if it can
-    run(x, weights, settings, frequency_filter)
+    run(x, weights, settings)  # computes afno_operator
 
-``settings`` are ``(sparsity_threshold, mode_fraction, norm, residual)``. All backends agree with
-``composed`` in values and gradients. To add one, write the module and its row in ``BACKENDS``.
+``weights`` are w1, b1, w2, b2 and the pair of :func:`.factors_of`; ``settings`` are
+``(sparsity_threshold, mode_fraction, norm, residual)``. All backends agree with ``composed`` in
+values and gradients. To add one, write the module and its row in ``BACKENDS``.
 """
 
 import contextlib
@@ -83,11 +84,12 @@ def afno_operator(
     """
     x = as_autocast(x)
     _check(x, w1, b1, w2, b2, mode_fraction)
+    factors = factors_of(frequency_filter)
     if frequency_filter is not None:
-        _check_filter(x, mode_fraction, *factors_of(frequency_filter))
+        _check_filter(x, mode_fraction, *factors)
     backend, _ = choose_backend(x, backend)
     settings = float(sparsity_threshold), mode_fraction, norm, residual
-    return BACKENDS[backend].run(x, (w1, b1, w2, b2), settings, frequency_filter)
+    return BACKENDS[backend].run(x, (w1, b1, w2, b2, *factors), settings)
 
 
 def _check(x, w1, b1, w2, b2, mode_fraction):

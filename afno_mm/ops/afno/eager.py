@@ -10,11 +10,12 @@ the real part is kept, bit 1 where the imaginary part is kept.
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..frequency_filter import Filter, factors_of, multiply
+from ..frequency_filter import multiply
 from ..precision import autocast_off
 from ..real_dft import FORWARD_POWERS
 from ..spectral import kept_modes
@@ -35,12 +36,9 @@ def refusal(x: Tensor) -> str | None:
     return None
 
 
-def run(
-    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    factors = factors_of(frequency_filter)
-    tensors = [None if t is None else t.float() for t in (x, *weights, *factors)]
+    tensors = [None if t is None else t.float() for t in (x, *weights)]
     y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 

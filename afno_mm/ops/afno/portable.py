@@ -1,13 +1,14 @@
 """AFNO in real numbers and without FFT, for exported programs, which take grids of any size."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .. import real_dft
-from ..frequency_filter import Filter, factors_of, multiply, whole_filter
+from ..frequency_filter import multiply, whole_filter
 from ..precision import autocast_off, full_precision
 from .custom_op import Settings
 
@@ -16,20 +17,17 @@ def refusal(x: Tensor) -> None:
     """Return None: this backend takes everything."""
 
 
-def run(
-    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
     sparsity_threshold, mode_fraction, norm, residual = settings
     grid = x.shape[1:3]
     frequencies = real_dft.frequencies(grid, mode_fraction, x.device)
     with autocast_off(x):
         tokens = full_precision(x)
-        w1, b1, w2, b2 = (w.to(tokens.dtype) for w in weights)
+        w1, b1, w2, b2, *factors = [None if t is None else t.to(tokens.dtype) for t in weights]
         z = real_dft.analyse(tokens, *frequencies, norm)  # (B, 2, K1, K2, C)
         filtered = None
-        if frequency_filter is not None:
-            factors = (t.to(tokens.dtype) for t in factors_of(frequency_filter) if t is not None)
+        if factors[0] is not None:
             chosen = _choose(whole_filter(*factors), frequencies)
             filtered = multiply(chosen.flatten(2), z.flatten(3)).view_as(z)
         z = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)

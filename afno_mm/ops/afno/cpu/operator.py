@@ -9,12 +9,12 @@ import ctypes
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...frequency_filter import Filter, factors_of
 from ...precision import autocast_off
 from ...spectral import kept_modes
 from ..custom_op import Settings, define, empty_gradients, needs_backward
@@ -63,16 +63,14 @@ def _largest_prime(n):
     return n
 
 
-def run(
-    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tokens, *weights = (t.float() for t in (x, *weights))
-    factors = [None if t is None else t.float() for t in factors_of(frequency_filter)]
-    keep = needs_backward((tokens, *weights, *factors))
+    tensors = [None if t is None else t.float() for t in (x, *weights)]
+    keep = needs_backward(tensors)
+    tokens, *of_mlp, factor, weight = tensors
     with autocast_off(x):
-        tensors = [t.contiguous() for t in (tokens, *_padded(*weights))]
-        y, *_ = _afno(*tensors, *factors, *settings, keep)
+        tensors = [t.contiguous() for t in (tokens, *_padded(*of_mlp))]
+        y, *_ = _afno(*tensors, factor, weight, *settings, keep)
     return y.to(x.dtype)
 
 

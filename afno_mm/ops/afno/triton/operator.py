@@ -18,11 +18,12 @@ precision.
 import importlib.util
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...frequency_filter import Filter, factors_of, multiply
+from ...frequency_filter import multiply
 from ...spectral import kept_modes
 from .. import planar
 from ..custom_op import Settings, define, empty_gradients, needs_backward
@@ -61,12 +62,9 @@ def _self_test_failure(device, dtype):
     return self_test.failure(run, device, dtype)
 
 
-def run(
-    x: Tensor, weights: Sequence[Tensor], settings: Settings, frequency_filter: Filter | None = None
-) -> Tensor:
+def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = x, *weights, *factors_of(frequency_filter)
-    return _afno(*tensors, *settings, needs_backward(tensors))[0]
+    return _afno(x, *weights, *settings, needs_backward((x, *weights)))[0]
 
 
 def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):

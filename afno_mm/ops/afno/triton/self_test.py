@@ -87,5 +87,5 @@ def _error(run, grid, num_blocks, block_size, mode_fraction, device, dtype):
 
 def _output_and_gradients(run, x, grad_output, weights, mode_fraction):
     leaves = [t.detach().clone().requires_grad_() for t in (x, *weights)]
-    y = run(leaves[0], leaves[1:], (1.0, mode_fraction, 'ortho', True))
+    y = run(leaves[0], (*leaves[1:], None, None), (1.0, mode_fraction, 'ortho', True))
     return [y.detach(), *torch.autograd.grad(y, leaves, grad_output)]
