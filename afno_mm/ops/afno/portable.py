@@ -26,17 +26,14 @@ def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
         tokens = full_precision(x)
         w1, b1, w2, b2, *factors = [None if t is None else t.to(tokens.dtype) for t in weights]
         z = real_dft.analyse(tokens, *frequencies, norm)  # (B, 2, K1, K2, C)
-        filtered = None
+        out = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)
+        out = _linear(F.relu(_linear(out, w1, b1)), w2, b2)  # (k, B, K1, K2, 2b)
+        out = F.softshrink(out, sparsity_threshold).unflatten(4, (2, -1))
+        out = out.permute(1, 4, 2, 3, 0, 5).flatten(4)  # (B, 2, K1, K2, C)
         if factors[0] is not None:
             chosen = _choose(whole_filter(*factors), frequencies)
-            filtered = multiply(chosen.flatten(2), z.flatten(3)).view_as(z)
-        z = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)
-        z = _linear(F.relu(_linear(z, w1, b1)), w2, b2)  # (k, B, K1, K2, 2b)
-        z = F.softshrink(z, sparsity_threshold).unflatten(4, (2, -1))
-        z = z.permute(1, 4, 2, 3, 0, 5).flatten(4)  # (B, 2, K1, K2, C)
-        if filtered is not None:
-            z = z + filtered
-        y = real_dft.synthesise(z, *frequencies, norm, grid)
+            out = out + multiply(chosen.flatten(2), z.flatten(3)).view_as(z)
+        y = real_dft.synthesise(out, *frequencies, norm, grid)
         if residual:
             y = y + tokens
     return y.to(x.dtype)
