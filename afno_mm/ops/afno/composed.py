@@ -10,7 +10,7 @@ from ..block_mlp import block_mlp
 from ..frequency_filter import whole_filter
 from ..precision import autocast_off, full_precision
 from ..spectral import irfft2, rfft2
-from .custom_op import Settings
+from .custom_op import Settings, convert
 
 
 def refusal(x: Tensor) -> None:
@@ -22,7 +22,7 @@ def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     sparsity_threshold, mode_fraction, norm, residual = settings
     with autocast_off(x):
         tokens = full_precision(x)
-        w1, b1, w2, b2, *factors = [None if t is None else t.to(tokens.dtype) for t in weights]
+        w1, b1, w2, b2, *factors = convert(weights, tokens.dtype)
         z = rfft2(tokens, mode_fraction, norm)  # (B, K1, K2, C)
         out = block_mlp(z, w1, b1, w2, b2, sparsity_threshold)
         if factors[0] is not None:

@@ -125,6 +125,11 @@ def empty_gradients(
     return grad_input, *grads
 
 
+def convert(tensors: Sequence[Any], dtype: torch.dtype) -> list[Any]:
+    """Return tensors in ``dtype``. None stays None."""
+    return [None if t is None else t.to(dtype) for t in tensors]
+
+
 def needs_backward(tensors: Sequence[Tensor | None]) -> bool:
     """Return whether autograd may need a gradient. Inside an operator it would return False."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)

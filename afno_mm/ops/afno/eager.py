@@ -20,7 +20,7 @@ from ..precision import autocast_off
 from ..real_dft import FORWARD_POWERS
 from ..spectral import kept_modes
 from . import planar
-from .custom_op import Settings, define, empty_gradients, needs_backward
+from .custom_op import Settings, convert, define, empty_gradients, needs_backward
 
 # Bytes of a piece per CPU thread. Larger pieces leave the cache and need new memory pages from the
 # system. Smaller pieces gain nothing, and threads wait for each other more often.
@@ -38,7 +38,7 @@ def refusal(x: Tensor) -> str | None:
 
 def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = [None if t is None else t.float() for t in (x, *weights)]
+    tensors = convert((x, *weights), torch.float32)
     y, *_ = _afno(*tensors, *settings, needs_backward(tensors))
     return y.to(x.dtype)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import real_dft
 from ..frequency_filter import multiply, whole_filter
 from ..precision import autocast_off, full_precision
-from .custom_op import Settings
+from .custom_op import Settings, convert
 
 
 def refusal(x: Tensor) -> None:
@@ -24,7 +24,7 @@ def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     frequencies = real_dft.frequencies(grid, mode_fraction, x.device)
     with autocast_off(x):
         tokens = full_precision(x)
-        w1, b1, w2, b2, *factors = [None if t is None else t.to(tokens.dtype) for t in weights]
+        w1, b1, w2, b2, *factors = convert(weights, tokens.dtype)
         z = real_dft.analyse(tokens, *frequencies, norm)  # (B, 2, K1, K2, C)
         out = z.unflatten(4, (w1.shape[1], -1)).permute(4, 0, 2, 3, 1, 5).flatten(4)
         out = _linear(F.relu(_linear(out, w1, b1)), w2, b2)  # (k, B, K1, K2, 2b)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...precision import autocast_off
 from ...spectral import kept_modes
-from ..custom_op import Settings, define, empty_gradients, needs_backward
+from ..custom_op import Settings, convert, define, empty_gradients, needs_backward
 from .library import build
 
 SOURCE = Path(__file__).parent / 'afno.c'
@@ -65,7 +65,7 @@ def _largest_prime(n):
 
 def run(x: Tensor, weights: Sequence[Any], settings: Settings) -> Tensor:
     """Compute :func:`afno_mm.ops.afno_operator`."""
-    tensors = [None if t is None else t.float() for t in (x, *weights)]
+    tensors = convert((x, *weights), torch.float32)
     keep = needs_backward(tensors)
     tokens, *of_mlp, factor, weight = tensors
     with autocast_off(x):
