@@ -14,7 +14,7 @@ def is_installed(*packages: str) -> bool:
         try:
             if find_spec(package):
                 return True
-        except (ImportError, ValueError):  # something keeps it from being imported
+        except (ImportError, ValueError):  # its parent package fails, or a stub replaces it
             continue
     return False
 

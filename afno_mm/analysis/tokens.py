@@ -21,7 +21,7 @@ from ..tasks import task_of
 class Layer:
     """Output of a block, and input of its mixer, in one forward pass."""
 
-    name: str  # of the block in the backbone
+    name: str  # the block's name in the backbone
     tokens: Tensor  # the block's output (B, H, W, C)
     mixer: nn.Module
     mixed: Tensor  # the mixer's input (B, H, W, C)

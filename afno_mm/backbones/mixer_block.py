@@ -26,7 +26,7 @@ _grids = _Grids()
 
 def set_grid(block: Any, hw_shape: Any) -> None:
     """Set the grid of a block's tokens for its next forward pass in this thread."""
-    block.hw_shape = hw_shape  # for compiled programs
+    block.hw_shape = hw_shape  # compiled programs read it here
     if not torch.compiler.is_compiling():
         _grids.of_block[block] = hw_shape
 

@@ -28,7 +28,7 @@ from PIL import Image
 from .masks import label_values, open_picture
 from .rules import COLOUR_MODES, LABEL_MODES, Outcome, Rules, colour
 
-FORMAT = 3  # Raise it when look() returns other facts.
+FORMAT = 3  # Add 1 when look() returns other facts: older caches then do not count.
 EXIF_ORIENTATION = 0x0112
 PNG_END = b'IEND\xaeB`\x82'
 COMMON = {'JPEG', 'PNG', 'BMP', 'WEBP', 'MPO'}  # OpenCV reads these if Pillow does.
@@ -211,7 +211,7 @@ def _facts(path: str, is_label: bool, memory: Memory, deep: bool, args: dict | N
         if osp.islink(path):
             return dict(fault='broken link', text=f'{path} -> {os.readlink(path)}')
         return dict(fault='no label' if is_label else 'no image', text=path)
-    except OSError as error:  # Do not cache it: new access rights leave the time as it is.
+    except OSError as error:  # Do not cache it: new access rights do not change the time.
         return dict(fault='unreadable', text=f'{path}: {error.strerror or error}')
 
 

@@ -65,7 +65,7 @@ class AuditedFiles(BaseDataset):
 
     NAME = LAYOUT = GET_DATA = MEND_LABELS = NOT_IDS = ''
     IDS = 'class ids'
-    LABEL_LOADER = 'pillow'  # for pipelines without LoadAnnotations
+    LABEL_LOADER = 'pillow'  # reads the labels if the pipeline has no LoadAnnotations
     backend_args: dict | None = None
     data_list: list[dict]
     serialize_data: bool

@@ -178,7 +178,7 @@ class Rules:
         faults: list[Fault] = []
         labels, values, counts = 0, Counter[int](), Counter[int]()
         ignored, deep, flat, most = [], [], [], 0
-        shades, indices = dict[int, int](), dict[int, tuple[int, str]]()  # of all palettes
+        shades, indices = dict[int, int](), dict[int, tuple[int, str]]()  # colours of all palettes
         for index, ((image_path, path), (image, label)) in enumerate(zip(pairs, seen)):
             for name, facts in ((image_path, image), (path, label)):
                 if facts and 'fault' in facts:

@@ -78,7 +78,7 @@ class BestValueHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         kept = [hook.save_best for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if not kept:  # as in MMPretrain's vis_scheduler.py
+        if not kept:  # MMPretrain's vis_scheduler.py turns the hook off
             runner.logger.warning('there is no CheckpointHook, and so no best value is reported')
         elif len(kept) != 1 or kept[0] is None or (isinstance(kept[0], list) and len(kept[0]) != 1):
             raise ValueError(
@@ -155,7 +155,7 @@ class CompileHook(Hook):
         self.options = options
 
     def before_train(self, runner: Runner) -> None:
-        runner.model.train()  # as the loop does: parts that stay in evaluation mode do not count
+        runner.model.train()  # as the loop does; frozen parts stay in evaluation mode
         count = compile_for_training(runner.model, **self.options)
         if not count:
             raise ValueError(

@@ -96,7 +96,7 @@ class AFNO(nn.Module):
         self.mode_fraction = float(mode_fraction)
         self.norm = norm
         self.padding = float(padding)
-        # A whole number of thousandths or less, so that exported programs take any grid.
+        # A fraction of integers, so that programs for any grid compute the padding in integers.
         share = Fraction(self.padding).limit_denominator(1000)
         self._padding = share if share or not padding else Fraction(1, 1000)
         b = embed_dims // num_blocks

@@ -45,7 +45,7 @@ def check_whole(name: str, value: Any) -> None:
 def _is_whole(value: Any) -> bool:
     try:
         return bool(value >= 1 and value == int(value))
-    except (TypeError, ValueError, OverflowError):  # a text, a list, NaN, infinity
+    except (TypeError, ValueError, OverflowError):  # a string, a list, NaN, infinity
         return False
 
 

@@ -123,7 +123,7 @@ def _by_index(q, k, v, k_landmarks, v_landmarks, num_heads, window_size, drop_ra
     def by_head(x):  # (B, .., C) to (B * heads, .., C / heads)
         return x.unflatten(-1, (num_heads, -1)).movedim(x.ndim - 1, 1).flatten(0, 1)
 
-    # Adding these zeros repeats the landmarks for all windows. expand would need their number.
+    # Adding these zeros repeats the landmarks for each window. expand() needs the window count.
     of_windows = torch.zeros_like(own[0][:, :1, None])
 
     def keys(x, landmarks):

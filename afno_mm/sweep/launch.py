@@ -107,7 +107,7 @@ class _Queue:
                 for child in [child for child in self.running if child.poll() is not None]:
                     self._collect(child, *self.running.pop(child))
                 time.sleep(0.1)
-        finally:  # at a stop too: the table then says which trainings have begun
+        finally:  # A stopped sweep writes its table too: it says which trainings have begun.
             if self.running:
                 _say('  stopping the training')
                 _end(list(self.running))

@@ -100,7 +100,7 @@ class Sweep:
     """A grid of trainings."""
 
     name: str
-    label: str  # what the names of the points are values of
+    label: str  # what differs between the points: 'mixer'
     plot_over: str  # the x axis of the plot: 'names', 'parameters' or 'numbers'
     folder: Path  # trainings and results
     stages: list[Stage]
@@ -110,8 +110,9 @@ class Sweep:
     comparisons: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     note: str = ''  # stands above the results
     tune: Tune | None = None
-    trials: dict[str, list[Run]] = field(default_factory=dict)  # by name: one for each value
-    chosen: dict[str, Any] = field(default_factory=dict)  # by name: the value, once it is known
+    # By name of the point: one run for each value of `tune`, and the best of these values.
+    trials: dict[str, list[Run]] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     def runs(self, name: str) -> list[Run]:
         """Return the trials of a point and then its other runs."""

@@ -108,7 +108,7 @@ def _points(axes, points, line, **options):
 
 
 def _axis(axes, names):
-    """Place the points on the x axis, on a log scale for numbers that span a decade or more.
+    """Place the points on the x axis. Numbers that span a factor of 10 or more get a log scale.
 
     Return the places, and the style of the line between the points.
     """

@@ -48,7 +48,7 @@ class PredictionPicturesHook(Hook):
     number: int = 4  # how many images of a validation; 0 draws none
     side: int = 512  # largest height and width of an image of a validation, in pixels
     enable: bool = False
-    interval: int = 5000  # of the images of a test
+    interval: int = 5000  # draw every n-th image of a test
     show: bool = False  # whether to open a window
     wait_time: float = 0.0  # seconds to show each picture; 0 means no limit
     out_dir: str | None = None  # folder for PNGs; by default they go to the Runner's visualizer

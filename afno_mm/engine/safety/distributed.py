@@ -76,7 +76,7 @@ class RankWatchHook(Hook):
         self.watch = RankWatch(self, get_rank(), get_world_size(), timeout, runner.logger)
 
     def after_train(self, runner: Any) -> None:
-        """Tell the others not to expect more progress of this process."""
+        """Tell the others that this process has finished."""
         self.done = True
         if self.watch:
             self.watch.stop()
@@ -130,7 +130,7 @@ class RankWatchHook(Hook):
 
 
 class RankWatch:
-    """Start two threads: one talks to the store and can block, one judges and never blocks."""
+    """Watch all processes. One thread talks to the store and may block, another never blocks."""
 
     def __init__(
         self, hook: RankWatchHook, rank: int, world: int, timeout: float, logger: Any

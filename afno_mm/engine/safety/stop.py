@@ -72,7 +72,7 @@ class StopSignalHook(Hook):
         self.before = {}
 
     def before_val_epoch(self, runner: Any) -> None:
-        """Find how many batches every process has: with ``round_up=False`` some have one more."""
+        """Find how many batches all processes have. With ``round_up=False`` some have one more."""
         shared = torch.tensor([len(runner.val_dataloader)])
         if self.group is not None:
             distributed.all_reduce(shared, distributed.ReduceOp.MIN, group=self.group)

@@ -38,7 +38,7 @@ DENSE_OPERATIONS = {
 
 
 def is_dense(grid: Sequence[int], rows: int, columns: int, kind: str) -> bool:
-    """Return whether matrix products are faster. ``kind`` is a key of ``DENSE_OPERATIONS``."""
+    """Return whether matrix products beat an FFT. ``kind`` is a key of ``DENSE_OPERATIONS``."""
     operations = 4 * columns + 8 * rows * columns / grid[1]
     return operations <= DENSE_OPERATIONS[kind]
 

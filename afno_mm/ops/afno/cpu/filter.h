@@ -89,9 +89,9 @@ static int64_t filter_gradient_size(const Shape *s, int64_t block_size) {
     return 2 * s->blocks * product_size(s->rank + 1, block_size);
 }
 
-/* Use the sum over all images, `g`, for the rows of a job. Write them to grad_filter: the gradient
- * of a full filter, or (k, K1, K2, R), that of the basis for each block. Add the gradient of the
- * weight to `of_weight`. `buffer` holds as many rows as a job, of R floats padded to vectors. */
+/* Save the gradients that follow from `g`: G for the rows of a job. Write to grad_filter G (full
+ * filter), or the gradient of the basis for each block, (k, K1, K2, R). Add the weight's gradient
+ * to `of_weight`. `buffer` holds as many rows as a job, of R floats padded to vectors. */
 static void save_filter_gradient(const Shape *s, const Filter *f, const Job *job,
                                  int64_t block_size, const float *basis, Matrix g, float *buffer,
                                  float *grad_filter, float *of_weight) {
