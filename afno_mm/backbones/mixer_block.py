@@ -112,7 +112,7 @@ class MixerBlock:
         """
         name = type(self.attn).__name__
         if x.shape[1] != hw_shape[0] * hw_shape[1]:
-            if needs_grid(type(self.attn)):
+            if getattr(self.attn, 'needs_grid', True):
                 raise ValueError(
                     f'{name} mixes whole grids of tokens: got {x.shape[1]} tokens for the grid '
                     f'{tuple(hw_shape)}. It takes no class tokens, dropped tokens or masks'
@@ -146,11 +146,6 @@ class TensorDropPath(nn.Module):
             return x
         kept = torch.rand(len(x), device=x.device) < self.kept_share
         return x * (kept / self.kept_share).to(x.dtype).view(-1, *[1] * (x.dim() - 1))
-
-
-def needs_grid(mixer_class: type) -> bool:
-    """Return False if a mixer takes any tokens (``needs_grid = False``), True by default."""
-    return getattr(mixer_class, 'needs_grid', True)
 
 
 def put_mixers(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..mixers import MixerConfig, mixer_per_stage
 from ..registry import MODELS
 from .base import MixerBackbone
-from .mixer_block import MixerBlock, needs_grid, put_mixers, set_grid
+from .mixer_block import MixerBlock, put_mixers, set_grid
 
 
 class ViTBlock(MixerBlock, mmpretrain_vit.TransformerEncoderLayer):
@@ -56,7 +56,7 @@ class _MixerViT(MixerBackbone):
         mixers = mixer_per_stage(mixer, len(stages))
         put_mixers(stages, mixers, block_class, known, skip)
         for layer in self._mixer_blocks():
-            if self.with_cls_token and needs_grid(type(layer.attn)):
+            if self.with_cls_token and getattr(layer.attn, 'needs_grid', True):
                 raise ValueError(
                     f'{type(layer.attn).__name__} mixes whole grids of tokens and cannot take a '
                     f'class token: set {without_class_token}'

@@ -10,5 +10,5 @@ from .rules import Outcome
 from .segmentation import SegDataset
 
 __all__ = ['ADECarsDataset', 'CarsDataset', 'CatsDataset', 'CityscapesDataset', 'FacesDataset']
-__all__ += ['ImageFolder', 'ImageNet', 'LoadDeepImage', 'LoadMask', 'RandomWalkMask']
-__all__ += ['Outcome', 'Sample', 'SegDataset', 'inspect_files']
+__all__ += ['ImageFolder', 'ImageNet', 'LoadDeepImage', 'LoadMask', 'Outcome', 'RandomWalkMask']
+__all__ += ['Sample', 'SegDataset', 'inspect_files']

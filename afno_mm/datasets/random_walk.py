@@ -25,21 +25,14 @@ def random_walks(
         raise ValueError(f'boundary must be one of {list(BOUNDARIES)}, got {boundary!r}')
     start = rng.integers(grid, size=(num_walks, 1, 2))
     steps = MOVES[rng.integers(len(MOVES), size=(num_walks, num_steps))]
-    free = np.concatenate([start, steps], axis=1).cumsum(axis=1)
-    return _fold(free, np.array(grid), boundary)
-
-
-def _fold(position: np.ndarray, size: np.ndarray, boundary: str) -> np.ndarray:
-    """Map the positions of a walk without borders onto the grid.
-
-    Reflection principle: a walk with a border is a free walk that is mirrored at the border.
-    'clamp' mirrors at the outer edge of the border cells, 'reflect' at their centres.
-    """
+    free, size = np.concatenate([start, steps], axis=1).cumsum(axis=1), np.array(grid)
     if boundary == 'wrap':
-        return position % size
+        return free % size
+    # Reflection principle: a walk with a border is a free walk that is mirrored at the border.
+    # 'clamp' mirrors at the outer edge of the border cells, 'reflect' at their centres.
     period = 2 * size if boundary == 'clamp' else np.maximum(2 * size - 2, 1)
-    position = position % period
-    return np.minimum(position, period - position - (boundary == 'clamp'))
+    free = free % period
+    return np.minimum(free, period - free - (boundary == 'clamp'))
 
 
 def random_walk_masks(

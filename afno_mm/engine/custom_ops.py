@@ -4,7 +4,6 @@ pip builds mmcv without its custom operators, and installs MMSegmentation withou
 heads need one of them. Without this check they fail with obscure errors, some at the first step.
 """
 
-from importlib.util import find_spec
 from inspect import getmro, isclass
 
 from mmengine.config import Config
@@ -28,7 +27,6 @@ NEEDS = {
     'MultiScaleDeformableAttention': (OPS,),
     **dict.fromkeys(('DCN', 'DCNv2', 'carafe'), (OPS,)),
 }
-NEEDS_ON_GPU = {'FocalLoss': (OPS,)}
 ADVICE = """pip builds mmcv without its custom operators. MMCV offers builds with them for some
 versions of torch and CUDA: pip install onedl-mim && mim install onedl-mmcv
 --only-binary=onedl-mmcv. (Not tested with afno_mm.)
@@ -42,14 +40,14 @@ class MissingPartsError(RuntimeError):
 
 def has_custom_ops() -> bool:
     """Return whether mmcv was built with its custom operators."""
-    return is_installed('mmcv') and find_spec('mmcv._ext') is not None
+    return is_installed('mmcv._ext')
 
 
 def check_custom_ops(cfg: Config) -> None:
     """Raise MissingPartsError for parts of ``cfg.model`` that cannot work in this environment."""
-    missing = set() if has_custom_ops() else {OPS}
-    missing |= set() if is_installed('mmdet') else {MMDET}
-    needs = NEEDS if get_device() == 'cpu' else {**NEEDS, **NEEDS_ON_GPU}
+    found = {OPS: has_custom_ops(), MMDET: is_installed('mmdet')}
+    missing = [part for part, is_there in found.items() if not is_there]
+    needs = NEEDS if get_device() == 'cpu' else {**NEEDS, 'FocalLoss': (OPS,)}
     lines = []
     for place in places(cfg) if missing else ():
         named = place.node.get('type')

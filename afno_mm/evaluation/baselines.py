@@ -18,10 +18,8 @@ def progress(dataset: BaseDataset) -> Iterator[dict[str, Any]]:
     return track_iter_progress((items, len(dataset)))
 
 
-def most_frequent_class(
-    labels: Iterable[np.ndarray], num_classes: int, ignore_index: int = 255
-) -> np.ndarray:
-    """Return the most frequent class of each pixel, int64 ``(H, W)``.
+def most_frequent_class(labels: Iterable[np.ndarray], num_classes: int) -> np.ndarray:
+    """Return the most frequent class of each pixel, int64 ``(H, W)``. Labels ignore 255.
 
     A tie gives the lowest class. A pixel that all labels ignore gives class 0. If the labels differ
     in size, the result is ``(1, 1)``: the most frequent class of all pixels.
@@ -35,7 +33,7 @@ def most_frequent_class(
             counts = np.zeros((num_classes, *label.shape), np.uint32)
         if label.shape != counts.shape[1:] != (1, 1):
             counts = counts.sum((1, 2), dtype=np.uint64)[:, None, None]
-        rows, columns = np.nonzero(label != ignore_index)
+        rows, columns = np.nonzero(label != 255)
         if label.shape == counts.shape[1:]:
             counts[label[rows, columns], rows, columns] += 1
         else:
@@ -45,14 +43,12 @@ def most_frequent_class(
     return counts.argmax(0)
 
 
-def score_constant_prediction(
-    prediction: np.ndarray, dataset: BaseDataset, ignore_index: int = 255
-) -> dict[str, float]:
+def score_constant_prediction(prediction: np.ndarray, dataset: BaseDataset) -> dict[str, float]:
     """Return aAcc, mIoU and mAcc in percent if every image has the same prediction ``(H, W)``.
 
     The items of the dataset need ``gt_seg_map`` ``(H, W)``, as MMSegmentation loads it.
     """
-    metric = IoUMetric(iou_metrics=['mIoU'], ignore_index=ignore_index)
+    metric = IoUMetric(iou_metrics=['mIoU'])
     metric.dataset_meta = dataset.metainfo
     # For images of another size: the most frequent class of all pixels.
     single = np.bincount(prediction.ravel()).argmax()

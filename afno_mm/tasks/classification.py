@@ -77,7 +77,5 @@ class Classification(Task):
 
 
 def _labels(dataset):
-    """Return the class indices of all samples."""
-    if hasattr(dataset, 'get_gt_labels'):
-        return dataset.get_gt_labels()
+    """Return the class indices of all samples, of a wrapper too."""
     return np.array([dataset.get_data_info(index)['gt_label'] for index in range(len(dataset))])
