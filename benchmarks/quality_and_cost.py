@@ -26,7 +26,6 @@ from afno_mm.sweep import load_sweep
 from afno_mm.sweep.plan import Run
 from afno_mm.sweep.statistics import mean_and_error
 from afno_mm.tasks import task_of
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from mixer_bench import Settings
@@ -99,7 +98,6 @@ def table(rows: list[dict], quality: dict[str, list[float]], metric: str) -> str
 def picture(rows: list[dict], quality: dict[str, list[float]], metric: str) -> Figure:
     """Draw a panel for each cost. A line joins names that are equal up to the last '-'."""
     figure = Figure(figsize=(15, 4), layout='constrained')
-    FigureCanvasAgg(figure)
     series: dict[str, list[dict]] = {}
     for row in rows:
         series.setdefault(row['name'].rpartition('-')[0] or row['name'], []).append(row)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from afno_mm.command_line import Parser, config_arguments
 from afno_mm.engine import read_config
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -69,7 +68,6 @@ def draw(columns: dict[str, list[np.ndarray]]) -> Figure:
     rows, cell = max(map(len, columns.values())), 3.2  # inches
     size = len(columns) * cell, rows * cell * height / width + 0.3
     figure = Figure(figsize=size, layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(rows, len(columns), squeeze=False)
     for column, (name, pictures) in zip(axes.T, columns.items()):
         column[0].set_title(name)

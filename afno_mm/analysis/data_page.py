@@ -2,9 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,7 +51,9 @@ def check_datasets(cfg: Config) -> list[Checked]:
                 same.uses.append(use)
             else:
                 found.append(Checked([use], dataset))
-    check_classes = _check_of_classes(cfg)
+    # Compare the classes with the model, as training does at its start.
+    model = build_model(cfg, None, 'meta') if is_on(cfg, 'settings') else None
+    allowed = cfg.get('allowed_settings') or ()
     for checked in found:
         try:
             checked.dataset = DATASETS.build(dict(checked.cfg, lazy_init=True))
@@ -63,20 +64,13 @@ def check_datasets(cfg: Config) -> list[Checked]:
                 checked.dataset.serialize_data, checked.dataset._fully_initialized = False, True
             else:
                 checked.dataset.full_init()
-            check_classes(checked.dataset.metainfo.get('classes'))
+            if model is not None:
+                check_class_counts(model, checked.dataset.metainfo.get('classes'), allowed)
         except Exception as error:  # Wrong settings raise many kinds. Go on with the next dataset.
             known = isinstance(error, (FileNotFoundError, ValueError))
             text = str(error) if known else f'{type(error).__name__}: {error}'
             checked.refusal = '\n'.join(filter(None, (checked.refusal, text)))
     return found
-
-
-def _check_of_classes(cfg: Config) -> Callable[[Sequence[str] | None], None]:
-    """Return a function that compares classes with the model, as training does at its start."""
-    if not is_on(cfg, 'settings'):
-        return lambda classes: None
-    allowed = cfg.get('allowed_settings') or ()
-    return partial(check_class_counts, build_model(cfg, None, 'meta'), allowed=allowed)
 
 
 def describe(checked: Checked) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
@@ -64,6 +63,5 @@ def _grid(rows, columns, shape, extra=0.0):
     cell = 1.7  # inches
     size = 0.9 + extra + columns * cell * max(1.0, shape[1] / shape[0]), 0.3 + rows * cell
     figure = Figure(figsize=size, layout='constrained')
-    FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, subplot_kw=dict(xticks=[], yticks=[]))
     return figure, axes

@@ -14,15 +14,7 @@ from torch import nn
 from ..engine import build_model, image_size, read_config
 from ..hub import from_pretrained
 from ..tasks import task_of
-from .formats import (
-    FORMATS,
-    ExportError,
-    Request,
-    check_compiler,
-    check_packages,
-    compile_package,
-    load_package,
-)
+from .formats import FORMATS, ExportError, Request, check_compiler, check_packages
 from .network import Network, describe
 from .parity import HALF_TOLERANCE, TOLERANCE, Parity, check_parity
 from .portable import portable
@@ -139,8 +131,9 @@ def export_model(
             loaders = {new: FORMATS[format].load}
             if package:
                 compiled = new.with_name(new.name.removesuffix('.pt2') + '.aoti.pt2')
-                compile_package(new, compiled)
-                loaders[compiled] = load_package
+                program = torch.export.load(new)
+                torch._inductor.aoti_compile_and_package(program, package_path=str(compiled))
+                loaders[compiled] = lambda file: torch._inductor.aoti_load_package(str(file))
                 step()
             tolerance = HALF_TOLERANCE if half else TOLERANCE
             parity = {

@@ -53,11 +53,12 @@ class Request:
                 raise
             raise ExportError(
                 f'this model cannot be exported with dynamic {", ".join(self.axes.values())}. Use '
-                f'--dynamic batch or none, with one file for each --size. Reason: {_text(error)}'
+                f'--dynamic batch or none, with one file for each --size. Reason: {one_line(error)}'
             ) from error
 
 
-def _text(error):
+def one_line(error: BaseException) -> str:
+    """Return the text of an error in one line."""
     return ' '.join(str(error).split())[:600] or type(error).__name__
 
 
@@ -88,7 +89,7 @@ def write_onnx(request: Request) -> None:
     except Exception as error:
         raise ExportError(
             f'torch {torch.__version__} cannot convert this model to ONNX. Use a newer torch, or '
-            f'--format torchscript. Reason: {_text(error.__cause__ or error)}'
+            f'--format torchscript. Reason: {one_line(error.__cause__ or error)}'
         ) from error
     graph = result.model.graph
     axes = {str(graph.inputs[0].shape[axis]): name for axis, name in request.axes.items()}
@@ -153,16 +154,6 @@ def check_compiler() -> None:
             f'--compile-package needs a C++ compiler, and there is no {compiler}: install one '
             '(apt-get install g++) or name one in the environment variable CXX'
         )
-
-
-def compile_package(program: Path, package: Path) -> None:
-    """Compile a program of torch.export with AOTInductor for this CPU."""
-    torch._inductor.aoti_compile_and_package(torch.export.load(program), package_path=str(package))
-
-
-def load_package(path: Path) -> Run:
-    """Return a function that runs a package of AOTInductor."""
-    return torch._inductor.aoti_load_package(str(path))
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .formats import ExportError
+from .formats import ExportError, one_line
 
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 2e-2
@@ -56,10 +56,9 @@ def _compare(
     try:
         found = run(images)
     except Exception as failure:
-        reason = ' '.join(str(failure).split())[:600]
         raise ExportError(
             f'the exported file cannot run images of {shape}: use --dynamic batch or none, with '
-            f'one file for each --size. Reason: {reason}'
+            f'one file for each --size. Reason: {one_line(failure)}'
         ) from failure
     outputs = (found,) if torch.is_tensor(found) else tuple(found)
     shapes = [tuple(value.shape) for value in expected.values()]

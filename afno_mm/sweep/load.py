@@ -72,18 +72,14 @@ def load_sweep(
             raise ValueError(
                 f'of_stages of {point} has {len(own)} entries for {len(planned)} stages'
             )
-        both = sorted({*options, *(key for extra in own for key in extra)} & set(cfg_options or ()))
+        taken = {key: f'the point {point}' for extra in (options, *own) for key in extra}
+        taken |= {tune.key: 'tune'} if tune else {}
+        taken |= {'randomness.seed': 'seeds'} if seeds != [None] else {}
+        both = sorted(taken.keys() & set(cfg_options or ()))
         if both:
             raise ValueError(
-                f'--cfg-options sets {both} for every point, and {path} sets it for the point '
-                f'{point}. Remove it from --cfg-options'
-            )
-        taken = {tune.key: 'tune'} if tune else {}
-        taken |= {'randomness.seed': 'seeds'} if seeds != [None] else {}
-        if fixed := sorted({*taken} & set(cfg_options or ())):
-            raise ValueError(
-                f'--cfg-options sets {fixed[0]}, and {taken[fixed[0]]} of {path} sets it too. '
-                'Remove it from --cfg-options'
+                f'--cfg-options sets {both} for every point, and {taken[both[0]]} of {path} sets '
+                f'{both[0]} too. Remove it from --cfg-options'
             )
         options = {**options, **(cfg_options or {})}
         kinds = [
@@ -110,10 +106,7 @@ def load_sweep(
         planned,
         seeds,
         points,
-        {
-            question: [tuple(pair) for pair in pairs]
-            for question, pairs in cfg['comparisons'].items()
-        },
+        cfg['comparisons'],
         note,
         tune,
         trials,
@@ -146,10 +139,11 @@ def _read(path, small):
             f"plot_over of {path} is 'numbers', and the point {unnumbered[0]!r} has no number: "
             "give it a name such as 'AFNO-64'"
         )
-    comparisons = cfg.setdefault('comparisons', {})
+    comparisons = cfg.get('comparisons', {})
     if not isinstance(comparisons, dict):
-        cfg['comparisons'] = comparisons = {'': comparisons}
-    for pair in (pair for pairs in comparisons.values() for pair in pairs):
+        comparisons = {'': comparisons}
+    cfg['comparisons'] = {name: [*map(tuple, pairs)] for name, pairs in comparisons.items()}
+    for pair in (pair for pairs in cfg['comparisons'].values() for pair in pairs):
         if len(pair) != 2 or not set(pair) <= set(cfg['points']):
             raise ValueError(
                 f'comparisons of {path} has {pair!r}: '

@@ -3,7 +3,6 @@
 from itertools import cycle
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from .plan import Sweep
@@ -65,7 +64,6 @@ def curves(sweep: Sweep, outcomes: dict) -> Figure:
 
 def _panels(sweep, width):
     figure = Figure(figsize=(width * len(sweep.stages), 3.5), layout='constrained')
-    FigureCanvasAgg(figure)
     if sweep.note:
         figure.suptitle(sweep.note, fontsize=8, wrap=True)
     return figure, figure.subplots(1, len(sweep.stages), squeeze=False)[0]

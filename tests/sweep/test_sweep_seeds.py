@@ -163,7 +163,7 @@ def test_another_metric_of_a_finished_run_is_read_again(ran):
 
 @pytest.mark.parametrize('option', ['optim_wrapper.optimizer.lr', 'randomness.seed'])
 def test_options_that_the_sweep_sets_itself_are_refused(folder, option):
-    with pytest.raises(ValueError, match=f'sets {option}, and (tune|seeds) of'):
+    with pytest.raises(ValueError, match=rf"\['{option}'\] for every point, and (tune|seeds) of"):
         load(folder, 'options', SWEEP, cfg_options={option: 1})
 
 
