@@ -79,7 +79,8 @@ class PredictionPicturesHook(Hook):
         loader, wanted = runner.test_dataloader, range(0, sys.maxsize, self.interval)
         if batch_idx == 0 and get_world_size() > 1 and hasattr(loader.dataset, 'get_data_info'):
             # All processes choose the same names, so none overwrites a picture of another.
-            infos, used = map(loader.dataset.get_data_info, range(len(loader.dataset))), set()
+            infos = map(loader.dataset.get_data_info, range(len(loader.dataset)))
+            used: set[str] = set()
             paths = dict.fromkeys(info.get('img_path', '') for info in infos)
             self.names = {path: picture_name(path, used) for path in paths if path}
         for path, panels in self._drawn(runner, loader, wanted, batch_idx, data_batch, outputs):
