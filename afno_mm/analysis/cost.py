@@ -16,8 +16,7 @@ from ..registry import type_name
 from ..tasks import task_of
 
 aten = torch.ops.aten
-ATTENTION_OPERATORS = {
-    aten.bmm,
+FUSED_ATTENTION = {
     aten._scaled_dot_product_flash_attention_for_cpu,
     aten._scaled_dot_product_flash_attention,
     aten._scaled_dot_product_efficient_attention,
@@ -65,8 +64,10 @@ def model_cost(cfg: Config, size: tuple[int, int]) -> Cost:
             kind = 'products'
             if operator in TRANSFORMS:
                 kind = 'transforms'
-            # In a mixer with FFTs, bmm is not attention: it multiplies modes or resizes filters.
-            elif operator in ATTENTION_OPERATORS and not TRANSFORMS.keys() & flops.keys():
+            # Without a softmax, bmm is not attention: it multiplies blocks or modes, or resizes.
+            elif operator in FUSED_ATTENTION or (
+                operator == aten.bmm and SOFTMAX.keys() & flops.keys()
+            ):
                 kind = 'attention'
             mixers[kind] += (count - bias.get(operator, 0)) / 2
     types = {type(module).__name__ for name, module in model.named_modules() if _is_mixer(name)}
@@ -109,7 +110,8 @@ def _complex_as_four_real(operator: Any) -> Callable:
 
 TRANSFORMS = dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), _transform)
 PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
-FORMULAS = TRANSFORMS | {operator: _complex_as_four_real(operator) for operator in PRODUCTS}
+SOFTMAX = dict.fromkeys((aten._softmax, aten._safe_softmax), lambda *_, **__: 0)
+FORMULAS = TRANSFORMS | SOFTMAX | {name: _complex_as_four_real(name) for name in PRODUCTS}
 
 
 def as_the_paper_counts(cfg: Config, size: tuple[int, int]) -> float | None:

@@ -5,7 +5,9 @@ from math import log2
 from pathlib import Path
 
 import pytest
+import torch
 from afno_mm.analysis import as_the_paper_counts, model_cost
+from afno_mm.registry import MODELS
 from mmengine.config import Config
 
 pytestmark = pytest.mark.slow
@@ -88,6 +90,25 @@ def test_gfn_transforms_and_no_more_on_its_own_grid():
 
 def test_fno_has_complex_products_of_four_reals():
     assert cost(VIT_XS, 'fno').mixers['products'] == 5 * 28 * 14 * 4 * 64**2
+
+
+@MODELS.register_module()
+class Blocks(torch.nn.Module):
+    """A mixer without FFT and without attention: products with blocks of channels."""
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(4, embed_dims // 4, embed_dims // 4))
+
+    def forward(self, x):  # (B, H, W, C)
+        return torch.einsum('bhwki,kio->bhwko', x.unflatten(-1, (4, -1)), self.weight).flatten(-2)
+
+
+def test_only_attention_counts_as_attention():
+    mixers = dict(type='Blocks', _delete_=True)
+    assert set(cost(VIT_XS, 'afno', **{'model.backbone.mixer': mixers}).mixers) == {'products'}
+    for mixer in ('sa', 'ls'):
+        assert cost(VIT_B, mixer).mixers['attention'] > 0
 
 
 def test_stock_attention_costs_what_esa_costs():
