@@ -40,11 +40,18 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        type=_key_value,
         action=DictAction,
         metavar='KEY=VALUE',
         help='settings that replace those of the config, as in model.backbone.drop_rate=0.1 or '
         'key="[a,b]" (quoted, without white space)',
     )
+
+
+def _key_value(text):
+    if '=' not in text:  # MMEngine's DictAction would fail without naming the text
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form KEY=VALUE')
+    return text
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -100,11 +107,8 @@ def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = Tr
     collate = task_of(cfg, default=Task()).collate(cfg)
     for loader in _loaders(cfg):
         loader.setdefault('collate_fn', dict(type=collate))
-        loader.persistent_workers = (
-            persistent_workers
-            and loader.get('num_workers', 0) > 0
-            and loader.get('persistent_workers', True)
-        )
+        wanted = persistent_workers and loader.get('persistent_workers', True)
+        loader.persistent_workers = wanted and loader.get('num_workers', 0) > 0
         loader.pin_memory = pin_memory and get_device() != 'cpu' and loader.get('pin_memory', True)
 
 

@@ -49,9 +49,7 @@ class LearningRateDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f"and decay_type='layer_wise'. Got {settings}"
             )
         if self.base_lr is None:
-            raise ValueError(
-                'layer-wise decay needs a learning rate: set optim_wrapper.optimizer.lr'
-            )
+            raise ValueError('layer-wise decay needs a learning rate in optim_wrapper.optimizer.lr')
         if not hasattr(backbone, 'get_layer_depth'):
             raise ValueError(
                 f'layer-wise decay needs a backbone with get_layer_depth, as those of afno_mm and '

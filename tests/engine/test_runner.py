@@ -28,6 +28,16 @@ def test_config_needs_neither_launcher_nor_work_dir(tmp_path, monkeypatch):
         assert (tmp_path / cfg.work_dir).is_dir()
 
 
+def test_an_option_without_a_value_is_named(capsys):
+    config = str(REPOSITORY / 'configs/vit_afno_scenes.py')
+    with pytest.raises(SystemExit):
+        options = ['--cfg-options', 'train_cfg.max_epochs', '3']
+        command_line('').parse_args([config, *options])
+    assert "'train_cfg.max_epochs' is not of the form KEY=VALUE" in capsys.readouterr().err
+    args = command_line('').parse_args([config, '--cfg-options', 'a=b=c', 'd=[1,2]'])
+    assert args.cfg_options == dict(a='b=c', d=[1, 2])
+
+
 @pytest.mark.parametrize('launcher, variable', [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')])
 def test_a_launcher_that_has_not_started_the_process_is_refused(monkeypatch, launcher, variable):
     monkeypatch.delenv(variable, raising=False)

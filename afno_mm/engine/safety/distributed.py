@@ -36,9 +36,8 @@ class RankWatchHook(Hook):
     ends it after ``timeout`` and at most a tenth more. With one process, the hook does nothing.
 
     Args:
-        timeout: Seconds. 0 turns the hook off. Default: nine tenths of
-            ``env_cfg.dist_cfg.timeout``, so that the hook names the rank before a collective
-            times out. NCCL's own is 600.
+        timeout: Seconds. 0 turns the hook off. Default: nine tenths of ``env_cfg.dist_cfg.timeout``
+            or of NCCL's 600, so that the hook names the rank before a collective times out.
     """
 
     # Run after FiniteNumbersHook, which waits for the GPU, and before all long hooks.
