@@ -191,7 +191,10 @@ def test_truncation_is_all_that_sets_afno25_apart():
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
 def test_upstream_s_tools_find_what_they_need(path):
-    """visualization_cam.py reads data_preprocessor, vis_scheduler.py hooks and schedule."""
+    """visualization_cam.py reads data_preprocessor, vis_scheduler.py hooks and schedule.
+
+    vis_tsne.py reads log_level.
+    """
     cfg = Config.fromfile(path)
     assert set(cfg.default_hooks) == {
         'timer',
@@ -203,7 +206,7 @@ def test_upstream_s_tools_find_what_they_need(path):
         'memory',
         'pictures',
     }
-    assert 'param_scheduler' in cfg
+    assert 'param_scheduler' in cfg and cfg.log_level == 'INFO'
     assert cfg.data_preprocessor == cfg.model.data_preprocessor
     assert len(cfg.data_preprocessor.mean) == len(cfg.data_preprocessor.std) == 3
     # The variable of the base file does not become a key of the config.

@@ -86,6 +86,8 @@ class MiT(MixerBackbone, MixVisionTransformer):
         ValueError: If per-stage settings differ in length, or a setting has no effect.
     """
 
+    num_extra_tokens = 0  # for MMPretrain's vis_cam.py, which otherwise skips a class token
+
     def __init__(
         self,
         in_channels: int = 3,

@@ -1,5 +1,6 @@
 # What all tasks share. The runtime of a task adds its checkpoints and its visualisation.
 env_cfg = dict(cudnn_benchmark=True)
+log_level = 'INFO'  # MMPretrain's vis_tsne.py reads it
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),

@@ -32,6 +32,11 @@ def test_features_are_a_tuple_of_the_stages_asked_for():
     assert [tuple(f.shape) for f in features] == [(2, 16, 8, 12), (2, 32, 2, 3)]
 
 
+def test_mmpretrain_s_tools_take_no_token_for_a_class_token():
+    """vis_cam.py removes one from a backbone that does not say how many it has."""
+    assert make().num_extra_tokens == 0
+
+
 @pytest.mark.parametrize('size', [(32, 32), (1, 1), (33, 47), (7, 130)])
 def test_any_image_size(size):
     assert make()(torch.randn(1, 3, *size))[0].shape[2:] == tuple(-(-s // 4) for s in size)
