@@ -182,7 +182,11 @@ def test_names_come_from_a_file(folder, file):
     'make, arguments, message',
     [
         (dict(values=(0,)), [], 'have the values 0. Wanted are two classes at least'),
-        (dict(values=range(0, 250, 3)), [], 'have 84 values: 0, 3, 6, 9, 12 and 79 more; wanted one'),
+        (
+            dict(values=range(0, 250, 3)),
+            [],
+            'have 84 values: 0, 3, 6, 9, 12 and 79 more; wanted one',
+        ),
         (dict(values=(0, 1, 2)), ['--classes', 'a,b'], 'values 0, 1, 2. Wanted are 2 classes'),
         (dict(mask='masks/x{}.png'), [], 'no image with a mask of its name. It has:\n  10 images'),
         (dict(names='a'), [], 'has 1 samples, 1 to train on'),
