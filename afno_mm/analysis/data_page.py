@@ -154,8 +154,10 @@ def _figures(
     others = [index for index in range(len(samples)) if index not in notes]
     shown = [*list(notes)[:number], *sorted(rng.sample(others, min(number, len(others))))]
     left = len(notes) - number
-    figures = [f'<p>{left} more suspicious samples are not shown</p>'] * (left > 0)
-    return figures + [_figure(checked, task, index, notes.get(index, '')) for index in shown]
+    lines = [f'<p>{left} more suspicious samples are not shown</p>'] * (left > 0)
+    drawn = f'{min(number, len(others))} of {len(others)} samples, drawn at random'
+    lines.append(f'<p>{drawn}{" after the suspicious ones" * bool(notes)}</p>')
+    return lines + [_figure(checked, task, index, notes.get(index, '')) for index in shown]
 
 
 def _figure(checked: Checked, task: Task, index: int, note: str) -> str:

@@ -106,10 +106,12 @@ def test_the_page_shows_images_under_their_masks(capsys):
     assert '://' not in page
 
 
-def test_the_seed_selects_other_samples(capsys):
+def test_the_seed_selects_other_samples_and_the_page_says_how_many_there_are(capsys):
     def names(seed):
         check(capsys, '--number', 2, '--seed', seed, '--out', 'page.html')
-        return re.findall(r'img/train/(\w)', Path('page.html').read_text())
+        page = Path('page.html').read_text()
+        assert f'2 of {len(list(Path("mine/img/train").iterdir()))} samples' in page
+        return re.findall(r'img/train/(\w)', page)
 
     chosen = [names(seed) for seed in (0, 0, 1, 2, 3)]
     assert chosen[0] == chosen[1] and len({*map(tuple, chosen)}) > 1
