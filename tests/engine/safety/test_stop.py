@@ -19,9 +19,9 @@ from afno_mm.engine.safety.stop import EXIT_CODE
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
-from running import REPOSITORY
 from tiny import Model, runner
 
+REPOSITORY = Path(__file__).parents[3]
 HOOK = dict(type='afno_mm.StopSignalHook')
 
 
