@@ -4,8 +4,8 @@
 #   python tools/sweep.py configs/sweeps/sizes_b0.py --jobs 2
 #   python benchmarks/quality_and_cost.py configs/sweeps/sizes_b0.py docs/sizes_b0/results.json
 #
-# Expect: docs/evidence.md, from 37 of these 124 trainings of 560 steps: one seed of each point, four
-# of AFNO-192 and none-192 (--points). Stop it at any time; the same command goes on.
+# Expect: docs/evidence.md, from 37 of these 124 trainings of 560 steps: one seed of each point, and
+# four of AFNO-192 and none-192 (--points). Stop it at any time; the same command goes on.
 # OMP_NUM_THREADS=1 is set for two jobs on two cores; results depend on it in the last bits.
 #
 # As sizes.py, with the networks, the schedule and the learning rate of scenes_b0.py. 'hybrid' is
