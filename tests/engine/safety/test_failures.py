@@ -28,12 +28,14 @@ def test_settings_that_lower_memory_are_named(tmp_path, error):
 
 
 @pytest.mark.slow
-def test_a_missing_compiler_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch._inductor.config, 'force_disable_caches', True)
-    monkeypatch.setattr(torch._inductor.config.cpp, 'cxx', (None, 'no-such-compiler'))
+def test_a_missing_compiler_is_named(tmp_path):
     model = Model()
     model.layers.forward = torch.compile(model.layers.forward)
-    with pytest.raises(RuntimeError, match='compile failed.*no-such-compiler.*\nLeave out --comp'):
+    settings = {'force_disable_caches': True, 'cpp.cxx': (None, 'no-such-compiler')}
+    with (
+        torch._inductor.config.patch(settings),
+        pytest.raises(RuntimeError, match='compile failed.*no-such-compiler.*\nLeave out --comp'),
+    ):
         runner(tmp_path, model).train()
 
 
