@@ -304,7 +304,7 @@ def mixer_with(monkeypatch, config, *options):
         return MODELS.build(cfg.model).backbone.layers[0][1][0].attn
 
 
-def test_mixer_changes_from_the_command_line(monkeypatch, capsys):
+def test_mixer_changes_from_the_command_line(monkeypatch):
     mixer = mixer_with(
         monkeypatch,
         'segformer_afno_b0_cityscapes',
@@ -319,7 +319,6 @@ def test_mixer_changes_from_the_command_line(monkeypatch, capsys):
         'model.backbone.mixer.resize=exact',
     )
     assert type(mixer).__name__ == 'GFN' and mixer.resize == 'exact'
-    assert "replaces {'type': 'AFNO', 'num_blocks': [1, 2, 5, 8]" in capsys.readouterr().out
     mixer = mixer_with(
         monkeypatch,
         'segformer_afno_b0_cityscapes',

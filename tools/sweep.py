@@ -6,6 +6,7 @@ To continue a sweep that was stopped, or to repeat its failed trainings, run the
 import argparse
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 import afno_mm  # noqa: F401  reports a broken environment before anything else fails
@@ -57,8 +58,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # Hide MMEngine's messages between the printed commands. Each training has its own log.
+    # Hide messages of the libraries between the printed commands. Each training has its own log.
     logging.disable(logging.INFO)
+    warnings.simplefilter('ignore')
     sweep = load_sweep(
         args.config,
         Path(__file__).with_name('train.py').resolve(),

@@ -180,7 +180,7 @@ def _remove_replaced_mixers(cfg: Config, options: dict[str, Any]) -> None:
         if isinstance(old, dict) and _names(old.get('type', '')) == _names(kind):
             continue
         if old is not None:
-            print_log(f'{key}={kind} replaces {old}')
+            print_log(f'{key}={kind} replaces {old}', 'current')
         if holder:
             holder[name] = {}
 
