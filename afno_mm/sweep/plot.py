@@ -54,7 +54,8 @@ def curves(sweep: Sweep, outcomes: dict) -> Figure:
             if found:
                 times = sorted(set.intersection(*(set(map(int, one['curve'])) for one in found)))
                 every = [[one['curve'][str(at)] for at in times] for one in found]
-                axes.plot(times, np.mean(every, axis=0), line, color=colour, label=name)
+                means = np.mean(every, axis=0)
+                axes.plot(times, means, line, marker='.', color=colour, label=name)
                 unit = found[0]['unit']
         axes.set(xlabel=unit, ylabel=stage.metric)
         if axes.lines:
@@ -114,7 +115,8 @@ def _axis(axes, names):
         places = [float(name) for name in names]
     except ValueError:
         crowded = len(names) > 8 or len(names) * max(map(len, names)) > 60
-        axes.set_xticks(range(len(names)), names, rotation=30 * crowded, ha='center')
+        turned = dict(rotation=30, ha='right', rotation_mode='anchor') if crowded else {}
+        axes.set_xticks(range(len(names)), names, **turned)
         axes.set_xlim(-0.5, len(names) - 0.5)
         return list(range(len(names))), ''
     positive = [place for place in places if place > 0]

@@ -4,15 +4,15 @@
 #   python data/make_scenes.py data/scenes
 #   python tools/sweep.py configs/sweeps/scenes.py --jobs 2
 #
-# Expect: docs/evidence.md. 88 trainings of 560 steps: half the epochs of ../vit_afno_scenes.py.
+# Expect: docs/evidence.md. 99 trainings of 560 steps: half the epochs of ../vit_afno_scenes.py.
 # Stop it at any time; the same command goes on. OMP_NUM_THREADS=1 is set for two jobs on two cores;
 # results depend on it in the last bits.
 #
 # Each mixer first chooses its learning rate with a seed that does not count. Then it is trained
 # with eight more seeds. Mixers of one seed see the same images in the same order, with the same
 # augmentation. As in study.py, the width makes the parameters equal, and the hidden width of the
-# feed-forward (about 4 widths) does the rest. 'AFNO+filter' and 'AFNO+depthwise' are ideas of this
-# project, not of the paper (docs/mixers/afno.md). 'none' mixes nothing: the feed-forward alone.
+# feed-forward (about 4 widths) does the rest. 'AFNO+filter' and its like are ideas of this project,
+# not of the paper (docs/mixers/afno.md). 'none' mixes nothing: the feed-forward alone.
 label = 'mixer'
 
 
@@ -31,6 +31,7 @@ points = {
     'AFNO': _network(192, 768),
     'AFNO+filter': _network(188, 752, frequency_filter='smooth'),
     'AFNO+depthwise': _network(192, 764, bias='depthwise'),
+    'AFNO+filter+depthwise': _network(188, 748, frequency_filter='smooth', bias='depthwise'),
     'GFN': _network(172, 696, type='GFN'),
     'LS': _network(168, 632, type='LS', window_size=4, num_landmarks=8),
     'SA': _network(168, 656, type='SA'),
@@ -50,4 +51,8 @@ comparisons = {
         ('AFNO+filter', 'none'),
     ],
     'a depthwise bias (ours)': [('AFNO+depthwise', 'AFNO'), ('AFNO+filter', 'AFNO+depthwise')],
+    'filter and bias together (ours)': [
+        ('AFNO+filter+depthwise', 'AFNO+filter'),
+        ('AFNO+filter+depthwise', 'AFNO+depthwise'),
+    ],
 }

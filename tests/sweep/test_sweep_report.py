@@ -1,8 +1,11 @@
 """Values and plots of a sweep."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from afno_mm.sweep import plot, record
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
@@ -42,3 +45,15 @@ def test_a_line_joins_points_whose_names_are_equal_up_to_the_last_dash():
     lines = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert lines == {'AFNO': [[4, 76], [14, 78]], 'ESA': [[4, 74]], 'alone': [[9, 70]]}
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
+
+
+@pytest.mark.parametrize('curve', [{'1': 20.0, '2': 22.0}, {'7': 20.0}])
+def test_curves_are_seen_even_with_one_validation(curve):
+    sweep = SimpleNamespace(stages=[SimpleNamespace(metric='mIoU')], note='')
+    outcomes = {'AFNO': [[dict(curve=curve, unit='epoch')]]}
+    figure = plot.curves(sweep, outcomes)
+    figure.axes[0].get_legend().remove()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    red, _, blue = np.asarray(canvas.buffer_rgba(), dtype=int)[..., :3].reshape(-1, 3).T
+    assert (blue - red > 100).any()  # C0 is blue, all else is black and white
