@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from afno_mm import environment
+from afno_mm.ops.afno import dispatch
 from running import REPOSITORY
 
 SCRIPT = REPOSITORY / 'tools/doctor.py'
@@ -49,6 +50,17 @@ def test_backends_are_named_with_reasons_and_a_wrong_one_is_broken(doctor, monke
     first = next(doctor['backends']())
     assert first.state == 'BROKEN' and 'cup is not a backend' in first.text
     assert first.advice.startswith('unset AFNO_MM_BACKEND')
+
+
+def test_a_backend_with_other_results_is_broken(doctor, monkeypatch):
+    right = dispatch.afno_operator
+
+    def operator(*tensors, backend=None):
+        return right(*tensors, backend=backend) * (1.01 if backend is None else 1)
+
+    monkeypatch.setattr(dispatch, 'afno_operator', operator)
+    *_, last = doctor['backends']()
+    assert last.state == 'BROKEN' and 'differs from the composed one' in last.text
 
 
 def test_a_broken_installation_is_reported_without_a_traceback(tmp_path):
@@ -121,6 +133,16 @@ def test_a_compiler_that_fails_is_broken_and_none_is_missing(doctor, tmp_path, m
     monkeypatch.delenv('CC')
     first = next(doctor['compilers']())
     assert first.state == 'missing' and 'apt-get install -y gcc' in first.advice
+
+
+def test_a_driver_that_torch_cannot_use_is_broken(doctor, monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    monkeypatch.setattr('pathlib.Path.exists', lambda path: False)
+    for driver, state in (('/usr/bin/nvidia-smi', 'BROKEN'), (None, 'note')):
+        monkeypatch.setattr('shutil.which', lambda name, path=driver: path)
+        *_, last = doctor['accelerators']()
+        assert last.state == state
 
 
 def test_a_check_that_fails_does_not_stop_the_others(doctor):
