@@ -165,9 +165,10 @@ def test_bad_images_are_named_without_labels_too(root):
 @pytest.mark.parametrize('wrapper', [None, 'RepeatDataset', 'ConcatDataset'])
 def test_a_wrapped_list_is_compared_with_the_model_too(root, wrapper):
     (root / 'list.txt').write_text('cat/1.JPG 0\ndog/1.tiff 4\n')
-    data = build(root, ann_file='list.txt')
+    (root / 'fewer.txt').write_text('cat/1.JPG 0\n')
+    data, fewer = (build(root, ann_file=f'{name}.txt') for name in ('list', 'fewer'))
     if wrapper:
-        more = dict(dataset=data, times=2) if wrapper[0] == 'R' else dict(datasets=[data])
+        more = dict(dataset=data, times=2) if wrapper[0] == 'R' else dict(datasets=[fewer, data])
         data = DATASETS.build(dict(type=wrapper, **more))
     loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=data))
     head = classifier(4)

@@ -546,3 +546,14 @@ def test_a_prefix_without_images_is_named(tmp_path):
     make(tmp_path)
     with pytest.raises(ValueError, match="data_prefix must have 'img_path'.*'img'"):
         build(tmp_path, data_prefix=dict(img='photos', ann='masks'))
+
+
+def test_a_class_file_may_be_in_the_working_directory(tmp_path, monkeypatch):
+    make(tmp_path / 'data')
+    (tmp_path / 'names.txt').write_text('sky\ncar')
+    monkeypatch.chdir(tmp_path)
+    data = build(tmp_path / 'data', metainfo=dict(classes='names.txt'))
+    assert data.metainfo['classes'] == ['sky', 'car']
+    (tmp_path / 'data/names.txt').write_text('road\nman')  # data_root comes first
+    data = build(tmp_path / 'data', metainfo=dict(classes='names.txt'))
+    assert data.metainfo['classes'] == ['road', 'man']
