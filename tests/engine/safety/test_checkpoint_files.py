@@ -178,6 +178,23 @@ def test_a_validation_without_a_training_saves_no_checkpoint():
     assert hook.best_ckpt_path is None
 
 
+class TwoValidations(CheckpointHook):
+    """Validates twice in an epoch, as a loop over iterations may do."""
+
+    def after_train_epoch(self, runner):
+        for score in (1.0, 2.0):
+            self.after_val_epoch(runner, dict(score=score))
+
+
+def test_a_better_checkpoint_of_the_same_epoch_replaces_the_best(tmp_path):
+    hook = TwoValidations(save_best='score', rule='greater')
+    training = runner(tmp_path, most=1, hooks=[hook])
+    training.train()
+    (best,) = tmp_path.glob('best_*.pth')
+    assert damage(best) is None and str(best) == hook.best_ckpt_path
+    assert training.message_hub.get_info('best_score') == 2
+
+
 def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / f'.epoch_1.pth.abc{TEMPORARY}').write_bytes(b'half')
     runner(tmp_path, most=1).train()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from afno_mm.engine.safety import newest_checkpoint, set_interface
+from afno_mm.engine.safety import network, newest_checkpoint, set_interface
 from afno_mm.engine.safety.distributed import Judge, RankWatchHook
 from afno_mm.engine.safety.network import choose_interface
 from afno_mm.engine.safety.stop import EXIT_CODE
@@ -111,6 +111,22 @@ def test_the_interface_leads_to_the_master(monkeypatch):
     assert set_interface() is None and 'GLOO_SOCKET_IFNAME' not in os.environ
     monkeypatch.setenv('GLOO_SOCKET_IFNAME', 'mine')
     assert set_interface() is None and os.environ['GLOO_SOCKET_IFNAME'] == 'mine'
+
+
+@pytest.mark.parametrize('own', [None, 'theirs'])
+@pytest.mark.parametrize('others', [{}, {'10.0.1.1': 'ib0'}])
+def test_the_interface_is_for_nccl_too_if_there_are_several(own, others, monkeypatch):
+    monkeypatch.setattr(network, '_addresses', lambda: {'10.0.0.1': 'eth0', **others})
+    monkeypatch.setattr(network, 'choose_interface', lambda master: 'eth0')
+    monkeypatch.setenv('GROUP_WORLD_SIZE', '2')
+    monkeypatch.setenv('MASTER_ADDR', 'one')
+    monkeypatch.setenv('GLOO_SOCKET_IFNAME', '')
+    monkeypatch.setenv('NCCL_SOCKET_IFNAME', own or '')
+    del os.environ['GLOO_SOCKET_IFNAME']
+    if own is None:
+        del os.environ['NCCL_SOCKET_IFNAME']
+    assert set_interface() == os.environ['GLOO_SOCKET_IFNAME'] == 'eth0'
+    assert os.environ.get('NCCL_SOCKET_IFNAME') == (own or ('=eth0' if others else None))
 
 
 class Launched:

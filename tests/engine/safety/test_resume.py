@@ -1,10 +1,12 @@
 """A stopped and resumed training has the bits of one that was never stopped."""
 
+from itertools import islice
 from types import SimpleNamespace
 
 import mmpretrain.datasets  # noqa: F401  registers RepeatAugSampler
 import pytest
 import torch
+from afno_mm.engine.safety import resume
 from afno_mm.engine.safety import runner as safe_runner
 from afno_mm.engine.safety.resume import (
     ResumableEpochLoop,
@@ -14,6 +16,7 @@ from afno_mm.engine.safety.resume import (
 )
 from afno_mm.engine.safety.switches import protect
 from mmengine.config import Config
+from mmengine.dataset import sampler
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 from tiny import Model, runner
@@ -78,6 +81,16 @@ def test_repeated_augmentation_draws_anew_for_each_copy():
     sampler = SeededSampler(range(9), dict(type='mmpretrain.RepeatAugSampler'), seed=0)
     seeds = [index.numbers for index in sampler]
     assert len(set(seeds)) == len(seeds) == 9
+
+
+def test_each_pass_of_an_infinite_sampler_draws_anew_on_all_processes(monkeypatch):
+    numbers = []
+    for rank in range(2):
+        for module in (resume, sampler):
+            monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, 2))
+        draws = SeededSampler(range(5), dict(type='InfiniteSampler', shuffle=True), seed=0)
+        numbers += [index.numbers for index in islice(draws, 10)]
+    assert sorted(numbers) == [(0, epoch, index) for epoch in range(4) for index in range(5)]
 
 
 def test_a_checkpoint_of_longer_epochs_is_refused():

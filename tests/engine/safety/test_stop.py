@@ -145,6 +145,12 @@ def test_a_second_training_in_a_work_dir_is_refused_until_the_first_ends(tmp_pat
         pass
 
 
+def test_the_lock_names_the_process_that_holds_it_and_no_earlier_one(tmp_path):
+    for _ in range(2):
+        with only_one(tmp_path):
+            assert (tmp_path / '.lock').read_text() == f'{os.getpid()} on {os.uname().nodename}'
+
+
 @pytest.mark.slow
 def test_data_loading_workers_do_not_keep_the_lock_of_a_killed_training(tmp_path):
     with only_one(tmp_path):
