@@ -1,9 +1,12 @@
 """Reading a sweep, and the lock on its folder."""
 
+import runpy
 import subprocess
+import sys
 
 import pytest
-from afno_mm.sweep import launch
+from afno_mm.sweep import launch, record
+from running import REPOSITORY
 from tiny_sweep import SWEEP, TRAINER, TUNE, load
 
 
@@ -74,6 +77,34 @@ def test_small_version_replaces_settings_and_says_so(folder):
     assert 'not the setting of' in small.note and not load(folder, sweep=sweep).note
     with pytest.raises(ValueError, match='no small version'):
         load(folder, small=True)
+
+
+def test_a_chosen_value_is_that_of_all_stages(folder):
+    first, second = load(folder).points['2']
+    chosen = second.with_options({'optim_wrapper.optimizer.lr': 0.5})
+    assert chosen.previous.options == {**first.options, 'optim_wrapper.optimizer.lr': 0.5}
+
+
+def test_a_training_without_a_checkpoint_may_begin_with_other_settings(folder):
+    (run, _) = load(folder, 'begun').points['2']
+    record.begin(run)
+    assert record.check(run) is None
+    assert record.check(run.with_options({'optim_wrapper.optimizer.lr': 0.5})) is None
+
+
+def test_the_tool_passes_its_options_on_and_names_what_failed(folder, monkeypatch):
+    main = runpy.run_path(str(REPOSITORY / 'tools/sweep.py'))['main']
+    ran = []
+    main.__globals__['run_sweep'] = lambda *arguments: ran.append(arguments) or {'2': 'too steep'}
+    (folder / 'told').mkdir()
+    (folder / 'told/results.md').touch()
+    options = f'{folder}/gains.py --work-dir {folder}/told --seeds 3 4 --points 2 --jobs 5 --gpus 2'
+    monkeypatch.setattr(sys, 'argv', ['sweep.py', *options.split()])
+    with pytest.raises(SystemExit, match='failed: 2'):
+        main()
+    ((sweep, points, jobs),) = ran
+    assert (points, jobs) == (['2'], 5) and sweep.folder == folder / 'told'
+    assert {run.seed for run in sweep.points['2']} == {3, 4} and sweep.points['2'][0].gpus == 2
 
 
 def test_orphaned_training_keeps_the_lock(tmp_path):
