@@ -151,6 +151,12 @@ def test_the_confusion_matrix_pairs_predictions_and_images_by_name(monkeypatch):
     predictions = [np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)]  # of a.png and b.png
     matrix = confusion_matrix.count(Data([sample(1), sample(0)]), predictions, ['a', 'b'])
     assert matrix.tolist() == [[4, 0], [0, 4]]
+    matrix = confusion_matrix.count(Data([sample(0), sample(0)]), predictions, ['a', 'b'])
+    assert matrix.tolist() == [[4, 4], [0, 0]]
+    shifted = Data([sample(1), sample(0)])
+    shifted.reduce_zero_label = True  # the files of predictions then have ids from 1
+    matrix = confusion_matrix.count(shifted, [image + 1 for image in predictions], ['a', 'b'])
+    assert matrix.tolist() == [[4, 0], [0, 4]]
     with pytest.raises(SystemExit, match='no prediction b.png'):
         confusion_matrix.count(Data([sample(1), sample(0)]), predictions, ['a', 'c'])
 

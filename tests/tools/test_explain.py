@@ -120,3 +120,7 @@ def test_long_steps_say_how_long_they_take(monkeypatch, capsys):
     now = 110.0
     left(0.25, 'stage 2')
     assert capsys.readouterr().out == '   25%  stage 2, about 30 s left\n'
+
+
+def test_a_pixel_goes_to_its_place_in_an_input_of_another_shape():
+    assert explain.scaled((16, 72), (64, 96), (128, 48, 3)) == (32, 36)

@@ -1,4 +1,4 @@
-"""What the options of tools/train.py change in a config."""
+"""What the options of tools/train.py and tools/test.py change in a config."""
 
 import runpy
 from types import SimpleNamespace
@@ -38,3 +38,19 @@ def test_no_validate_takes_a_config_without_checkpoints(changed, hooks):
     cfg = changed(dict(default_hooks=hooks), no_validate=True)
     assert cfg.val_cfg is None
     assert not ((cfg.default_hooks or {}).get('checkpoint') or {}).get('save_best')
+
+
+def test_options_of_a_test_reach_the_config_and_the_runner(tmp_path, monkeypatch):
+    main = runpy.run_path(str(REPOSITORY / 'tools/test.py'))['main']
+    built, loaded = [], []
+    runner = SimpleNamespace(rank=0, load_checkpoint=lambda **options: loaded.append(options))
+    runner.test = lambda: runner.load_checkpoint()
+    main.__globals__['build_runner'] = lambda cfg: built.append(cfg) or runner
+    options = f'--work-dir {tmp_path} --show-dir {tmp_path} --interval 7 --wait-time 3 --amp'
+    config = REPOSITORY / 'configs/segformer_afno_b0_scenes.py'
+    monkeypatch.setattr('sys.argv', ['test.py', str(config), 'a.pth', *options.split()])
+    main()
+    (cfg,) = built
+    hook = cfg.default_hooks.visualization
+    assert (hook.interval, hook.wait_time) == (7, 3) and cfg.test_cfg.fp16
+    assert cfg.load_from == 'a.pth' and loaded == [dict(strict=True)]
