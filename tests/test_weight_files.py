@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import pytest
 import torch
+from afno_mm import weight_files
 from afno_mm.weight_files import CheckpointError, make_mmengine_safe, read_weights
 from mmengine.fileio import BaseStorageBackend
 from mmengine.fileio.backends.registry_utils import backends
@@ -106,3 +108,17 @@ def test_every_scheme_of_mmengine_is_tried():
     tried = test_no_address_executes_what_it_gives.pytestmark[0].args[1]
     loaders = {CheckpointLoader._get_checkpoint_loader(address) for address in tried}
     assert loaders == set(CheckpointLoader._schemes.values())
+
+
+def test_a_file_of_a_store_leaves_no_copy(anywhere, tmp_path, monkeypatch):
+    torch.save(dict(a=torch.ones(2)), 'file.pth')
+    (tmp_path / 'temporary').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'temporary'))
+    assert read_weights('s3://bucket/file.pth')['a'].sum() == 2
+    assert not [*(tmp_path / 'temporary').iterdir()]
+
+
+def test_a_machine_without_the_file_in_its_cache_downloads_it_too(anywhere, monkeypatch):
+    monkeypatch.setattr(weight_files, 'is_main_process', lambda: False)
+    torch.save(dict(a=torch.ones(2)), 'file.pth')
+    assert read_weights('https://host/file.pth')['a'].sum() == 2

@@ -197,6 +197,12 @@ def test_weights_without_a_config_are_refused(trained, tmp_path):
     torch.save(torch.load(trained / 'epoch_1.pth')['state_dict'], tmp_path / 'bare.pth')
     with pytest.raises(ValueError, match='has no config inside'):
         from_pretrained(tmp_path / 'bare.pth')
+    for name in ('a.py', 'b.py'):  # either could be its config
+        shutil.copy(trained / 'shore.py', tmp_path / name)
+    with pytest.raises(ValueError, match='has no config inside'):
+        from_pretrained(tmp_path)
+    (tmp_path / 'b.py').unlink()
+    assert from_pretrained(tmp_path).dataset_meta is not None
 
 
 @pytest.mark.parametrize('place', ['text of a checkpoint', 'published config'])
