@@ -7,7 +7,7 @@ import pytest
 import torch
 from afno_mm.engine.safety import FiniteNumbersHook, newest_checkpoint
 from afno_mm.engine.safety.numbers import NonFiniteError, batch_files
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from tiny import Model, runner
 
 HOOK = [dict(type='afno_mm.FiniteNumbersHook', max_skipped=3)]
@@ -136,3 +136,35 @@ def test_finite_gradients_whose_norm_overflows_are_no_error():
     wrapper, _, _ = hooked(model)
     wrapper.update_params((1e25 * model(torch.ones(1, 2))).sum())
     assert torch.isfinite(model.weight).all()
+
+
+def test_gradients_of_every_optimiser_are_checked():
+    parts = torch.nn.ModuleDict(dict(one=torch.nn.Linear(2, 2), other=torch.nn.Linear(2, 2)))
+    wrappers = {k: OptimWrapper(torch.optim.SGD(p.parameters(), 0.1)) for k, p in parts.items()}
+    hub = SimpleNamespace(update_scalar=lambda key, value: None)
+    both = OptimWrapperDict(**wrappers)
+    hook = FiniteNumbersHook()
+    hook.before_train(SimpleNamespace(model=parts, optim_wrapper=both, message_hub=hub))
+    hook.before_train_iter(SimpleNamespace(iter=0), 0)
+    for part, wrapper in zip(parts.values(), wrappers.values()):
+        (part(torch.ones(1, 2)).sum() * torch.nan).backward()
+        with pytest.raises(NonFiniteError, match='the gradients are not finite'):
+            wrapper.step()
+
+
+def test_steps_between_those_of_the_optimiser_are_not_counted_as_skipped():
+    class Scaled(OptimWrapper):
+        loss_scaler = torch.amp.GradScaler('cpu')
+
+    wrapper, hook, _ = hooked(torch.nn.Linear(2, 2), kind=Scaled, accumulative_counts=4)
+    training = SimpleNamespace(optim_wrapper=wrapper, iter=0)
+    wrapper.initialize_count_status(hook.model, 0, 12)
+    for count in (0, 0, 0, 1, 1, 1, 1, 2):
+        hook.before_train_iter(training, 0)
+        wrapper._inner_count += 1  # as update_params does. The optimiser makes no step
+        hook.after_train_iter(training, 0)
+        assert hook.skipped == count
+    hook.before_train_iter(training, 0)
+    wrapper._inner_count, hook.steps = 12, hook.steps + 1
+    hook.after_train_iter(training, 0)
+    assert hook.skipped == 0
