@@ -1,7 +1,9 @@
 """Checkpoints are whole or absent, checked before use, and loaded without executing anything."""
 
+import itertools
 import os
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from afno_mm.engine.safety.checkpoint_files import TEMPORARY, AtomicLocalBackend
 from afno_mm.hub import from_pretrained
 from afno_mm.weight_files import CheckpointError, damage, load_from_file
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
@@ -195,6 +198,39 @@ def test_a_better_checkpoint_of_the_same_epoch_replaces_the_best(tmp_path):
     assert training.message_hub.get_info('best_score') == 2
 
 
+class Better(BaseMetric):
+    """Two scores that are better after each validation."""
+
+    numbers = itertools.count()
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        number = next(self.numbers)
+        return dict(score=number, other=number)
+
+
+@pytest.mark.parametrize('kept', [['score'], ['score', 'other']])
+def test_the_best_checkpoint_of_a_work_dir_that_has_moved_is_replaced(kept, tmp_path):
+    def train(folder, **settings):
+        loader = dict(dataset=[dict(inputs=torch.ones(4))] * 2, batch_size=2)
+        loader['collate_fn'] = dict(type='default_collate')
+        loader['sampler'] = dict(type='DefaultSampler', shuffle=False)
+        settings |= dict(val_dataloader=loader, val_cfg={}, val_evaluator=Evaluator(Better()))
+        hook = CheckpointHook(interval=1, save_best=kept, rule='greater')
+        runner(folder, hooks=[hook], **settings).train()
+
+    here, moved = tmp_path / 'a', tmp_path / 'b'
+    train(here, most=1)
+    shutil.copytree(here, moved)
+    before = {path: path.read_bytes() for path in here.glob('*.pth')}
+    train(moved, most=2, resume=True, load_from=str(moved / 'epoch_1.pth'))
+    best = {path.name for path in moved.glob('best_*.pth')}
+    assert best == {f'best_{name}_epoch_2.pth' for name in kept}
+    assert before == {path: path.read_bytes() for path in here.glob('*.pth')}
+
+
 def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / f'.epoch_1.pth.abc{TEMPORARY}').write_bytes(b'half')
     runner(tmp_path, most=1).train()
@@ -234,6 +270,12 @@ def test_a_copy_with_other_times_has_the_same_newest_checkpoint(copy):
     for number, name in enumerate(('epoch_4', 'epoch_2', 'epoch_3'), 1):
         os.utime(copy / f'{name}.pth', ns=(0, number * 10**9))
     assert newest_checkpoint(copy).name == 'epoch_4.pth'
+
+
+def test_a_copy_of_a_work_dir_does_not_resume_from_the_original(copy, work_dir):
+    (copy / 'epoch_4.pth').unlink()
+    (copy / 'last_checkpoint').write_text(str(work_dir / 'epoch_3.pth'))
+    assert newest_checkpoint(copy) == copy / 'epoch_3.pth'
 
 
 def test_a_checkpoint_of_another_model_is_explained_in_a_few_lines(work_dir, tmp_path):
