@@ -9,6 +9,7 @@ import torch
 from afno_mm.engine.safety import resume
 from afno_mm.engine.safety import runner as safe_runner
 from afno_mm.engine.safety.resume import (
+    IterationSeedHook,
     ResumableEpochLoop,
     SeededDataset,
     SeededSampler,
@@ -93,6 +94,22 @@ def test_each_pass_of_an_infinite_sampler_draws_anew_on_all_processes(monkeypatc
     assert sorted(numbers) == [(0, epoch, index) for epoch in range(4) for index in range(5)]
 
 
+def test_each_process_draws_for_its_own_step(monkeypatch):
+    training, drawn = SimpleNamespace(seed=1, iter=7), []
+    for rank in (0, 1, 0):
+        monkeypatch.setattr(resume, 'get_rank', lambda rank=rank: rank)
+        IterationSeedHook().before_train_iter(training, 0)
+        drawn.append(torch.rand(1).item())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_a_training_without_a_seed_of_its_own_resumes_with_that_of_the_checkpoint(tmp_path):
+    first = runner(tmp_path, most=1, randomness=dict(seed=None))
+    first.train()
+    second = runner(tmp_path, most=2, randomness=dict(seed=None), resume=True)
+    assert second.seed == second.train_dataloader.sampler.seed == first.seed
+
+
 def test_a_checkpoint_of_longer_epochs_is_refused():
     loop = ResumableEpochLoop.__new__(ResumableEpochLoop)
     loop._iter, loop._epoch, loop.dataloader = 24, 3, torch.utils.data.DataLoader(range(4))
@@ -121,6 +138,7 @@ def test_the_samples_of_a_step_count_on_all_processes(tmp_path, monkeypatch):
         training._check_epoch('x.pth', dict(iterations_per_epoch=5, world_size=1))
     training._check_epoch('x.pth', dict(iterations_per_epoch=5, world_size=2))
     training._check_epoch('x.pth', dict(iterations_per_epoch=10, world_size=4))  # batches of 1
+    training._check_epoch('x.pth', dict(iterations_per_epoch=3, world_size=1))  # batches of 4
 
 
 def test_processes_that_see_different_work_dirs_do_not_train(tmp_path, monkeypatch):

@@ -73,8 +73,7 @@ def runner(
             logger=dict(type='LoggerHook', interval=1),
         ),
         custom_hooks=[dict(type='afno_mm.IterationSeedHook'), *hooks],
-        randomness=dict(seed=5),
         visualizer=dict(type='Visualizer', name=name, vis_backends=None),
         experiment_name=name,
-        **settings,
+        **dict(randomness=dict(seed=5)) | settings,
     )
