@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +52,24 @@ def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, nam
     assert stopped.seen + resumed.seen == whole.seen
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_signal_waits_for_the_optimiser_step_of_accumulated_gradients(tmp_path):
+    training = runner(tmp_path, hooks=[HOOK, SignalAt(6, signal.SIGTERM)])
+    training.optim_wrapper = dict(training.optim_wrapper, accumulative_counts=4)
+    with pytest.raises(SystemExit):
+        training.train()
+    assert newest_checkpoint(tmp_path).name == 'stopped_at_iter_8.pth'
+
+
+@pytest.mark.parametrize('variable', ['RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'])
+def test_only_the_first_process_of_a_launcher_takes_the_lock(variable, tmp_path, monkeypatch):
+    monkeypatch.setenv(variable, '1')
+    with only_one(tmp_path):
+        assert not (tmp_path / '.lock').exists()
+    monkeypatch.setenv(variable, '0')
+    with only_one(tmp_path):
+        assert (tmp_path / '.lock').exists()
 
 
 class InValidation(Hook):
@@ -254,6 +273,21 @@ def test_a_process_with_one_more_validation_batch_waits_for_nobody():
         subprocess.Popen([sys.executable, '-c', UNEVEN], env=dict(env, RANK=rank)) for rank in '01'
     ]
     assert [child.wait(120) for child in both] == [0, 0]
+
+
+def test_workers_of_all_loaders_block_signals_and_set_up_as_the_config_says(tmp_path):
+    def set_up(worker):
+        (tmp_path / str(worker)).write_text(str(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+    loops = [SimpleNamespace(dataloader=SimpleNamespace(worker_init_fn=set_up)) for _ in range(2)]
+    hook = StopSignalHook(['SIGUSR1'])
+    hook.before_train(SimpleNamespace(train_loop=loops[0], val_loop=loops[1]))
+    hook.after_train(None)
+    for worker, loop in enumerate(loops):
+        process = get_context('fork').Process(target=loop.dataloader.worker_init_fn, args=(worker,))
+        process.start()
+        process.join(60)
+        assert 'SIGUSR1' in (tmp_path / str(worker)).read_text()
 
 
 class KillGroup(Hook):
