@@ -36,19 +36,21 @@ class SignalAt(Hook):
 
 
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGINT', 'SIGUSR1'])
-@pytest.mark.parametrize('step', [7, 10])
-def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, name, step):
+@pytest.mark.parametrize('step, by_epoch', [(7, True), (10, True), (7, False)])
+def test_a_signal_saves_and_the_resumed_training_has_the_same_bits(tmp_path, name, step, by_epoch):
     whole, stopped, resumed = Model(), Model(), Model()
-    runner(tmp_path / 'whole', whole).train()
+    length = dict(by_epoch=by_epoch, most=4 if by_epoch else 20)
+    runner(tmp_path / 'whole', whole, **length).train()
     before = signal.getsignal(signal.Signals[name])
     with pytest.raises(SystemExit) as left:
         hooks = [HOOK, SignalAt(step, signal.Signals[name])]
-        runner(tmp_path / 'b', stopped, hooks=hooks).train()
+        runner(tmp_path / 'b', stopped, hooks=hooks, **length).train()
     assert left.value.code == EXIT_CODE and len(stopped.seen) == step
     assert signal.getsignal(signal.Signals[name]) == before
     newest = newest_checkpoint(tmp_path / 'b')
     assert newest.name == f'stopped_at_iter_{step}.pth'
-    runner(tmp_path / 'b', resumed, hooks=[HOOK], resume=True, load_from=str(newest)).train()
+    resume = dict(resume=True, load_from=str(newest))
+    runner(tmp_path / 'b', resumed, hooks=[HOOK], **resume, **length).train()
     assert stopped.seen + resumed.seen == whole.seen
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
