@@ -15,7 +15,9 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize('name', SCRIPTS)
+@pytest.mark.parametrize(
+    'name', [pytest.param(n, marks=[pytest.mark.slow] * (n == 'make_scenes')) for n in SCRIPTS]
+)
 def test_the_seed_of_a_script_changes_its_files(name, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'path', [str(REPOSITORY / 'data'), *sys.path])
     files = []

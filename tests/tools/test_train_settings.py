@@ -1,4 +1,4 @@
-"""What the options of tools/train.py and tools/test.py change in a config."""
+"""What the options of train.py, test.py and baseline.py change."""
 
 import runpy
 from types import SimpleNamespace
@@ -54,3 +54,21 @@ def test_options_of_a_test_reach_the_config_and_the_runner(tmp_path, monkeypatch
     hook = cfg.default_hooks.visualization
     assert (hook.interval, hook.wait_time) == (7, 3) and cfg.test_cfg.fp16
     assert cfg.load_from == 'a.pth' and loaded == [dict(strict=True)]
+
+
+@pytest.mark.parametrize('folders, names', [('ab', ['a', 'b']), ('aa', ['a/0.json', 'a/1.json'])])
+def test_models_beside_a_baseline_have_the_names_of_their_folders(
+    folders, names, tmp_path, monkeypatch
+):
+    main = runpy.run_path(str(REPOSITORY / 'tools/baseline.py'))['main']
+    shown = []
+    task = SimpleNamespace(baseline=lambda cfg, models: shown.append(models))
+    main.__globals__['task_of'] = lambda cfg: task
+    files = [tmp_path / folder / f'{number}.json' for number, folder in enumerate(folders)]
+    for number, file in enumerate(files):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'{{"mIoU": {number}}}')
+    config = str(REPOSITORY / 'configs/segformer_afno_b0_scenes.py')
+    monkeypatch.setattr('sys.argv', ['baseline.py', config, '--beside', *map(str, files)])
+    main()
+    assert shown == [{str(tmp_path / name): dict(mIoU=i) for i, name in enumerate(names)}]
