@@ -86,3 +86,33 @@ def test_training_that_ends_within_the_warm_up_is_refused():
     cfg.param_scheduler = [dict(type='PolyLR', begin=1500, by_epoch=False)]
     with pytest.raises(ValueError, match=r'ends after 1000 iters.*Raise train_cfg\.max_iters'):
         check_schedule(cfg)
+
+
+def test_epochs_without_end_are_refused():
+    cfg = Config.fromfile(CONFIGS[0])
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    with pytest.raises(ValueError, match='the first one never ends'):
+        check_schedule(cfg)
+    cfg.param_scheduler = None
+    cfg.train_cfg = dict(by_epoch=False, max_iters=10)
+    check_schedule(cfg)
+
+
+def test_schedule_in_epochs_is_refused_if_the_training_counts_iterations():
+    """MMEngine counts one epoch: the rate would stay as it is, or fall to 0 within one pass."""
+    cfg = Config.fromfile(CONFIGS[0])
+    cfg.train_cfg = dict(by_epoch=False, max_iters=1000)
+    for given in (
+        dict(type='MultiStepLR', milestones=[1], by_epoch=True),
+        dict(type='PolyLR', convert_to_iter_based=True),
+    ):
+        cfg.param_scheduler = [dict(type='LinearLR', by_epoch=False, end=9), given]
+        with pytest.raises(ValueError, match=r'param_scheduler\.1\.by_epoch=False, with begin'):
+            check_schedule(cfg)
+    for given in (
+        dict(type='PolyLR', by_epoch=False),
+        dict(type='PolyLR', convert_to_iter_based=True, end=9),
+        dict(type='ReduceOnPlateauLR', monitor='mIoU'),
+    ):
+        cfg.param_scheduler = given
+        check_schedule(cfg)

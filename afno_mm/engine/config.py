@@ -115,8 +115,7 @@ def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = Tr
 def use_amp(cfg: Config) -> None:
     """Turn on mixed precision: float16 with loss scaling, or bfloat16 on a CPU.
 
-    Raises:
-        ValueError: If the config has an optimiser wrapper of another type.
+    An optimiser wrapper of another type raises ValueError.
     """
     kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
@@ -134,20 +133,30 @@ def use_amp(cfg: Config) -> None:
 
 
 def check_schedule(cfg: Config) -> None:
-    """Refuse a training that ends before a part of its learning rate schedule begins.
-
-    Raises:
-        ValueError: In that case. The message names the settings to change.
-    """
+    """Raise ValueError for epochs without end, and for learning rates that would be wrong."""
+    sampler = (cfg.train_dataloader.get('sampler') or {}).get('type', '')
+    if 'max_epochs' in cfg.train_cfg and type_name(sampler) == 'InfiniteSampler':
+        raise ValueError(
+            'train_cfg counts epochs, and with an InfiniteSampler the first one never ends. Set '
+            'train_dataloader.sampler.type=DefaultSampler, or let train_cfg count iterations'
+        )
     schedules = cfg.get('param_scheduler') or []
     for number, schedule in enumerate(schedules if isinstance(schedules, list) else [schedules]):
-        unit = 'epochs' if schedule.get('by_epoch', True) else 'iters'
+        kind, by_epoch = type_name(schedule.get('type', '')), schedule.get('by_epoch', True)
+        unit = 'epochs' if by_epoch else 'iters'
         begin, end = schedule.get('begin', 0), cfg.train_cfg.get(f'max_{unit}')
         if end and begin >= end:
             raise ValueError(
-                f'training ends after {end} {unit}, and param_scheduler.{number} '
-                f'({type_name(schedule.type)}) begins after {begin}. Raise train_cfg.max_{unit}, '
+                f'training ends after {end} {unit}, and param_scheduler.{number} ({kind}) begins '
+                f'after {begin}. Raise train_cfg.max_{unit}, '
                 f'or lower param_scheduler.{number}.begin, and the end of what goes before it'
+            )
+        works = schedule.get('convert_to_iter_based') and 'end' in schedule or 'Plateau' in kind
+        if kind and by_epoch and 'max_iters' in cfg.train_cfg and not works:
+            raise ValueError(
+                f'train_cfg counts iterations, and param_scheduler.{number} ({kind}) epochs, which '
+                f'do not end then. Set param_scheduler.{number}.by_epoch=False, with begin and end '
+                'in iterations, and without convert_to_iter_based'
             )
 
 
