@@ -16,6 +16,10 @@ if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
     # Skip the check in ``afno-mm`` itself, so that 'afno-mm doctor' starts in a broken environment.
     if not is_command():
         check_environment()
+        from mmengine.config.utils import MODULE2PACKAGE
+
+        # _base_ = 'mmseg::...' is in onedl-mmsegmentation. MMEngine asks for its older package.
+        MODULE2PACKAGE['mmseg'] = 'mmseg'
 
 __all__ = ['__version__', 'from_pretrained', 'list_models', 'register_models']
 

@@ -12,8 +12,11 @@ import pytest
 import yaml
 from afno_mm.names import config_file, nearest, root_folder
 from afno_mm.registry import MODELS
+from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.infer import BaseInferencer
 from mmengine.registry import DefaultScope
+from mmengine.utils import is_installed
 from mmpretrain import ImageClassificationInferencer
 from mmseg.apis import MMSegInferencer
 
@@ -142,3 +145,13 @@ def test_only_the_default_scope_afno_mm_looks_into_other_packages(own_scope):
         assert MODELS.get('EncoderDecoder').__module__.startswith('mmseg')
         assert MODELS.get('ImageClassifier').__module__.startswith('mmpretrain')
         assert MODELS.get('NoSuchModel') is None
+
+
+def test_mmengine_finds_configs_of_mmsegmentation_and_installs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.hub.hub.install_package', lambda name: installed.append(name))
+    installed = []
+    path = tmp_path / 'own.py'
+    path.write_text("_base_ = 'mmseg::_base_/datasets/ade20k.py'\n")
+    found = Config.fromfile(path), get_config('mmseg::_base_/datasets/ade20k.py')
+    assert {cfg.train_dataloader.dataset.type for cfg in found} == {'ADE20KDataset'}
+    assert installed == ['mmseg'] and is_installed('mmseg')

@@ -40,4 +40,3 @@ model = dict(
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )
-tta_model = dict(type='SegTTAModel')

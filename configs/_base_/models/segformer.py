@@ -26,4 +26,3 @@ model = dict(
     # cover the 1024x2048 image.
     test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(768, 768)),
 )
-tta_model = dict(type='SegTTAModel')

@@ -27,4 +27,3 @@ model = dict(
     train_cfg=dict(),
     test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(768, 768)),
 )
-tta_model = dict(type='SegTTAModel')
