@@ -41,15 +41,16 @@ class ValLossHook(Hook):
     @torch.no_grad()
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         model = bare_model(runner)
-        with _same_random_state(), autocast(enabled=getattr(runner.val_loop, 'fp16', False)):
-            data = model.data_preprocessor(data_batch, False)
-            losses = model(**data, mode='loss') if isinstance(data, dict) else model(*data, 'loss')
-        _, values = model.parse_losses(losses)
-        inputs = data_batch['inputs'] if isinstance(data_batch, dict) else data_batch[0]
-        size = len(inputs)
-        values = {name: value.detach().cpu().double() * size for name, value in values.items()}
-        values['samples'] = torch.full_like(values['loss'], size)
-        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+        for batch in _with_labels_of_one_size(data_batch):
+            with _same_random_state(), autocast(enabled=getattr(runner.val_loop, 'fp16', False)):
+                data = model.data_preprocessor(batch, False)
+                is_dict = isinstance(data, dict)
+                losses = model(**data, mode='loss') if is_dict else model(*data, 'loss')
+            _, values = model.parse_losses(losses)
+            size = len(batch['inputs'] if isinstance(batch, dict) else batch[0])
+            values = {name: value.detach().cpu().double() * size for name, value in values.items()}
+            values['samples'] = torch.full_like(values['loss'], size)
+            self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         sums: dict[str, Tensor] = {}
@@ -67,6 +68,15 @@ class ValLoopWithLoss(ValLoop):
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         runner.register_hook(ValLossHook())
+
+
+def _with_labels_of_one_size(batch: Any) -> list[Any]:
+    """Split a batch into its samples if their masks differ in size. Heads stack the masks."""
+    samples = batch.get('data_samples', ()) if isinstance(batch, dict) else ()
+    sizes = {s.gt_sem_seg.shape for s in samples if hasattr(s, 'gt_sem_seg')}
+    if len(sizes) < 2:
+        return [batch]
+    return [{key: v[i : i + 1] for key, v in batch.items()} for i in range(len(samples))]
 
 
 @contextmanager

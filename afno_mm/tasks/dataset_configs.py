@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS
+from torch.utils.data import ConcatDataset
 
 
 def nested_datasets(cfg: Any) -> Iterator[Any]:
@@ -28,6 +29,11 @@ def with_pipeline(cfg: ConfigDict, pipeline: Sequence[Any]) -> ConfigDict:
     for dataset in bare_datasets(cfg):
         dataset['pipeline'] = pipeline
     return cfg
+
+
+def unwrapped(cfg: ConfigDict, pipeline: Sequence[Any]) -> ConcatDataset:
+    """Build the datasets that a wrapper such as RepeatDataset wraps, each once, as one dataset."""
+    return ConcatDataset(map(DATASETS.build, bare_datasets(with_pipeline(cfg, pipeline))))
 
 
 def test_dataset(cfg: Mapping[str, Any]) -> Mapping[str, Any]:

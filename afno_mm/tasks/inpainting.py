@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..registry import TASKS
 from .base import Batch, Scores, Task, model_type, random_images
-from .dataset_configs import bare_datasets, with_pipeline
+from .dataset_configs import bare_datasets, unwrapped
 
 
 @TASKS.register_module()
@@ -53,7 +53,7 @@ class Inpainting(Task):
         val = DATASETS.build(cfg.test_dataloader.dataset)
         # Load training images with the test pipeline: without random crops and flips.
         pipeline = bare_datasets(cfg.test_dataloader.dataset)[0].pipeline
-        train = DATASETS.build(with_pipeline(cfg.train_dataloader.dataset, pipeline))
+        train = unwrapped(cfg.train_dataloader.dataset, pipeline)
         print('averaging the training images')
         colour = mean_colour(item['inputs'] for item in progress(train))
         print('\nscoring')

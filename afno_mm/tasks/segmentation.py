@@ -22,7 +22,7 @@ from .base import (
     rgb,
     score_table,
 )
-from .dataset_configs import bare_datasets, with_pipeline
+from .dataset_configs import bare_datasets, unwrapped, with_pipeline
 
 
 @TASKS.register_module()
@@ -126,13 +126,12 @@ class Segmentation(Task):
         """Score a predictor that returns, for each pixel, its most frequent training class."""
         from ..evaluation import baselines
 
-        train, val = (
-            DATASETS.build(with_pipeline(loader.dataset, [dict(type='LoadAnnotations')]))
-            for loader in (cfg.train_dataloader, cfg.test_dataloader)
-        )
+        steps = [dict(type='LoadAnnotations')]
+        train = unwrapped(cfg.train_dataloader.dataset, steps)
+        val = DATASETS.build(with_pipeline(cfg.test_dataloader.dataset, steps))
         print('counting the classes of each pixel')
         labels = (item['gt_seg_map'] for item in baselines.progress(train))
-        prediction = baselines.most_frequent_class(labels, len(train.metainfo['classes']))
+        prediction = baselines.most_frequent_class(labels, len(val.metainfo['classes']))
         print('\nscoring')
         name = f'most frequent class of each pixel in {len(train)} training images'
         scores = {name: baselines.score_constant_prediction(prediction, val)} | models

@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS
+from mmengine.structures import PixelData
 from running import REPOSITORY
 from torch import nn
 
@@ -112,6 +113,26 @@ def test_training_is_the_same_to_the_bit(tmp_path):
         assert torch.equal(value, other.model.state_dict()[key]), key
     assert [line['mean'] for line in plain_lines] == [line['mean'] for line in lines]
     assert not any('val/' in key for line in plain_lines for key in line)
+
+
+def test_masks_of_several_sizes_in_a_batch_give_the_mean_over_the_images():
+    cfg = read_config(str(REPOSITORY / 'configs/segformer_afno_b0_scenes.py'))
+    model = build_model(cfg, None, 'cpu').eval()
+    batch = task_of(cfg).random_batch(cfg.model, (32, 64), 2)
+    mask = PixelData(data=torch.randint(19, (1, 64, 64)))  # not resized
+    batch['data_samples'][1].gt_sem_seg = mask
+    runner = SimpleNamespace(
+        model=model, val_loop=None, message_hub=SimpleNamespace(log_scalars={})
+    )
+    found = []
+    for batches in ([batch], [{k: v[i : i + 1] for k, v in batch.items()} for i in range(2)]):
+        hook, metrics = ValLossHook(), {}
+        hook.before_val_epoch(runner)
+        for number, one in enumerate(batches):
+            hook.before_val_iter(runner, number, one)
+        hook.after_val_epoch(runner, metrics)
+        found.append(metrics)
+    assert found[0] == found[1] and found[0]['val/loss'] > 0
 
 
 def test_best_checkpoint_can_be_that_of_the_lowest_loss(tmp_path):

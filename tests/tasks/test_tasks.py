@@ -9,7 +9,7 @@ import pytest
 import torch
 from afno_mm.registry import TASKS, type_name
 from afno_mm.tasks import Classification, Inpainting, Segmentation, Task, task_of
-from afno_mm.tasks.dataset_configs import bare_datasets, dataset_meta
+from afno_mm.tasks.dataset_configs import bare_datasets, dataset_meta, unwrapped
 from mmengine.config import Config, ConfigDict
 
 REPOSITORY = Path(__file__).parents[2]
@@ -199,6 +199,17 @@ def test_wrapped_datasets_get_the_pipeline_of_tta(kind):
     datasets = bare_datasets(cfg.test_dataloader.dataset)
     assert [one.pipeline[-1].type for one in datasets] == ['TestTimeAug'] * len(datasets)
     assert 'pipeline' not in cfg.test_dataloader.dataset
+
+
+def test_unwrapped_datasets_hold_each_image_once(tmp_path):
+    names = [str(tmp_path / name) for name in 'ab']
+    for name in names:
+        Path(name).mkdir()
+        Path(name, 'image.jpg').touch()
+    inner = [dict(type='mmseg.BaseSegDataset', data_prefix=dict(img_path=name)) for name in names]
+    both = ConfigDict(type='RepeatDataset', times=10**6, dataset=dict(datasets=inner))
+    paths = [item['img_path'] for item in unwrapped(both, [])]
+    assert paths == [f'{name}/image.jpg' for name in names]
 
 
 def test_predictions_without_labels_are_not_scored():
