@@ -18,7 +18,8 @@ if is_installed('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):
         check_environment()
         from mmengine.config.utils import MODULE2PACKAGE
 
-        # _base_ = 'mmseg::...' is in onedl-mmsegmentation. MMEngine asks for its older package.
+        # Work-around for MMEngine: for _base_ = 'mmseg::...' it asks for the package
+        # mmsegmentation, and the files are in onedl-mmsegmentation.
         MODULE2PACKAGE['mmseg'] = 'mmseg'
 
 __all__ = ['__version__', 'from_pretrained', 'list_models', 'register_models']

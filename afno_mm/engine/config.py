@@ -115,7 +115,8 @@ def complete(cfg: Config, pin_memory: bool = True, persistent_workers: bool = Tr
 def use_amp(cfg: Config) -> None:
     """Turn on mixed precision: float16 with loss scaling, or bfloat16 on a CPU.
 
-    An optimiser wrapper of another type raises ValueError.
+    Raises:
+        ValueError: If the config has an optimiser wrapper of another type.
     """
     kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
@@ -133,7 +134,11 @@ def use_amp(cfg: Config) -> None:
 
 
 def check_schedule(cfg: Config) -> None:
-    """Raise ValueError for epochs without end, and for learning rates that would be wrong."""
+    """Refuse an epoch that never ends, and a learning rate schedule that does not fit the training.
+
+    Raises:
+        ValueError: In these cases. The message names the settings to change.
+    """
     sampler = (cfg.train_dataloader.get('sampler') or {}).get('type', '')
     if 'max_epochs' in cfg.train_cfg and type_name(sampler) == 'InfiniteSampler':
         raise ValueError(
@@ -151,8 +156,9 @@ def check_schedule(cfg: Config) -> None:
                 f'after {begin}. Raise train_cfg.max_{unit}, '
                 f'or lower param_scheduler.{number}.begin, and the end of what goes before it'
             )
-        works = schedule.get('convert_to_iter_based') and 'end' in schedule or 'Plateau' in kind
-        if kind and by_epoch and 'max_iters' in cfg.train_cfg and not works:
+        converted = schedule.get('convert_to_iter_based') and 'end' in schedule
+        needs_epochs = by_epoch and not converted and 'Plateau' not in kind
+        if kind and needs_epochs and 'max_iters' in cfg.train_cfg:
             raise ValueError(
                 f'train_cfg counts iterations, and param_scheduler.{number} ({kind}) epochs, which '
                 f'do not end then. Set param_scheduler.{number}.by_epoch=False, with begin and end '

@@ -67,11 +67,15 @@ class Classification(Task):
     def baseline(self, cfg: Config, models: dict[str, Scores]) -> str:
         """Score a predictor that always returns the most frequent training class."""
         train, val = (
-            np.array([data.get_data_info(i)['gt_label'] for i in range(len(data))])
+            _labels(DATASETS.build(loader.dataset))
             for loader in (cfg.train_dataloader, cfg.test_dataloader)
-            for data in [DATASETS.build(loader.dataset)]
         )
         share = np.mean(val == np.bincount(train).argmax())
         scores = {f'most frequent class of {len(train)} training images': 100 * share}
         scores |= {name: model['accuracy/top1'] for name, model in models.items()}
         return score_table(f'top-1 accuracy on {len(val)} validation images', scores)
+
+
+def _labels(dataset):
+    """Return the class indices of all samples, of a wrapper too."""
+    return np.array([dataset.get_data_info(index)['gt_label'] for index in range(len(dataset))])
