@@ -162,6 +162,26 @@ def test_inverse_along_w_is_the_product_with_the_fourier_matrix(
         torch.testing.assert_close(found.double(), exact, rtol=2e-3, atol=2e-2)
 
 
+@pytest.mark.skipif(not INTERPRETED, reason='runs one program of a kernel by the interpreter')
+def test_inverse_along_w_reaches_columns_beyond_32_bits(monkeypatch):
+    """Memory that is never written takes no room, and only the last program runs."""
+    from triton.runtime.interpreter import interpreter_builder
+
+    lines, channels = 2**25 + 2, 64
+    z = torch.empty(lines, 2, channels, dtype=torch.half)
+    z[-2:] = torch.randn(2, 2, channels)
+    matrix, out = torch.full((1, 16), 3.0, dtype=torch.half), z.new_empty(lines, 1, channels)
+    last = lines * channels // 128 - 1
+    monkeypatch.setattr(interpreter_builder, 'grid_dim', (last + 1, 1, 1), raising=False)
+    monkeypatch.setattr(interpreter_builder, 'set_grid_dim', lambda *grid: None)
+    choose = interpreter_builder.set_grid_idx
+    monkeypatch.setattr(interpreter_builder, 'set_grid_idx', lambda *index: choose(last, 0, 0))
+    tiles = dict(TILE=16, COLUMN_TILE=128, TERM_TILE=32, num_warps=4, num_stages=3)
+    sizes = dict(WIDTH=1, TERMS=1, ROWS=2, CHANNELS=channels, ALIGNED=16, ADD=False)
+    transforms.inverse_along_w_kernel[(1,)](z, matrix, out, out, 1.0, lines, **sizes, **tiles)
+    torch.testing.assert_close(out[-2:, 0], 3 * z[-2:, 0])
+
+
 def saved(x, weights, threshold):
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):

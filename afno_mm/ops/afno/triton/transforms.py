@@ -96,17 +96,16 @@ def inverse_along_w_kernel(
     """
     TILES: tl.constexpr = (WIDTH + TILE - 1) // TILE
     token = (tl.program_id(0) % TILES) * TILE + tl.arange(0, TILE)
-    first = (tl.program_id(0) // TILES) * COLUMN_TILE
-    column = first + tl.arange(0, COLUMN_TILE)
+    # Offsets within a tile have 32 bits. The first column and the offset of its line have 64.
+    first = (tl.program_id(0) // TILES).to(tl.int64) * COLUMN_TILE
+    first_line = first // CHANNELS
+    column = (first - first_line * CHANNELS).to(tl.int32) + tl.arange(0, COLUMN_TILE)
     # ALIGNED channels lie side by side in a line, at an aligned address. Triton does not find this
     # out by itself, and would load one value at a time.
     line = tl.max_constancy(column // CHANNELS, ALIGNED)
     channel = tl.max_contiguous(tl.multiple_of(column % CHANNELS, ALIGNED), ALIGNED)
-    exists = (line < lines)[None, :]
-    # Offsets within a tile have 32 bits, those of its first line 64.
-    first_line = first // CHANNELS
-    line -= first_line
-    z += first_line.to(tl.int64) * (ROWS * CHANNELS)
+    exists = (line < (lines - first_line).to(tl.int32))[None, :]
+    z += first_line * (ROWS * CHANNELS)
     of_z = (line * (ROWS * CHANNELS) + channel)[None, :]
     total = tl.zeros([TILE, COLUMN_TILE], tl.float32)
     for start in range(0, TERMS, TERM_TILE):
@@ -120,7 +119,7 @@ def inverse_along_w_kernel(
         total = tl.dot(m, values, total)
     total *= scale
     at = line[None, :] * (WIDTH * CHANNELS) + token[:, None] * CHANNELS + channel[None, :]
-    start_of_line = first_line.to(tl.int64) * (WIDTH * CHANNELS)
+    start_of_line = first_line * (WIDTH * CHANNELS)
     exists = exists & (token < WIDTH)[:, None]
     if ADD:
         total += tl.load(add + start_of_line + at, mask=exists, other=0.0)
