@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -525,6 +526,15 @@ def test_the_self_test_passes_in_a_checkpointed_block(use_reentrant, short_self_
 def test_refuses_tokens_that_are_not_on_a_gpu(monkeypatch):
     monkeypatch.setattr(triton, '_INTERPRETED', False)
     assert 'the tokens are on cpu' in triton.refusal(torch.randn(1, 4, 4, 8))
+
+
+def test_refuses_a_gpu_before_ampere_and_says_what_it_found(monkeypatch):
+    monkeypatch.setattr(triton, '_INTERPRETED', False)
+    t4 = SimpleNamespace(major=7, minor=5)
+    monkeypatch.setattr(torch.cuda, 'get_device_properties', lambda device: t4)
+    tokens = SimpleNamespace(dtype=torch.float16, device=torch.device('cuda'))
+    reason = 'the GPU has compute capability 7.5, it needs 8.0 (Ampere)'
+    assert triton.refusal(tokens) == reason
 
 
 def test_refuses_to_interpret_its_kernels_outside_tests(monkeypatch):

@@ -50,8 +50,8 @@ def refusal(x: Tensor) -> str | None:
         return f'the tokens are on {x.device.type}, not on a CUDA GPU'
     elif torch.version.hip is not None:
         return 'its tiles are for GPUs by NVIDIA'
-    elif torch.cuda.get_device_properties(x.device).major < 8:
-        return 'the GPU is older than Ampere (compute capability 8.0)'
+    elif (found := torch.cuda.get_device_properties(x.device)).major < 8:
+        return f'the GPU has compute capability {found.major}.{found.minor}, it needs 8.0 (Ampere)'
     return _self_test_failure(x.device, x.dtype)
 
 
