@@ -29,7 +29,8 @@ from afno_mm.command_line import Parser
 
 # Bytes of shared memory that one program may have, by compute capability (CUDA C++ Programming
 # Guide, "Technical Specifications per Compute Capability").
-SHARED_MEMORY = {k: v * 1024 for k, v in {80: 163, 86: 99, 89: 99, 90: 227, 100: 227}.items()}
+KILOBYTES = {80: 163, 86: 99, 89: 99, 90: 227, 100: 227, 120: 99}
+SHARED_MEMORY = {capability: 1024 * size for capability, size in KILOBYTES.items()}
 KINDS = {
     'half': (torch.bfloat16, True),
     'tf32': (torch.float32, True),

@@ -40,6 +40,7 @@ def compiled(capability, shape, kind):
         (90, '5x88', 'half', 'wgmma.mma_async|mma.sync'),
         (86, '1x208', 'tf32', 'mma.sync'),
         (86, '5x24', 'exact', 'mma.sync'),
+        (120, '2x144', 'exact', 'mma.sync'),
     ],
 )
 def test_kernels_use_tensor_cores_and_vector_loads_and_do_not_spill(

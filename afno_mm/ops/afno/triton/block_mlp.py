@@ -55,8 +55,8 @@ HOPPER = {
         'exact': (16, 64, 64, 8, 2),
     },
 }
-# GPUs of compute capability 8. Chosen without such a GPU: no kernel spills more than 24 bytes a
-# thread, and all fit the 99 KB of shared memory of capability 8.6.
+# Other GPUs: compute capability 8, and 12 (GeForce RTX 50). Chosen without such a GPU: no kernel of
+# 8 spills more than 24 bytes a thread, and all fit the 99 KB of shared memory of 8.6, 8.9 and 12.
 AMPERE = {
     'fused forward': {
         'half': {32: (128, 32, 4, 2), 64: (128, 64, 8, 2), 128: (32, 32, 8, 2)},
@@ -243,7 +243,8 @@ def _grid(z, w1, sizes):
 
 def _tiles(step, z):
     """Return the tiles of a step for the GPU and the kind of product of ``z``."""
-    return (HOPPER if _capability(z.device) >= 9 else AMPERE)[step][kind_of(z.dtype)]
+    # Capabilities 9 to 11 have 227 KB of shared memory.
+    return (HOPPER if 9 <= _capability(z.device) < 12 else AMPERE)[step][kind_of(z.dtype)]
 
 
 @functools.lru_cache(maxsize=64)
