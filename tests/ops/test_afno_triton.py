@@ -4,6 +4,7 @@ On a CUDA GPU the tests run there. Without one, Triton interprets the kernels on
 ``tests/conftest.py``.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -248,6 +249,35 @@ def test_strides_of_tokens_and_gradients_do_not_matter():
         found.append((y, leaf.grad))
     for y, grad in found[1:]:
         assert torch.equal(y, found[0][0]) and torch.equal(grad, found[0][1])
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32])
+def test_kernels_are_launched_on_the_gpu_of_the_tokens(dtype, monkeypatch):
+    """Triton launches on the current GPU, which may be another one."""
+    current, launched = [], []
+
+    @contextlib.contextmanager
+    def device_of(tensor):
+        current.append(tensor.device)
+        yield
+        current.pop()
+
+    class Spy:
+        def __init__(self, kernel):
+            self.kernel = kernel
+
+        def __getitem__(self, grid):
+            launched.extend(current[-1:] or ['the current GPU'])
+            return self.kernel[grid]
+
+    monkeypatch.setattr(torch.cuda, 'device_of', device_of)
+    for module in (kernels, transforms):
+        for name, kernel in list(vars(module).items()):
+            if name.endswith('_kernel'):
+                monkeypatch.setattr(module, name, Spy(kernel))
+    x, weights = make((4, 5), 2, 8, dtype=dtype)
+    value_and_gradients(triton, x, weights, 0.05, 1.0, 'ortho', True)
+    assert len(launched) >= 6 and set(launched) == {x.device}
 
 
 def test_an_empty_batch_gives_zero_gradients():
@@ -627,6 +657,18 @@ def test_runs_in_a_cuda_graph():
             y = run(x, weights, 0.05, 1.0, 'ortho', True)
         graph.replay()
     assert torch.equal(y, expected)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='needs two CUDA GPUs')
+@pytest.mark.gpu
+def test_tokens_may_be_on_another_gpu_than_the_current_one():
+    x, weights = make((16, 12), 2, 32)
+    expected = value_and_gradients(triton, x, weights, 0.05, 1.0, 'ortho', True)
+    x, *weights = (t.to('cuda:1') for t in (x, *weights))
+    assert choose_backend(x)[0] == 'triton'
+    found = value_and_gradients(triton, x, weights, 0.05, 1.0, 'ortho', True)
+    for a, b in zip(found, expected):
+        torch.testing.assert_close(a.to(b.device), b)
 
 
 @on_gpu

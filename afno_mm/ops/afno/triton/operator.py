@@ -15,6 +15,7 @@ mask, one byte per frequency and channel. Without truncation this is 1.25 times 
 precision.
 """
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     grid, dtype = x.shape[1:3], x.dtype
     rows, columns = kept_modes(grid, mode_fraction)
     scale = _scale(grid, norm)
-    with torch.autocast(x.device.type, enabled=False):
+    with _alone_on_device(x):
         x = x.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         z = planar.analyse(x, rows, columns, dense, power=1)
@@ -114,7 +115,7 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
     _, _, rows, columns, _ = z.shape
     grid, dtype = grad_output.shape[1:3], z.dtype
     scale = _scale(grid, norm)
-    with torch.autocast(grad_output.device.type, enabled=False):
+    with _alone_on_device(grad_output):
         grad_output = grad_output.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         kept = rows, columns, dense
@@ -140,6 +141,13 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         if for_weights:
             grads = [g.to(w.dtype) for g, w in zip(gradients, weights)]
     return grad_input, *grads, grad_filter
+
+
+@contextlib.contextmanager
+def _alone_on_device(x):
+    """Turn autocast off and make the GPU of ``x`` current: Triton launches kernels there."""
+    with torch.autocast(x.device.type, enabled=False), torch.cuda.device_of(x):
+        yield
 
 
 def _last_step(dtype):
