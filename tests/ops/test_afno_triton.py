@@ -16,6 +16,7 @@ import torch
 from afno_mm.mixers import AFNO
 from afno_mm.ops.afno import afno_operator, choose_backend, composed, planar
 from afno_mm.ops.afno.triton import operator as triton
+from afno_mm.ops.frequency_filter import whole_filter
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.checkpoint import checkpoint
 
@@ -376,6 +377,25 @@ def test_operators_are_well_formed():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    'dtype, of_filter', [(torch.float16, torch.float32), (torch.float32, torch.float16)]
+)
+@pytest.mark.parametrize('is_pair', [True, False])
+def test_compiled_programs_know_the_dtypes_of_all_gradients(dtype, of_filter, is_pair):
+    """They read a gradient in the dtype that the fake implementation gives it."""
+    x, weights = make((1, 5), 2, 8, dtype=dtype)
+    pair = torch.ones(1, 3, 5, device=DEVICE), torch.ones(2, 6, 16, device=DEVICE)
+    factors = (
+        [t.to(of_filter) for t in pair] if is_pair else [whole_filter(*pair).to(of_filter), None]
+    )
+    inputs = *(w.to(dtype) for w in weights), *factors
+    y, *kept = triton._afno(x, *inputs, 0.05, 1.0, 'ortho', True, True)
+    for asked in [(True, True, True), (False, False, False)]:
+        inputs_of_gradient = (y, *inputs, *kept, 0.05, 1.0, 'ortho', True, *asked)
+        torch.library.opcheck(triton._gradient, inputs_of_gradient, test_utils='test_faketensor')
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('dynamic', [False, True])
 def test_compiles_without_graph_breaks(dynamic):
     torch._dynamo.reset()  # Other tests compile the same functions for other sizes.
@@ -655,6 +675,8 @@ def test_runs_in_a_cuda_graph():
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             y = run(x, weights, 0.05, 1.0, 'ortho', True)
+        for side in range(20, 100):  # more sizes than the caches of matrices hold
+            run(x[:, :1, :1].expand(-1, side, 1, -1), weights, 0.05, 1.0, 'ortho', True)
         graph.replay()
     assert torch.equal(y, expected)
 
@@ -680,11 +702,17 @@ def test_compiles_into_cuda_graphs():
         fullgraph=True,
         mode='reduce-overhead',
     )
+    for make_matrix in (planar._along_h, planar.matrix_along_w, transforms.term_matrix):
+        make_matrix.cache_clear()  # The first call makes them: no call without compiling did.
+    found = []
+    for _ in range(4):
+        torch.compiler.cudagraph_mark_step_begin()
+        grads = torch.autograd.grad(compiled(*leaves), leaves)
+        found.append([grad.clone() for grad in grads])
     expected = torch.autograd.grad(
         afno_operator(*leaves, 0.05, residual=True).square().sum(), leaves
     )
-    for _ in range(4):
-        torch.compiler.cudagraph_mark_step_begin()
-        for a, b in zip(torch.autograd.grad(compiled(*leaves), leaves), expected):
+    for grads in found:
+        for a, b in zip(grads, expected):
             # The compiled program rounds the gradient of the sum otherwise.
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)

@@ -97,7 +97,7 @@ def _with_whole_filter(function, is_backward=False):
         if not is_backward:
             return results
         *grads, grad_filter = results
-        of_weight = w1.new_empty(0)
+        of_weight = (w1 if weight is None else weight).new_empty(0)
         if weight is not None and others[-1]:
             with autocast_off(x):
                 grad_filter, of_weight = gradients_of_factors(grad_filter, factor, weight)
@@ -121,7 +121,8 @@ def empty_gradients(
     grad_input = grad_output.new_empty(grad_output.shape if for_input else 0)
     grads = [w.new_zeros(w.shape if for_weights else 0) for w in weights]
     for t in filters:
-        grads.append(weights[0].new_zeros(0 if t is None or not for_filter else t.shape))
+        like = weights[0] if t is None else t
+        grads.append(like.new_zeros(like.shape if t is not None and for_filter else 0))
     return grad_input, *grads
 
 

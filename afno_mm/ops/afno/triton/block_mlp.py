@@ -243,7 +243,6 @@ def _grid(z, w1, sizes):
 
 def _tiles(step, z):
     """Return the tiles of a step for the GPU and the kind of product of ``z``."""
-    # Capabilities 9 to 11 have 227 KB of shared memory.
     return (HOPPER if 9 <= _capability(z.device) < 12 else AMPERE)[step][kind_of(z.dtype)]
 
 

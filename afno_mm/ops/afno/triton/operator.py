@@ -15,7 +15,6 @@ mask, one byte per frequency and channel. Without truncation this is 1.25 times 
 precision.
 """
 
-import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -78,15 +77,15 @@ def _forward(x, w1, b1, w2, b2, frequency_filter, *settings):
     grid, dtype = x.shape[1:3], x.dtype
     rows, columns = kept_modes(grid, mode_fraction)
     scale = _scale(grid, norm)
-    with _alone_on_device(x):
+    # Triton launches kernels on the current GPU.
+    with torch.autocast(x.device.type, enabled=False), torch.cuda.device_of(x):
         x = x.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         z = planar.analyse(x, rows, columns, dense, power=1)
         weights = _kernel_weights((w1, b1, w2, b2), dtype)
         mixed, mask = block_mlp.forward(z.flatten(2, 3), weights, threshold * scale, scale, keep)
         if frequency_filter is not None:
-            g = frequency_filter.flatten(1, 2).to(dtype)
-            mixed += multiply(g, z.flatten(2, 3))
+            mixed += multiply(frequency_filter.flatten(1, 2).to(dtype), z.flatten(2, 3))
         last = dict(add=x if residual else None, along_w=_last_step(dtype))
         y = planar.synthesise(mixed.view_as(z), grid, dense, power=0, mirrored=True, **last)
     return y, z if keep else z.new_empty(0), mask
@@ -115,20 +114,20 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
     _, _, rows, columns, _ = z.shape
     grid, dtype = grad_output.shape[1:3], z.dtype
     scale = _scale(grid, norm)
-    with _alone_on_device(grad_output):
+    with torch.autocast(grad_output.device.type, enabled=False), torch.cuda.device_of(grad_output):
         grad_output = grad_output.contiguous()
         dense = planar.is_dense(grid, rows, columns, block_mlp.kind_of(dtype))
         kept = rows, columns, dense
         grad_mixed = planar.analyse(grad_output, *kept, power=0.5, mirrored=True).flatten(2, 3)
-        grad_input, *grads, grad_filter = (t.new_empty(0) for t in (grad_output, *weights, w1))
+        like = grad_output, *weights, w1 if frequency_filter is None else frequency_filter
+        grad_input, *grads, grad_filter = (t.new_empty(0) for t in like)
         if for_filter:  # conj(z) times the gradient; for the scales see the module docstring
             products = multiply(z.flatten(2, 3).float(), grad_mixed.float(), conjugate=True)
-            grad_filter = products.sum(0).unflatten(1, (rows, columns))
-            grad_filter *= (grid[0] * grid[1]) ** 0.5
+            products = products.sum(0).view_as(frequency_filter) * (grid[0] * grid[1]) ** 0.5
+            grad_filter = products.to(frequency_filter.dtype)
         past_filter = None
         if frequency_filter is not None and for_input:
-            g = frequency_filter.flatten(1, 2).to(dtype)
-            past_filter = multiply(g, grad_mixed, conjugate=True)
+            past_filter = multiply(frequency_filter.flatten(1, 2).to(dtype), grad_mixed, True)
         saved = mask, z.flatten(2, 3), _kernel_weights(weights, dtype)
         scales = scale, float(grid[0] * grid[1]) ** 0.5
         grad_z, gradients = block_mlp.backward(grad_mixed, *saved, *scales, *asked[:2])
@@ -141,13 +140,6 @@ def _backward(grad_output, w1, b1, w2, b2, frequency_filter, z, mask, *settings)
         if for_weights:
             grads = [g.to(w.dtype) for g, w in zip(gradients, weights)]
     return grad_input, *grads, grad_filter
-
-
-@contextlib.contextmanager
-def _alone_on_device(x):
-    """Turn autocast off and make the GPU of ``x`` current: Triton launches kernels there."""
-    with torch.autocast(x.device.type, enabled=False), torch.cuda.device_of(x):
-        yield
 
 
 def _last_step(dtype):
