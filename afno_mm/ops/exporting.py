@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch._guards import detect_fake_mode
@@ -33,16 +34,30 @@ def is_recorded() -> bool:
 
 
 def cached(function: Callable) -> Callable:
-    """Keep the last 64 results of a function that makes tensors from sizes.
+    """Keep the last 64 results of a function that makes a tensor from sizes.
 
-    It keeps nothing if :func:`is_recorded`. A kept tensor can be used in training, even if it was
-    made in inference mode.
+    It keeps nothing if :func:`is_recorded`. A new thread makes the tensor: without inference mode,
+    for use in training, and outside the memory pool in which torch.compile warms up CUDA graphs. A
+    tensor that is used in a capture is kept for ever, because replays read it at its address.
     """
-    keep = functools.lru_cache(maxsize=64)(torch.inference_mode(False)(function))
+    in_graphs = {}
+
+    @functools.lru_cache(maxsize=64)
+    def keep(*args):
+        with ThreadPoolExecutor(1) as thread:
+            result = thread.submit(function, *args).result()
+        if result.is_cuda:  # The caller's stream does not wait for that of the thread.
+            torch.cuda.synchronize(result.device)
+        return result
 
     @functools.wraps(function)
     def call(*args):
-        return function(*args) if is_recorded() else keep(*args)
+        if is_recorded():
+            return function(*args)
+        result = keep(*args)
+        if result.is_cuda and torch.cuda.is_current_stream_capturing():
+            in_graphs[id(result)] = result
+        return result
 
     call.cache_clear = keep.cache_clear  # type: ignore[attr-defined]
     return call
