@@ -11,7 +11,7 @@ from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from ..ops.exporting import cached
+from ..ops.exporting import cached, is_recorded
 from ..registry import MODELS
 
 
@@ -66,7 +66,8 @@ def interpolation(
     size: int, enlarged: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """Return the matrix ``(enlarged, size)`` of linear interpolation along an axis."""
-    identity = torch.eye(size, device='cpu', dtype=torch.float64)[None]
+    where = device if is_recorded() else 'cpu'  # A CPU tensor would keep a program off CUDA graphs.
+    identity = torch.eye(size, device=where, dtype=torch.float64)[None]
     matrix = F.interpolate(identity, enlarged, mode='linear', align_corners=align_corners)
     return matrix[0].t().contiguous().to(device, dtype)
 

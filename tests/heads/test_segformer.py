@@ -5,13 +5,15 @@ import inspect
 import pytest
 import torch
 from afno_mm.heads import SegformerHead
-from afno_mm.heads.segformer import pixel_accuracy
+from afno_mm.heads.segformer import add_enlarged, pixel_accuracy
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import SegformerHead as StockSegformerHead
 from mmseg.models.losses import accuracy
 from mmseg.structures import SegDataSample
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 CHANNELS = [8, 16, 20, 32]
 
@@ -173,3 +175,16 @@ def test_every_mode_of_interpolation(mode):
     with DefaultScope.overwrite_default_scope('mmseg'):
         head = SegformerHead(**settings, interpolate_mode=mode).eval()
     assert head([torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]).shape == (1, 2, 8, 8)
+
+
+@pytest.mark.skipif(
+    torch.__version__ < '2.7', reason='in torch 2.6, tensors without values on CUDA need its driver'
+)
+def test_a_compiled_head_on_a_gpu_computes_nothing_on_the_cpu():
+    """Otherwise it would copy from the CPU in each step, and PyTorch would use no CUDA graphs."""
+    with FakeTensorMode():
+        sizes = [(2, 32, 32, 16), (2, 8, 8, 16)]
+        grid, x = (torch.empty(size, device='cuda') for size in sizes)
+        program = make_fx(lambda grid, x: add_enlarged(grid, x, False))(grid, x)
+    made = [node.meta['val'].device.type for node in program.graph.nodes if 'val' in node.meta]
+    assert len(made) > 10 and set(made) == {'cuda'}
