@@ -72,7 +72,7 @@ compiled() {
 }
 study() {
   [ -z "${TINY:-}" ] || return 0
-  [ -d data/images ] || "$python" data/make_images.py data/images
+  "$python" data/make_images.py data/images || return  # It goes on where it was stopped.
   timeout "$seconds" "$python" tools/sweep.py configs/sweeps/study.py --jobs 4 \
     --work-dir "$out/study" --small
 }
