@@ -118,6 +118,20 @@ def test_irfft2_of_any_spectrum_is_its_hermitian_part(data, height, width, seed)
     assert expected.imag.abs().max() < 1e-12
 
 
+@pytest.mark.parametrize('grid', GRIDS)
+def test_irfft_gets_real_dc_and_nyquist_columns(grid, monkeypatch):
+    """CPU FFTs ignore their imaginary parts. With cuFFT, these change the result."""
+    seen = []
+    irfft = torch.fft.irfft
+    monkeypatch.setattr(torch.fft, 'irfft', lambda z, *a, **k: seen.append(z) or irfft(z, *a, **k))
+    z = torch.randn(2, grid[0], grid[1] // 2 + 1, 3, dtype=torch.complex64)
+    irfft2(z, grid)
+    (half,) = seen
+    real = {0, grid[1] / 2}
+    for column in range(half.shape[2]):
+        assert (not half[:, :, column].imag.any()) == (column in real)
+
+
 @pytest.mark.parametrize('norm', ['ortho', 'forward', 'backward'])
 @pytest.mark.parametrize(
     'grid, modes',
