@@ -54,6 +54,7 @@ def pyramid(height, width, batch=2):
         dict(norm_cfg=None),
         dict(interpolate_mode='bicubic'),
         dict(act_cfg=dict(type='GELU')),
+        dict(dropout_ratio=0.5),
         dict(in_channels=CHANNELS[1:3], in_index=[1, 2]),
     ],
 )
@@ -67,6 +68,7 @@ def test_it_is_upstreams(settings, size, layout):
         for training in (True, False):
             made.train(training)
             leaves = [f.to(memory_format=layout).requires_grad_() for f in features]
+            torch.manual_seed(1)  # dropout
             logits = made(leaves)
             used = [leaves[i] for i in made.in_index]
             results.append(
