@@ -163,10 +163,11 @@ def test_heads_need_not_divide_the_width_of_a_mixer_without_heads():
     )
 
 
-def test_esa_has_the_epsilon_of_its_backbone_s_norms():
-    norm_cfg = dict(type='LN', eps=1e-3)
+@pytest.mark.parametrize('norm_cfg', [dict(type='LN', eps=1e-3), dict(type='LN'), None])
+def test_esa_has_the_epsilon_of_its_backbone_s_norms(norm_cfg):
     model = BACKBONES['MiT'].mixing(dict(type='ESA'), norm_cfg=norm_cfg)
-    assert model.layers[0][1][0].attn.norm.eps == 1e-3
+    block = model.layers[0][1][0]
+    assert block.attn.norm.eps == block.norm1.eps
 
 
 def test_what_a_backbone_does_not_know_must_be_set():
@@ -257,13 +258,14 @@ def test_attention_dropout_reaches_mixers_that_have_it():
     assert model.layers[0][1][0].attn.attn_drop == 0.3
 
 
-def test_checkpointing_gives_the_same_gradients_after_another_grid():
+@pytest.mark.parametrize('name', ['MiT', 'SegViT'])
+def test_checkpointing_gives_the_same_gradients_after_another_grid(name):
     """Backward recomputes a block on its own grid, not on the grid of a later image."""
-    settings = dict(BACKBONES['SegViT'].settings, with_cls_token=False, drop_path_rate=0.0)
+    settings = dict(drop_path_rate=0.0)
     gradients, saved = [], []
     for with_cp in (False, True):
         torch.manual_seed(0)
-        model = SegViT(**settings, with_cp=with_cp, mixer=AFNO)
+        model = BACKBONES[name].mixing(AFNO, with_cp=with_cp, **settings)
         saved.append(0)
 
         def count(tensor):

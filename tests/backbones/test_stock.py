@@ -12,6 +12,12 @@ from mmseg.models.backbones import MixVisionTransformer
 B3 = dict(embed_dims=64, num_layers=[3, 4, 18, 3], num_heads=[1, 2, 5, 8], drop_path_rate=0.1)
 CASES = {name: (b.ours, b.upstream, b.settings) for name, b in BACKBONES.items()}
 CASES['MiT-B3'] = (MiT, MixVisionTransformer, B3)
+# No argument has its default.
+OTHER = dict(in_channels=4, embed_dims=8, num_stages=3, num_layers=[1, 2, 1], num_heads=[2, 1, 4])
+OTHER |= dict(patch_sizes=[5, 3, 1], strides=[2, 2, 1], sr_ratios=[4, 2, 1], out_indices=(0, 2))
+OTHER |= dict(mlp_ratio=2, qkv_bias=False, drop_rate=0.1, attn_drop_rate=0.1, drop_path_rate=0.2)
+OTHER |= dict(act_cfg=dict(type='ReLU'), norm_cfg=dict(type='LN', eps=1e-3), with_cp=True)
+CASES['MiT with other settings'] = (MiT, MixVisionTransformer, OTHER)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,7 @@ def test_stock_is_upstream_bit_for_bit(ours, upstream, settings):
     states = [model.state_dict() for model in models]
     assert list(states[0]) == list(states[1])
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
-    x = torch.randn(2, 3, 64, 96)
+    x = torch.randn(2, settings.get('in_channels', 3), 64, 96)
     for mode in (False, True):
         outputs = []
         for model in models:
