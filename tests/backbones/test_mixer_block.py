@@ -8,6 +8,7 @@ from afno_mm.backbones import MiT, SegViT, ViT
 from five import BACKBONES, blocks_of, initialised
 
 AFNO = dict(type='AFNO', num_blocks=4)
+SA = dict(type='SA')
 IMAGE = (2, 3, 64, 96)
 
 
@@ -208,6 +209,15 @@ def test_sa_is_stock_vit_class_token_included(name, scale):
     ours = backbone.ours(**backbone.settings, mixer=dict(type='SA'))
     ours.load_state_dict(stock.state_dict())
     same_features(ours, stock)
+
+
+def test_a_single_skip_has_no_layer_scale_after_the_mixer():
+    stock, ours = (BACKBONES['ViT'].stock(**more) for more in ({}, dict(mixer=SA, skip='single')))
+    stock, removed = stock.state_dict(), 'attn.gamma1.weight'
+    kept = [key for key in stock if not key.endswith(removed)]
+    assert len(kept) == len(stock) - 2
+    assert sorted(ours.state_dict()) == sorted(kept)
+    ours.load_state_dict(stock)
 
 
 @pytest.mark.parametrize('name', ['ViT', 'SegViT'])

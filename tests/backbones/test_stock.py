@@ -1,6 +1,7 @@
 """Without a mixer every backbone is upstream's: keys, values, outputs, old and new checkpoints."""
 
 import threading
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -65,20 +66,24 @@ def test_eval_returns_the_model_and_features_are_a_tuple(name):
     assert isinstance(model(torch.randn(1, 3, 64, 64)), tuple)
 
 
-def test_swin_converts_old_checkpoints_as_upstream():
+@pytest.mark.parametrize('version', [None, 1, 2])
+def test_swin_converts_old_checkpoints_as_upstream(version):
     """Versions before 2 have one norm, versions before 3 hold attention masks."""
     backbone = BACKBONES['Swin']
     settings = dict(backbone.settings, out_indices=(3,))
     upstream = backbone.upstream(**settings)
     old = {
-        k.replace('norm3.', 'norm.'): torch.randn_like(v) if v.is_floating_point() else v
+        k if version == 2 else k.replace('norm3.', 'norm.'): torch.randn_like(v) if v.is_floating_point() else v
         for k, v in upstream.state_dict().items()
     }
     old['stages.1.blocks.1.attn.attn_mask'] = torch.zeros(4)
     ours = backbone.ours(**settings)
     for model in (ours, upstream):
-        model.load_state_dict(dict(old), strict=True)
-    assert torch.equal(ours.norm3.weight, old['norm.weight'])
+        state = OrderedDict(old)
+        if version:
+            state._metadata = {'': dict(version=version)}
+        model.load_state_dict(state, strict=True)
+    assert torch.equal(ours.norm3.weight, old['norm3.weight' if version == 2 else 'norm.weight'])
     for key, value in upstream.state_dict().items():
         assert torch.equal(ours.state_dict()[key], value)
     ours.load_state_dict(ours.state_dict())
