@@ -263,9 +263,22 @@ def test_settings_without_effect_are_named(settings, message):
         MiT(**BACKBONES['MiT'].settings, **settings)
 
 
-def test_attention_dropout_reaches_mixers_that_have_it():
-    model = MiT(**BACKBONES['MiT'].settings, attn_drop_rate=0.3, mixer=[dict(type='SA')] * 4)
-    assert model.layers[0][1][0].attn.attn_drop == 0.3
+@pytest.mark.parametrize('name', BACKBONES)
+def test_settings_of_the_attention_reach_mixers_that_have_them(name):
+    settings = dict(attn_drop_rate=0.3, qkv_bias=False)
+    if name == 'ViT':  # MMPretrain's has them in the settings of its layers
+        settings = dict(layer_cfgs=settings)
+    elif name == 'Swin':
+        attention = dict(attn_drop=0.3, qkv_bias=False)
+        settings = dict(stage_cfgs=dict(block_cfgs=dict(attn_cfgs=attention)))
+    model = BACKBONES[name].mixing(SA | dict(num_heads=1), **settings)
+    mixers = [block.attn for stage in blocks_of(model) for block in stage]
+    assert {(m.attn_drop, m.qkv.bias) for m in mixers} == {(0.3, None)}
+
+
+def test_attention_dropout_of_one_stage_has_an_effect():
+    model = MiT(**BACKBONES['MiT'].settings, attn_drop_rate=0.3, mixer=[None] + [AFNO] * 3)
+    assert model.layers[0][1][0].attn.attn.dropout == 0.3
 
 
 @pytest.mark.parametrize('name', ['MiT', 'SegViT'])

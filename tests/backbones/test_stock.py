@@ -96,6 +96,7 @@ def test_swin_converts_old_checkpoints_as_upstream(version):
         ('SegSwin', dict(window_size=7), dict(window_size=4)),
         ('ViT', dict(img_size=64), dict(img_size=96)),
         ('SegViT', dict(img_size=64), dict(img_size=(96, 64))),
+        ('SegViT', dict(img_size=64), dict(img_size=96, interpolate_mode='bilinear')),
     ],
 )
 def test_tables_of_another_size_are_resized_as_by_upstream(name, of, to, tmp_path):
