@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from afno_mm.analysis import Layer, align_clusters, run_layers, shrunk_spectrum, token_clusters
+from afno_mm.analysis.clusters import layer_clusters
 from afno_mm.backbones import MiT, SegSwin, SegViT, ViT
 from afno_mm.engine import build_model
 from afno_mm.hub import from_pretrained
 from afno_mm.mixers import AFNO, GFN
+from afno_mm.ops import block_mlp
 from mmengine.config import Config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -104,6 +106,33 @@ def test_magnitudes_are_those_of_what_the_mixer_adds(grid, mode_fraction):
     assert ((magnitude == 0).double().mean() > 0.3) == (mode_fraction < 1)
 
 
+@pytest.mark.parametrize('grid', [(8, 8), (9, 8), (1, 5)])
+def test_all_columns_have_the_magnitudes_after_the_mlp(grid):
+    """Also the DC and Nyquist columns, which the MLP leaves without symmetry."""
+    mixer = AFNO(4, num_blocks=2, sparsity_threshold=0.1, init='scaled').double()
+    x = torch.randn(1, *grid, 4, dtype=torch.float64)
+    magnitude, zeros = shrunk_spectrum(Layer('0', x, mixer, x))
+    with torch.no_grad():
+        z = torch.fft.rfft2(x, dim=(1, 2), norm='ortho')
+        z = block_mlp(z, mixer.w1, mixer.b1, mixer.w2, mixer.b2, 0.1)[0]
+    for v in range(grid[1] // 2 + 1):
+        for u in range(grid[0]):
+            at = (u + grid[0] // 2) % grid[0], (v + grid[1] // 2) % grid[1]
+            torch.testing.assert_close(magnitude[at], z[u, v].abs().mean())
+            torch.testing.assert_close(
+                zeros[at], (torch.view_as_real(z[u, v]) == 0).double().mean()
+            )
+
+
+def test_spectra_of_a_mixer_with_padding_are_those_of_the_padded_tokens():
+    padding, without = (AFNO(8, num_blocks=2, padding=share) for share in (0.5, 0.0))
+    without.load_state_dict(padding.state_dict())
+    x = torch.randn(1, 6, 8, 8)
+    padded = torch.nn.functional.pad(x, (0, 0, 0, 4, 0, 3))
+    found = shrunk_spectrum(Layer('0', x, padding, x))
+    torch.testing.assert_close(found, shrunk_spectrum(Layer('0', padded, without, padded)))
+
+
 @pytest.mark.parametrize('threshold, share', [(0.0, 0.0), (1e6, 1.0)])
 def test_share_of_zeros(threshold, share):
     # Axes of more than one token: on an axis of one, all imaginary parts are zero.
@@ -152,6 +181,34 @@ def test_clusters_keep_their_numbers_on_a_smaller_grid():
     swapped = np.array([2, 0, 3, 1])[small]
     assert (align_clusters(swapped, large) == small).all()
     assert (align_clusters(np.array([2, 0, 3, 1])[large], small) == large).all()
+
+
+def test_most_tokens_decide_the_numbers_of_clusters():
+    like = np.array([[0, 0, 0, 1, 1, 1, 1]])
+    labels = np.array([[1, 1, 0, 1, 0, 0, 0]])  # each cluster has tokens of both
+    assert (align_clusters(labels, like) == 1 - labels).all()
+
+
+def test_a_token_is_no_neighbour_of_itself():
+    """With one neighbour each, pairs of tokens are the parts of the graph."""
+    pairs = np.array([[0, 1, 2, 3], [2, 3, 1, 0]])
+    features = np.eye(4)[pairs] * 10 + np.random.default_rng(0).normal(size=(2, 4, 4))
+    labels = token_clusters(features, num_clusters=4, num_neighbors=1)
+    assert (align_clusters(labels, pairs) == pairs).all()
+
+
+def test_clusters_of_a_layer_have_the_numbers_of_the_first_model_or_of_the_layer_before(
+    monkeypatch,
+):
+    parts = quadrants(4, 4)
+    swapped = np.array([2, 0, 3, 1])
+    found = iter([parts, swapped[parts], parts])
+    monkeypatch.setattr('afno_mm.analysis.clusters.token_clusters', lambda *_: next(found))
+    layer = Layer('0', torch.zeros(1, 4, 4, 8), None, None)
+    clusters = layer_clusters(dict.fromkeys((1, 2, 3), layer), {2: 3 - parts})
+    assert list(clusters) == [1, 2, 3]
+    assert (clusters[1] == parts).all()
+    assert (clusters[2] == 3 - parts).all() and (clusters[3] == 3 - parts).all()
 
 
 def test_too_few_tokens_for_the_neighbours_are_refused():
