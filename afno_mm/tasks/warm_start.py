@@ -48,7 +48,7 @@ class WarmStart(BaseModel):
                 'a warm start needs a trained teacher: set model.teacher.init_cfg='
                 f"dict(type='Pretrained', checkpoint=FILE), got {given}"
             )
-        cfg = {**backbone, **teacher, 'init_cfg': dict(min_match=1.0, **given)}
+        cfg = {**backbone, **teacher, 'init_cfg': {'min_match': 1.0, **given}}
         trained: Any = MODELS.build(cfg).requires_grad_(False)
         trained.eval()
         # Keep the teacher in a tuple, so that nn.Module does not register it as a submodule.

@@ -215,6 +215,17 @@ def test_networks_that_do_not_fit_are_refused(settings, changes, message, tmp_pa
         started('MiT', file, **settings)
 
 
+def test_a_checkpoint_that_does_not_fill_the_teacher_is_refused_unless_it_may(tmp_path):
+    old, file = trained(tmp_path, 'MiT')
+    state = old.state_dict()
+    del state['backbone.layers.0.1.0.attn.attn.out_proj.bias']
+    torch.save(dict(state_dict=state), file)
+    with pytest.raises(ValueError, match='1 missing: layers.0.1.0.attn.attn.out_proj.bias'):
+        started('MiT', file)
+    init_cfg = dict(type='Pretrained', checkpoint=file, min_match=0.9)
+    assert started('MiT', file, teacher=dict(init_cfg=init_cfg))
+
+
 def test_a_teacher_that_is_not_there_is_named_with_the_key_that_sets_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'nowhere.pth: set model.teacher.init_cfg.check'):
         started('MiT', str(tmp_path / 'nowhere.pth'))
