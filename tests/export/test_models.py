@@ -6,8 +6,9 @@ import pytest
 import torch
 from afno_mm.engine import build_model
 from afno_mm.export import ExportError, check_parity, export_model
+from afno_mm.export.api import _notes
 from afno_mm.export.formats import EXTRA_FILE
-from afno_mm.export.network import Network
+from afno_mm.export.network import Network, describe
 from afno_mm.tasks import task_of
 from mmengine.config import Config
 from running import needs_onnx
@@ -164,6 +165,40 @@ def test_the_metadata_of_a_model_are_its_own(tmp_path):
     assert exported.metadata['checkpoint'] == 'a model in memory'
 
 
+@pytest.mark.parametrize(
+    'option, loaded, seen',
+    [('bgr_to_rgb', 'BGR', 'RGB'), ('rgb_to_bgr', 'RGB', 'BGR'), (None, 'BGR', 'BGR')],
+)
+def test_the_metadata_name_the_order_of_channels(option, loaded, seen):
+    cfg = model_config('SegViT segmentor')
+    del cfg.model.data_preprocessor.bgr_to_rgb
+    if option:
+        cfg.model.data_preprocessor[option] = True
+    model, layouts = build_model(cfg, None, 'cpu'), []
+    for inside in (True, False):
+        network = Network(model, task_of(cfg), with_preprocessing=inside)
+        layouts.append(describe(cfg, None, network, 'none')['input_layout'])
+    assert layouts == [
+        f'NCHW uint8 {loaded} 0..255',
+        f'NCHW float32 {seen} (pixel - mean) / std',
+    ]
+
+
+@pytest.mark.parametrize(
+    'model, padding',
+    [
+        ('MiT segmentor', dict(test_cfg=dict(size_divisor=32))),
+        ('Swin classifier', dict(pad_size_divisor=32)),
+    ],
+)
+def test_a_note_says_that_the_file_does_not_pad(model, padding):
+    cfg = model_config(model)
+    assert _notes(cfg, 'weights.pth') == []
+    cfg.model.data_preprocessor.update(padding)
+    (note,) = _notes(cfg, 'weights.pth')
+    assert 'data_preprocessor pads test images' in note
+
+
 @pytest.mark.parametrize('unknown', [dict(format='onxx'), dict(dynamic='size')])
 def test_unknown_formats_and_axes_are_refused_with_the_known(unknown):
     with pytest.raises(ExportError, match='must be one of .*(onnx|batch)'):
@@ -291,6 +326,10 @@ def test_a_wrong_result_fails_the_check():
     assert not result(float('nan')).ok
     assert not result(float('inf')).ok
     assert result(100.0).agreement < 1
+    wrong = wanted['labels'].clone()
+    wrong[0] += 1
+    (found,) = check_parity([wanted], lambda _: (images, wrong), [images])
+    assert found.agreement == 0.5
 
 
 def test_a_wrong_shape_or_a_refused_input_fails_the_check():
