@@ -223,6 +223,14 @@ def test_predictions_without_labels_are_not_scored():
     ]
 
 
+def test_predictions_with_labels_are_scored():
+    cfg = config('EncoderDecoder', 'mmseg', task='Segmentation')
+    cfg.test_evaluator = dict(type='IoUMetric')
+    cfg.test_dataloader.dataset.data_prefix = dict(img_path='images', seg_map_path='masks')
+    Segmentation().keep_predictions(cfg, 'out')
+    assert cfg.test_evaluator == [dict(type='IoUMetric', output_dir='out')]
+
+
 @pytest.mark.parametrize('name', ['CityscapesDataset', 'mmseg.CityscapesDataset'])
 def test_classes_of_upstream_datasets_are_found(name):
     dataset = dict(type=name, metainfo=dict(classes=['car', 'road']))
