@@ -240,3 +240,9 @@ def test_classes_of_upstream_datasets_are_found(name):
     dataset['metainfo'] = None
     cfg.test_dataloader = dict(dataset=dataset)
     assert len(dataset_meta(cfg)['classes']) == 19
+
+
+def test_a_config_with_a_class_of_its_own_has_no_colours():
+    dataset = dict(type='mmseg.CityscapesDataset', metainfo=dict(classes=['car', 'boat']))
+    meta = dataset_meta(dict(test_dataloader=dict(dataset=dataset)))
+    assert meta == dict(classes=['car', 'boat'])
