@@ -72,8 +72,9 @@ def test_swin_converts_old_checkpoints_as_upstream(version):
     backbone = BACKBONES['Swin']
     settings = dict(backbone.settings, out_indices=(3,))
     upstream = backbone.upstream(**settings)
+    norm = 'norm3.' if version == 2 else 'norm.'
     old = {
-        k if version == 2 else k.replace('norm3.', 'norm.'): torch.randn_like(v) if v.is_floating_point() else v
+        k.replace('norm3.', norm): torch.randn_like(v) if v.is_floating_point() else v
         for k, v in upstream.state_dict().items()
     }
     old['stages.1.blocks.1.attn.attn_mask'] = torch.zeros(4)
@@ -83,7 +84,7 @@ def test_swin_converts_old_checkpoints_as_upstream(version):
         if version:
             state._metadata = {'': dict(version=version)}
         model.load_state_dict(state, strict=True)
-    assert torch.equal(ours.norm3.weight, old['norm3.weight' if version == 2 else 'norm.weight'])
+    assert torch.equal(ours.norm3.weight, old[f'{norm}weight'])
     for key, value in upstream.state_dict().items():
         assert torch.equal(ours.state_dict()[key], value)
     ours.load_state_dict(ours.state_dict())

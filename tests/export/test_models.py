@@ -178,10 +178,7 @@ def test_the_metadata_name_the_order_of_channels(option, loaded, seen):
     for inside in (True, False):
         network = Network(model, task_of(cfg), with_preprocessing=inside)
         layouts.append(describe(cfg, None, network, 'none')['input_layout'])
-    assert layouts == [
-        f'NCHW uint8 {loaded} 0..255',
-        f'NCHW float32 {seen} (pixel - mean) / std',
-    ]
+    assert layouts == [f'NCHW uint8 {loaded} 0..255', f'NCHW float32 {seen} (pixel - mean) / std']
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from afno_mm.registry import TASKS, type_name
 from afno_mm.tasks import Classification, Inpainting, Segmentation, Task, task_of
+from afno_mm.tasks.base import rgb
 from afno_mm.tasks.dataset_configs import bare_datasets, dataset_meta, unwrapped
 from mmengine.config import Config, ConfigDict
 
@@ -246,3 +248,10 @@ def test_a_config_with_a_class_of_its_own_has_no_colours():
     dataset = dict(type='mmseg.CityscapesDataset', metainfo=dict(classes=['car', 'boat']))
     meta = dataset_meta(dict(test_dataloader=dict(dataset=dataset)))
     assert meta == dict(classes=['car', 'boat'])
+
+
+def test_images_of_16_bits_are_drawn_with_their_largest_value_white():
+    image = np.array([[0, 300], [1500, 3000]], np.uint16)
+    drawn = rgb(image)
+    assert drawn.dtype == np.uint8 and drawn.shape == (2, 2, 3)
+    assert drawn[..., 1].tolist() == [[0, 25], [127, 255]]
