@@ -1,11 +1,12 @@
 """Reading a sweep, and the lock on its folder."""
 
+import os
 import runpy
-import subprocess
+import signal
 import sys
 
 import pytest
-from afno_mm.sweep import launch, record
+from afno_mm.sweep import dry_run, launch, record
 from running import REPOSITORY
 from tiny_sweep import SWEEP, TRAINER, TUNE, load
 
@@ -109,7 +110,8 @@ def test_the_tool_passes_its_options_on_and_names_what_failed(folder, monkeypatc
 
 def test_orphaned_training_keeps_the_lock(tmp_path):
     with launch._lock(tmp_path) as lock:
-        training = subprocess.Popen(['sleep', '60'], pass_fds=[lock.fileno()])
+        training = launch._launch(['sleep', '60'], tmp_path / 'log', lock)
+    assert os.getsid(training.pid) == training.pid  # Ctrl-C does not reach it
     with pytest.raises(ValueError, match='choose another --work-dir'):
         with launch._lock(tmp_path):
             pass
@@ -117,3 +119,27 @@ def test_orphaned_training_keeps_the_lock(tmp_path):
     training.wait()
     with launch._lock(tmp_path):
         pass
+
+
+def test_nohup_keeps_a_sweep_from_stopping():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with launch._stop_on_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            with pytest.raises(SystemExit):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_time_that_is_left_is_shared_by_the_jobs(folder):
+    queue = launch._Queue(load(folder, 'timed'), ['2'], 4, None)
+    queue.took = {'2': [15.0, 25.0]}
+    assert len(queue.waiting) == 2 and queue._time_left() == ', about 0:00:10 left'
+
+
+def test_dry_run_finds_the_best_checkpoint_of_a_stage_that_has_not_run(folder, capsys):
+    sweep = SWEEP.replace("metric='mIoU'", "metric='mIoU', start_from='best'")
+    dry_run(load(folder, 'best_later', sweep), ['2'])
+    second = capsys.readouterr().out.splitlines()[1]
+    assert second.endswith(f'="$(ls {folder}/best_later/2/climb/best_PSNR_*.pth)"')

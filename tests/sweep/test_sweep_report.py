@@ -1,12 +1,16 @@
-"""Values and plots of a sweep."""
+"""Values, comparisons and plots of a sweep."""
 
+import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from afno_mm.sweep import plot, record
+from afno_mm.sweep import plot, record, report
+from afno_mm.sweep.plan import Stage
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from tiny_sweep import load
 
 
 def test_validations_of_the_newest_launch_count(tmp_path):
@@ -19,6 +23,41 @@ def test_validations_of_the_newest_launch_count(tmp_path):
         (tmp_path / name / 'vis_data/scalars.json').write_text('\n'.join(lines))
     assert record.validations(tmp_path, 'PSNR') == {1: 2.0, 2: 4.0}
     assert record.validations(tmp_path, 'PSNR', since='c') == {2: 4.0}
+
+
+@pytest.mark.parametrize('rule, best', [('greater', 3), ('less', 2)])
+def test_a_value_that_is_nan_is_not_the_best(rule, best):
+    stage = Stage('mIoU', rule=rule)
+    assert record._best({1: math.nan, 2: 20.0, 3: 21.0}, stage) == best
+    assert record._best({1: math.nan}, stage) == 1
+
+
+def test_a_training_by_iterations_names_its_best_checkpoint_by_iteration(folder):
+    option = {'default_hooks.logger.log_metric_by_epoch': False}
+    run = load(folder, 'by_iteration', cfg_options=option).points['2'][0]
+    begun = record.begin(run)
+    scalars = run.folder / begun['begun'] / 'vis_data/scalars.json'
+    scalars.parent.mkdir(parents=True)
+    values = {100: 2.0, 200: 3.0, 300: 1.0}
+    lines = [json.dumps(dict(step=step, PSNR=value)) for step, value in values.items()]
+    scalars.write_text('\n'.join(lines))
+    (run.folder / 'last_checkpoint').write_text('/elsewhere/iter_300.pth')
+    found = record.finish(run, begun)
+    assert (found['value'], found['at'], found['unit']) == (3, 200, 'iter')
+    assert (found['best'], found['last']) == ('best_PSNR_iter_200.pth', 'iter_300.pth')
+
+
+def test_a_comparison_pairs_the_seeds_that_both_points_have():
+    begun = dict(state='begun')
+    a, b = (
+        [[begun if value is None else dict(state='finished', value=value) for value in values]]
+        for values in ([1, None, 5, 9], [0, 7, None, 6])
+    )
+    pairs = {'': [('a', 'b')]}
+    sweep = SimpleNamespace(seeds=[3, 4, 5, 6], stages=[Stage('mIoU')], comparisons=pairs)
+    (found,) = report._compare(sweep, dict(a=a, b=b))
+    assert found['seeds'] == [3, 6] and found['differences'] == [1, 3]
+    assert (found['mean'], found['error'], found['p']) == (2, 1, 0.5)
 
 
 @pytest.mark.parametrize(
