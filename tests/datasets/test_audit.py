@@ -4,6 +4,7 @@ import io
 import json
 import multiprocessing
 import os
+import socket
 from types import SimpleNamespace
 
 import cv2
@@ -125,12 +126,20 @@ def test_skipped_samples_leave_the_list_and_are_listed(ten_faults, warnings):
     assert '11 of 1002 samples are bad' in text and '3 of 1002 files are not whole' in text
     path = text.split('All of them: ')[1]
     assert len(open(path).read().splitlines()) == 12
+    assert path.endswith('-images.txt')  # each split has a list of its own
 
 
 def test_more_bad_samples_than_the_bound_stop_the_run(ten_faults):
     assert 'at most max_bad_share=0.005' in refusal(
         ten_faults, on_bad_file='skip', max_bad_share=0.005
     )
+
+
+def test_a_sample_with_two_faults_is_one_bad_sample(tmp_path):
+    make(tmp_path, 4)
+    put(tmp_path, 'images', 1, b'')
+    put(tmp_path, 'labels', 1, b'')
+    assert len(build(tmp_path, on_bad_file='skip', max_bad_share=0.25)) == 3
 
 
 def test_two_wrong_labels_of_200_are_named(tmp_path):
@@ -165,6 +174,36 @@ def test_other_settings_judge_remembered_files_anew(tmp_path):
     build(make(tmp_path, 3))
     assert '3 of 3 labels have values' in refusal(tmp_path, ignore_index=254)
     assert len(build(tmp_path, metainfo=dict(classes=CatsDataset.METAINFO['classes'][:3]))) == 3
+
+
+def test_a_start_that_was_stopped_keeps_what_it_found(tmp_path, monkeypatch):
+    make(tmp_path, 2)
+    last, look = str(file(tmp_path, 'labels', 1)), audit.look
+
+    def stop(path, *rest):
+        if path == last:
+            raise MemoryError
+        return look(path, *rest)
+
+    monkeypatch.setattr(audit, 'look', stop)
+    with pytest.raises(MemoryError):
+        build(tmp_path)
+    looked = []
+    monkeypatch.setattr(audit, 'look', lambda path, *rest: looked.append(path) or look(path, *rest))
+    build(tmp_path)
+    assert looked == [last]
+
+
+def test_a_picture_is_remembered_as_an_image_and_as_a_label(tmp_path):
+    build(make(tmp_path, 1, encode(grey(99))))
+    text = refusal(tmp_path, data_prefix=dict(img_path='labels', seg_map_path='images'))
+    assert '1 of 1 labels have values' in text
+
+
+def test_roots_of_the_same_name_have_memories_of_their_own(tmp_path, cache):
+    for root in ('a', 'b'):
+        build(make(tmp_path / root, 1))
+    assert len([*cache.glob('cats-*.json')]) == 2
 
 
 def test_a_damaged_memory_is_replaced(tmp_path, cache):
@@ -232,6 +271,27 @@ def test_colour_labels_are_refused(tmp_path, mode):
     assert f'has mode {mode}\n' in refusal(tmp_path)
 
 
+@pytest.mark.parametrize(
+    'values, palette, fits',
+    [
+        ((0, 1), 'green blue', True),  # a new colour
+        ((0, 2), 'green any red', True),  # a new index
+        ((0, 1), 'red green', False),
+    ],
+)
+def test_palettes_of_two_labels_are_compared(tmp_path, values, palette, fits):
+    make(tmp_path, 2)
+    for index, (used, colours) in enumerate([((0, 1), 'green red'), (values, palette)]):
+        label = grey(*used)
+        shades = dict(red=[255, 0, 0], green=[0, 255, 0], blue=[0, 0, 255], any=[9, 9, 9])
+        label.putpalette(sum((shades[name] for name in colours.split()), []))
+        put(tmp_path, 'labels', index, encode(label))
+    if fits:
+        assert len(build(tmp_path)) == 2
+    else:
+        assert 'has the colour' in refusal(tmp_path)
+
+
 def test_opencv_reads_palettes_as_colours(tmp_path):
     label = grey(0, 1)
     label.putpalette(bytes(range(256)) * 3)
@@ -245,7 +305,8 @@ def test_values_above_255_do_not_wrap(tmp_path):
 
 
 def test_masks_of_0_and_255_name_the_command_that_mends_them(tmp_path):
-    text = refusal(make(tmp_path, 3, label=encode(grey(0, 255))), on_bad_file='skip')
+    make(tmp_path, 3, label=encode(grey(0, 255)))
+    text = refusal(tmp_path, on_bad_file='skip', max_bad_share=1)
     assert 'all 3 labels hold 0 and 255 alone' in text
     command = text.split('python -c "')[1].split('"')[0]
     paths = [str(file(tmp_path, 'labels', i)) for i in range(3)]
@@ -292,6 +353,7 @@ def test_without_a_number_of_classes_a_value_must_still_fit_in_8_bits():
     rules = Rules(num_classes=None, label_loader='mask')
     assert rules.class_of(254) == 254
     assert rules.class_of(300) is None and rules.class_of(-1) is None
+    assert Rules(num_classes=2, ignore_index=-1).class_of(-1) is None  # would become 255
 
 
 # Images ---------------------------------------------------------------------------------------
@@ -320,6 +382,14 @@ def test_an_image_turned_by_exif_must_fit_its_label_as_it_is_read(
         text = refusal(tmp_path, pipeline=[loader, LOADERS[1]])
         assert 'only if EXIF is treated otherwise' in text
         assert 'color_ignore_orientation' in text and f'is {read[1]}x{read[0]} as it is' in text
+
+
+def test_turbojpeg_does_not_turn_images(tmp_path):
+    exif = Image.Exif()
+    exif[audit.EXIF_ORIENTATION] = 6
+    make(tmp_path, 1, encode(Image.new('RGB', (16, 8)), format='JPEG', exif=exif))
+    loader = dict(LOADERS[0], imdecode_backend='turbojpeg')
+    assert len(build(tmp_path, pipeline=[loader, LOADERS[1]])) == 1
 
 
 @pytest.mark.parametrize('data', [b'XX**garbage', b'II*\0', b'MM\0*\0\0\0\x08\0\x01\x01\x12'])
@@ -367,6 +437,19 @@ def test_16_bit_images_are_said_with_the_way_to_read_them(tmp_path, warnings, ki
     assert not any('16 bits' in text for text in warnings)
 
 
+def test_the_largest_value_of_all_16_bit_images_is_named(tmp_path, warnings):
+    make(tmp_path, 2, encode(grey(0, 300, dtype=np.uint16)))
+    put(tmp_path, 'images', 1, encode(grey(0, 4095, dtype=np.uint16)))
+    build(tmp_path)
+    assert '2 images have 16 bits' in warnings[0] and 'max_value=4095' in warnings[0]
+
+
+def test_values_above_the_largest_do_not_wrap(tmp_path):
+    make(tmp_path, 1, encode(grey(0, 4095, dtype=np.uint16)))
+    loader = dict(type='afno_mm.LoadDeepImage', max_value=2000)
+    assert {*np.unique(build(tmp_path, pipeline=[loader, LOADERS[1]])[0]['img'])} == {0, 255}
+
+
 def test_8_bit_images_among_16_bit_images_are_said(tmp_path, warnings):
     make(tmp_path, 2, encode(grey(0, 4095, dtype=np.uint16)))
     put(tmp_path, 'images', 1, IMAGE)
@@ -375,9 +458,11 @@ def test_8_bit_images_among_16_bit_images_are_said(tmp_path, warnings):
     assert '1 images have 8 bits, others have 16' in warnings[0] and '0001.png' in warnings[0]
 
 
-def test_images_that_opencv_cannot_read_are_refused(tmp_path):
+def test_images_that_opencv_cannot_read_are_refused_until_it_can(tmp_path, monkeypatch):
     make(tmp_path, 1, encode(grey(0.5, dtype=np.float32), format='TIFF'))
     assert '1 of 1 images cannot be read by OpenCV:\n' in refusal(tmp_path)
+    monkeypatch.setattr(audit, 'look', lambda *_: dict(size=[16, 8]))  # of another OpenCV
+    assert len(build(tmp_path)) == 1
 
 
 # Names ----------------------------------------------------------------------------------------
@@ -389,6 +474,14 @@ def test_suffixes_in_another_case_are_taken(tmp_path):
         file(tmp_path, kind, 2).rename(file(tmp_path, kind, 2).with_suffix('.PNG'))
     assert len(build(tmp_path)) == len(build(tmp_path, img_suffix='.PNG')) == 3
     assert 'images has 2 *.png, 1 *.PNG.' in refusal(tmp_path, img_suffix='.jpg')
+
+
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    folder = tmp_path / 'a/b'
+    folder.mkdir(parents=True)
+    (folder / 'x.png').touch()
+    (folder / 'loop').symlink_to(tmp_path)
+    assert audit.list_files(str(tmp_path)) == ['a/b/x.png']
 
 
 def test_an_empty_folder_is_said(tmp_path):
@@ -440,6 +533,21 @@ def test_processes_meet_while_one_looks(monkeypatch):
     )
     assert audit.on_one_process(iter([None, None, 'outcome'])) == 'outcome'
     assert len(meetings) == 3
+
+
+@pytest.mark.parametrize('local_rank, worked', [(0, ['looked']), (1, [])])
+def test_one_process_of_each_machine_looks(monkeypatch, local_rank, worked):
+    monkeypatch.setenv('LOCAL_RANK', str(local_rank))
+    monkeypatch.setattr(dist, 'get_rank', lambda: 8 + local_rank)
+    monkeypatch.setattr(dist, 'get_world_size', lambda: 16)
+    own, other = socket.gethostname(), ('elsewhere', True, 'theirs')
+    colleague = (own, True, 'ours')
+    monkeypatch.setattr(
+        dist, 'all_gather_object', lambda report: [other, report, *[colleague] * local_rank]
+    )
+    done = []
+    work = (done.append('looked') or 'ours' for _ in range(1))
+    assert audit.on_one_process(work) == 'ours' and done == worked
 
 
 def test_progress_is_shown_after_two_seconds(tmp_path, monkeypatch):
