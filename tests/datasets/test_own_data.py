@@ -115,6 +115,13 @@ def test_a_list_of_absolute_pairs_needs_no_folders(tmp_path):
     assert len(build('/nowhere', ann_file=f'{tmp_path}/list.txt')) == 1
 
 
+def test_a_list_may_name_images_in_hidden_folders(tmp_path):
+    put(tmp_path / 'photos/.new/a.jpg', Image.new('RGB', (4, 2)))
+    put(tmp_path / 'masks/.new/a.png', IDS)
+    (tmp_path / 'list.txt').write_text('.new/a.jpg')
+    assert len(build(tmp_path, ann_file='list.txt')) == 1
+
+
 def test_faults_of_names_are_all_counted(tmp_path):
     make(tmp_path)
     put(tmp_path / 'photos/.ipynb_checkpoints/a-checkpoint.jpg', IDS)
@@ -517,10 +524,11 @@ def test_images_without_masks_are_for_prediction(tmp_path):
     assert 'gt_seg_map' not in data[0] and len(data) == len(NAMES)
 
 
-@pytest.mark.parametrize('encoding', ['utf-16', 'utf-8-sig'])
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-be', 'utf-8-sig'])
 def test_lists_in_encodings_of_windows(tmp_path, encoding):
     make(tmp_path)
-    (tmp_path / 'list.txt').write_text('a\r\nday 1/b.c\r\n', encoding=encoding)
+    mark = '\ufeff' * (encoding == 'utf-16-be')  # the other two write it themselves
+    (tmp_path / 'list.txt').write_text(f'{mark}a\r\nday 1/b.c\r\n', encoding=encoding)
     assert len(build(tmp_path, ann_file='list.txt')) == 2
 
 

@@ -67,6 +67,7 @@ def test_each_point_takes_the_best_value_of_its_trials_for_all_seeds(ran):
             assert settings['optim_wrapper.optimizer.lr'] == rate
             assert settings['randomness.seed'] == run.seed
     assert list(failures) == ['broken'] and 'too steep' in failures['broken']
+    assert failures['broken'].startswith('broken: trial_')
 
 
 def test_comparisons_find_the_planted_effect_and_no_other(ran):
@@ -143,6 +144,12 @@ def test_a_sweep_that_was_cut_off_goes_on(ran, folder, capsys):
         for text in (before, (sweep.folder / 'results.json').read_text())
     ]
     assert kept[0] == kept[1]
+
+
+def test_threads_that_were_set_stay(ran, folder, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    assert run_sweep(load(folder, 'seeds', SWEEP, folder / 'train.py'), ['fast'], jobs=2) == {}
+    assert os.environ['OMP_NUM_THREADS'] == '7'
 
 
 def test_trials_hold_back_the_seeds_of_a_dry_run(folder, capsys):
