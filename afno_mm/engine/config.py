@@ -139,8 +139,8 @@ def check_schedule(cfg: Config) -> None:
     Raises:
         ValueError: In these cases. The message names the settings to change.
     """
-    sampler = (cfg.train_dataloader.get('sampler') or {}).get('type', '')
-    if 'max_epochs' in cfg.train_cfg and type_name(sampler) == 'InfiniteSampler':
+    sampler = (cfg.get('train_dataloader') or {}).get('sampler') or {}
+    if 'max_epochs' in cfg.train_cfg and type_name(sampler.get('type', '')) == 'InfiniteSampler':
         raise ValueError(
             'train_cfg counts epochs, and with an InfiniteSampler the first one never ends. Set '
             'train_dataloader.sampler.type=DefaultSampler, or let train_cfg count iterations'
