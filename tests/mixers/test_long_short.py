@@ -66,6 +66,8 @@ def test_float64_definition(grid, window_size, num_landmarks, num_heads):
     expected = definition(x, dict(mixer.named_parameters()), num_heads, window_size)
     actual = mixer(x)
     torch.testing.assert_close(actual, expected)
+    transformed = torch.func.vjp(mixer, x)[0]  # takes the way of exports and transforms
+    torch.testing.assert_close(transformed, expected)
     weight = torch.randn_like(x)
     expected, actual = (gradients(y, weight, x, mixer) for y in (expected, actual))
     for name in expected:
