@@ -36,9 +36,10 @@ def is_recorded() -> bool:
 def cached(function: Callable) -> Callable:
     """Keep the last 64 results of a function that makes a tensor from sizes.
 
-    It keeps nothing if :func:`is_recorded`. A new thread makes the tensor: without inference mode,
-    for use in training, and outside the memory pool in which torch.compile warms up CUDA graphs. A
-    tensor that is used in a capture is kept for ever, because replays read it at its address.
+    It keeps nothing if :func:`is_recorded`. A new thread makes the tensor. In this thread,
+    inference mode is off, so training can use the tensor. Its memory is not from the pool in which
+    torch.compile warms up CUDA graphs. A tensor that is used in a capture is kept for ever, because
+    replays read it at its address.
     """
     in_graphs = {}
 

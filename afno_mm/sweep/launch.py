@@ -148,10 +148,7 @@ class _Queue:
         """Record the result of a training that has ended."""
         seconds = time.monotonic() - start
         try:
-            if status := child.returncode:
-                tail = '\n  '.join(run.log.read_text(errors='replace').splitlines()[-15:])
-                how = f'signal {-status}' if status < 0 else f'exit code {status}'
-                raise RuntimeError(f'training ended with {how}. {run.log} ends with\n  {tail}')
+            _check_status(child.returncode, run.log)
             found = record.finish(run, found, seconds)
             self._count(run.point, found)
             record.choose(self.sweep)
@@ -196,6 +193,13 @@ def _launch(command: list[str], log: Path, lock: TextIO) -> subprocess.Popen:
             start_new_session=True,
             pass_fds=[lock.fileno()],
         )
+
+
+def _check_status(status: int, log: Path) -> None:
+    if status:
+        tail = '\n  '.join(log.read_text(errors='replace').splitlines()[-15:])
+        how = f'signal {-status}' if status < 0 else f'exit code {status}'
+        raise RuntimeError(f'training ended with {how}. {log} ends with\n  {tail}')
 
 
 def _end(children):

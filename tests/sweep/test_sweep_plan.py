@@ -1,5 +1,6 @@
 """Reading a sweep, and the lock on its folder."""
 
+import logging
 import os
 import runpy
 import signal
@@ -99,6 +100,7 @@ def test_the_tool_passes_its_options_on_and_names_what_failed(folder, monkeypatc
     main.__globals__['run_sweep'] = lambda *arguments: ran.append(arguments) or {'2': 'too steep'}
     (folder / 'told').mkdir()
     (folder / 'told/results.md').touch()
+    monkeypatch.setattr(logging.root.manager, 'disable', logging.NOTSET)  # main() changes it
     options = f'{folder}/gains.py --work-dir {folder}/told --seeds 3 4 --points 2 --jobs 5 --gpus 2'
     monkeypatch.setattr(sys, 'argv', ['sweep.py', *options.split()])
     with pytest.raises(SystemExit, match='failed: 2'):

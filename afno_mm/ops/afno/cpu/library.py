@@ -43,9 +43,7 @@ def build(source: Path) -> ctypes.CDLL | str:
     try:
         return _load(command, source, _cache(), name)
     except subprocess.CalledProcessError as error:
-        text = (error.stderr or str(error)).strip()
-        first = next((line for line in text.splitlines() if 'error' in line.lower()), text)
-        return f'{" ".join(command)} failed: {first}'
+        return f'{" ".join(command)} failed: {_first_error(error.stderr or str(error))}'
     except subprocess.TimeoutExpired as error:
         return f'{" ".join(command)} took more than {error.timeout} s'
     except (OSError, RuntimeError) as error:  # Path.home() raises RuntimeError.
@@ -156,3 +154,8 @@ def _processor():
         return platform.processor()
     wanted = ('model name', 'flags', 'Features')
     return '\n'.join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _first_error(text):
+    errors = [line for line in text.splitlines() if 'error' in line.lower()]
+    return errors[0] if errors else text.strip()
